@@ -1,0 +1,287 @@
+package caddymodule
+
+import (
+	"strconv"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/ingestauth/caddy-ingest-auth/config"
+)
+
+func init() {
+	httpcaddyfile.RegisterGlobalOption(appID, parseApp)
+	httpcaddyfile.RegisterHandlerDirective("ingest_auth", parseGate)
+	httpcaddyfile.RegisterHandlerDirective("ingest_auth_jwks", parseJWKS)
+	// After everything that changes the URI, so that resources in the path are
+	// read as the backend sees them, and before everything that acts on the
+	// request. The key set is public: it comes before the gate.
+	httpcaddyfile.RegisterDirectiveOrder("ingest_auth_jwks", httpcaddyfile.Before, "basicauth")
+	httpcaddyfile.RegisterDirectiveOrder("ingest_auth", httpcaddyfile.Before, "basicauth")
+}
+
+// subdirectives maps the name of a subdirective to what reads its arguments. The
+// dispenser stands on the name.
+type subdirectives map[string]func(d *caddyfile.Dispenser) error
+
+// parse reads a block. After every subdirective all settings so far are
+// validated, so that an error names the line of the one that is to blame.
+func (s subdirectives) parse(d *caddyfile.Dispenser, block string, validate func() error) error {
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		read, ok := s[d.Val()]
+		if !ok {
+			return d.Errf("%s: unknown subdirective %q", block, d.Val())
+		}
+		if err := read(d); err != nil {
+			return err
+		}
+		if err := validate(); err != nil {
+			return d.WrapErr(err)
+		}
+	}
+	return nil
+}
+
+// stringArg returns a reader for a subdirective with exactly one argument.
+func stringArg(to *string) func(*caddyfile.Dispenser) error {
+	return func(d *caddyfile.Dispenser) error {
+		name := d.Val()
+		if *to != "" {
+			return d.Errf("%s: is there twice", name)
+		}
+		if !d.AllArgs(to) || *to == "" {
+			return d.Errf("%s: takes one argument", name)
+		}
+		return nil
+	}
+}
+
+// parsedArg returns a reader for one argument in a small language.
+func parsedArg[T comparable](to *T, parse func(string) (T, error)) func(*caddyfile.Dispenser) error {
+	return func(d *caddyfile.Dispenser) error {
+		name, text := d.Val(), ""
+		if err := stringArg(&text)(d); err != nil {
+			return err
+		}
+		var zero T
+		if *to != zero {
+			return d.Errf("%s: is there twice", name)
+		}
+		v, err := parse(text)
+		if err != nil {
+			return d.Errf("%s: %w", name, err)
+		}
+		if v == zero {
+			return d.Errf("%s: must be greater than zero", name)
+		}
+		*to = v
+		return nil
+	}
+}
+
+// listArg returns a reader for a subdirective with one or more arguments, which
+// may be repeated.
+func listArg(to *[]string) func(*caddyfile.Dispenser) error {
+	return func(d *caddyfile.Dispenser) error {
+		args := d.RemainingArgs()
+		if len(args) == 0 {
+			return d.ArgErr()
+		}
+		*to = append(*to, args...)
+		return nil
+	}
+}
+
+// flag returns a reader for a subdirective without arguments.
+func flag(to *bool) func(*caddyfile.Dispenser) error {
+	return func(d *caddyfile.Dispenser) error {
+		name := d.Val()
+		if d.NextArg() {
+			return d.Errf("%s: takes no argument", name)
+		}
+		*to = true
+		return nil
+	}
+}
+
+// parseApp reads the global option. Syntax:
+//
+//	ingest_auth {
+//	    keys file <path>
+//	    sign {
+//	        header    <name>
+//	        algorithm EdDSA|ES256|HS256
+//	        secret    {env.NAME}|{file.PATH}
+//	        issuer    <text>
+//	        audience  <text>
+//	        ttl       <duration>
+//	        rotate    <duration>
+//	    }
+//	    log_check on|off
+//	}
+func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
+	if existing != nil {
+		return nil, d.Err("ingest_auth: the global option is there twice")
+	}
+	a := new(App)
+	d.Next() // consume option name
+	if d.NextArg() {
+		return nil, d.ArgErr()
+	}
+	err := subdirectives{
+		"keys":      func(d *caddyfile.Dispenser) error { return parseKeys(d, &a.Keys) },
+		"sign":      func(d *caddyfile.Dispenser) error { return parseSign(d, a) },
+		"log_check": stringArg(&a.LogCheck),
+	}.parse(d, "ingest_auth", a.Validate)
+	if err != nil {
+		return nil, err
+	}
+	return httpcaddyfile.App{Name: appID, Value: caddyconfig.JSON(a, nil)}, nil
+}
+
+func parseKeys(d *caddyfile.Dispenser, k *config.Keys) error {
+	if k.Source != "" {
+		return d.Err("keys: is there twice")
+	}
+	if !d.Args(&k.Source, &k.File) || k.File == "" || d.NextArg() {
+		return d.Err("keys: write `keys file PATH`")
+	}
+	return nil
+}
+
+func parseSign(d *caddyfile.Dispenser, a *App) error {
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	s := &a.Sign
+	return subdirectives{
+		"header":    stringArg(&s.Header),
+		"algorithm": stringArg(&s.Algorithm),
+		"secret":    stringArg(&s.Secret),
+		"issuer":    stringArg(&s.Issuer),
+		"audience":  stringArg(&s.Audience),
+		"ttl":       parsedArg(&s.TTL, config.ParseDuration),
+		"rotate":    parsedArg(&s.Rotate, config.ParseDuration),
+	}.parse(d, "sign", a.Validate)
+}
+
+// parseGate reads the directive. Syntax:
+//
+//	ingest_auth [<matcher>] {
+//	    credential bearer
+//	    credential header <names…>
+//	    credential query  <names…>
+//	    credential body   <fields…>
+//	    credential basic  [user|password]
+//	    credential form   <fields…>
+//	    conflict   reject|first
+//	    strip      on|off
+//	    mode       live|test…
+//	    scope      <names…>
+//	    resource   <name> path <pattern>
+//	    resource   <name> query <param>
+//	    resource   <name> body <field>
+//	    require    any|all <fields…>
+//	    max_body    <size>
+//	    max_decoded <size>
+//	    max_ratio   <n>
+//	    bind        request|body
+//	    pass_preflights
+//	    errors      json|problem|caddy
+//	    error       <status> [<content-type> [<body>]]
+//	}
+func parseGate(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	g := new(Gate)
+	if err := g.UnmarshalCaddyfile(h.Dispenser); err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+// UnmarshalCaddyfile sets up the gate from Caddyfile tokens.
+func (g *Gate) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // consume directive name
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	return subdirectives{
+		"credential":      g.parseCredential,
+		"conflict":        stringArg(&g.Conflict),
+		"strip":           stringArg(&g.Strip),
+		"mode":            listArg(&g.Modes),
+		"scope":           listArg(&g.Scopes),
+		"resource":        g.parseResource,
+		"require":         g.parseRequire,
+		"max_body":        parsedArg(&g.MaxBody, config.ParseSize),
+		"max_decoded":     parsedArg(&g.MaxDecoded, config.ParseSize),
+		"max_ratio":       parsedArg(&g.MaxRatio, strconv.Atoi),
+		"bind":            stringArg(&g.Bind),
+		"pass_preflights": flag(&g.PassPreflights),
+		"errors":          stringArg(&g.Errors),
+		"error":           g.parseError,
+	}.parse(d, "ingest_auth", g.Validate)
+}
+
+func (g *Gate) parseCredential(d *caddyfile.Dispenser) error {
+	args := d.RemainingArgs()
+	if len(args) == 0 {
+		return d.Err("credential: write where keys may stand: bearer, header, query, body, basic or form")
+	}
+	l := config.Location{In: args[0]}
+	if len(args) > 1 {
+		l.Names = args[1:]
+	}
+	g.Credentials = append(g.Credentials, l)
+	return nil
+}
+
+func (g *Gate) parseResource(d *caddyfile.Dispenser) error {
+	var r config.Resource
+	if !d.AllArgs(&r.Name, &r.In, &r.At) {
+		return d.Err("resource: write `resource NAME path PATTERN`, `resource NAME query PARAM` or `resource NAME body FIELD`")
+	}
+	g.Resources = append(g.Resources, r)
+	return nil
+}
+
+func (g *Gate) parseRequire(d *caddyfile.Dispenser) error {
+	args := d.RemainingArgs()
+	if len(args) < 2 || args[0] != "any" && args[0] != "all" {
+		return d.Err("require: write `require any FIELD…` or `require all FIELD…`")
+	}
+	g.Require = append(g.Require, config.Requirement{Any: args[0] == "any", Fields: args[1:]})
+	return nil
+}
+
+func (g *Gate) parseError(d *caddyfile.Dispenser) error {
+	args := d.RemainingArgs()
+	if len(args) == 0 || len(args) > 3 {
+		return d.Err("error: write `error STATUS CONTENT-TYPE BODY`, or `error STATUS` for an empty answer")
+	}
+	status, err := strconv.Atoi(args[0])
+	if err != nil {
+		return d.Errf("error: %q is not a status code", args[0])
+	}
+	e := config.ErrorBody{Status: status}
+	if len(args) > 1 {
+		e.ContentType = args[1]
+	}
+	if len(args) > 2 {
+		e.Body = args[2]
+	}
+	g.ErrorBodies = append(g.ErrorBodies, e)
+	return nil
+}
+
+// parseJWKS reads the directive. Syntax:
+//
+//	ingest_auth_jwks [<matcher>]
+func parseJWKS(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	h.Next() // consume directive name
+	if h.NextArg() || h.NextBlock(0) {
+		return nil, h.ArgErr()
+	}
+	return new(JWKS), nil
+}

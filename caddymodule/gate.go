@@ -1,0 +1,168 @@
+package caddymodule
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/ingestauth/caddy-ingest-auth/config"
+	"github.com/ingestauth/caddy-ingest-auth/internal/assertion"
+	"github.com/ingestauth/caddy-ingest-auth/internal/body"
+	"github.com/ingestauth/caddy-ingest-auth/internal/credential"
+	"github.com/ingestauth/caddy-ingest-auth/keysync"
+)
+
+func init() {
+	caddy.RegisterModule(new(Gate))
+}
+
+// Gate authenticates requests by an API key. It finds the key wherever the
+// client put it, removes it, looks it up, checks what it is good for, and tells
+// the backend who called in one signed header.
+//
+// Placeholders, set on every request the gate has seen:
+//
+// Placeholder | Value
+// ------------|------
+// `{http.ingest_auth.verdict}` | `allowed`, or the code of the error
+// `{http.ingest_auth.key_id}` | ID of the key
+// `{http.ingest_auth.account}` | account the key belongs to
+// `{http.ingest_auth.mode}` | `live` or `test`
+// `{http.ingest_auth.env}` | environment of the key
+// `{http.ingest_auth.scope}` | scopes of the key, separated by spaces
+// `{http.ingest_auth.res.NAME}` | the bound value of resource NAME
+// `{http.ingest_auth.error}` | error message for the client
+// `{http.auth.user.id}` | ID of the key
+type Gate struct {
+	config.Gate
+
+	identity *identityHeader
+	source   keysync.Source
+	signer   *assertion.Signer
+	halfLife time.Duration // how long an assertion is used again
+	finder   *credential.Finder
+	limits   body.Limits
+	paths    []pathResource
+	queries  []queryResource
+	bodies   []string // names of the resources that stand in the body
+	grants   *grantCache
+	// keysInBody says that a credential may stand in the body.
+	keysInBody bool
+	slots      []string // headers whose storage the identity header may take over
+	log        *zap.Logger
+}
+
+// CaddyModule returns the Caddy module information.
+func (*Gate) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.handlers.ingest_auth",
+		New: func() caddy.Module { return new(Gate) },
+	}
+}
+
+// Provision prepares everything that does not depend on the request.
+func (g *Gate) Provision(ctx caddy.Context) error {
+	g.log = ctx.Logger()
+	if err := g.Gate.Validate(); err != nil {
+		return fmt.Errorf("ingest_auth: %w", err)
+	}
+	g.SetDefaults()
+	v, err := ctx.App(appID)
+	if err != nil {
+		return err
+	}
+	app := v.(*App)
+	g.identity, g.source, g.signer = app.identity, app.source.value, app.signer.value
+	g.halfLife = time.Duration(app.Sign.TTL) / 2
+	if err := g.provisionFinder(); err != nil {
+		return fmt.Errorf("ingest_auth: %w", err)
+	}
+	g.limits = body.Limits{Body: int64(g.MaxBody), Decoded: int64(g.MaxDecoded), Ratio: g.MaxRatio}
+	g.grants = newGrantCache()
+	return nil
+}
+
+func (g *Gate) provisionFinder() error {
+	o := credential.Options{Keep: g.Strip == "off"}
+	for _, l := range g.Credentials {
+		if err := g.addLocation(&o, l); err != nil {
+			return err
+		}
+	}
+	for _, r := range g.Require {
+		o.Require = append(o.Require, credential.Requirement{Any: r.Any, Fields: r.Fields})
+	}
+	for _, r := range g.Resources {
+		if err := g.addResource(&o, r); err != nil {
+			return err
+		}
+	}
+	var err error
+	g.finder, err = credential.New(o)
+	return err
+}
+
+// addLocation adds a location to what the finder looks for, and its names to
+// those that logs are cleaned of.
+func (g *Gate) addLocation(o *credential.Options, l config.Location) error {
+	switch l.In {
+	case config.InBearer:
+		o.Bearer = true
+		g.slots = append(g.slots, "Authorization")
+	case config.InBasic:
+		o.Basic = "any"
+		if len(l.Names) == 1 {
+			o.Basic = l.Names[0]
+		}
+		g.slots = append(g.slots, "Authorization")
+	case config.InHeader:
+		for _, name := range l.Names {
+			if g.identity.matches(name) {
+				return fmt.Errorf("credential header: %s carries the assertion; a client cannot use it", name)
+			}
+			keyNames.AddHeader(name)
+			g.slots = append(g.slots, canonical(name))
+		}
+		o.Headers = append(o.Headers, l.Names...)
+	case config.InQuery:
+		o.Query = append(o.Query, l.Names...)
+	case config.InBody:
+		o.Body = append(o.Body, l.Names...)
+		g.keysInBody = true
+	case config.InForm:
+		o.Form = append(o.Form, l.Names...)
+		g.keysInBody = true
+	}
+	keyNames.AddQuery(l.Names...)
+	return nil
+}
+
+func (g *Gate) addResource(o *credential.Options, r config.Resource) error {
+	switch r.In {
+	case "path":
+		pattern, err := config.ParsePattern(r.At)
+		if err != nil {
+			return err
+		}
+		g.paths = append(g.paths, pathResource{name: r.Name, pattern: pattern})
+	case "query":
+		param, err := credential.NewParam(r.At)
+		if err != nil {
+			return err
+		}
+		g.queries = append(g.queries, queryResource{name: r.Name, param: param})
+	case "body":
+		o.Resources = append(o.Resources, r.At)
+		g.bodies = append(g.bodies, r.Name)
+	}
+	return nil
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner           = (*Gate)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Gate)(nil)
+)

@@ -1,0 +1,82 @@
+package caddymodule
+
+import (
+	"hash/maphash"
+	"slices"
+	"sync"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"github.com/ingestauth/caddy-ingest-auth/keysync"
+)
+
+const (
+	grantShards    = 32
+	grantsPerShard = 4096
+)
+
+// grantCache remembers identities by key and bound resources, so that an
+// assertion is signed once and used for many requests. Every gate has its own.
+type grantCache struct {
+	seed   maphash.Seed
+	shards [grantShards]grantShard
+}
+
+type grantShard struct {
+	mu  sync.Mutex
+	lru *simplelru.LRU[grantKey, *grant]
+}
+
+// grantKey stands for an identity. The hash of the bound resources may collide;
+// what it finds is compared with the resources themselves.
+type grantKey struct {
+	digest keysync.Digest
+	bound  uint64
+}
+
+func newGrantCache() *grantCache {
+	c := &grantCache{seed: maphash.MakeSeed()}
+	for i := range c.shards {
+		c.shards[i].lru, _ = simplelru.NewLRU[grantKey, *grant](grantsPerShard, nil) // errs for sizes below 1 only
+	}
+	return c
+}
+
+// get returns the identity of the passage, or nil if it is not known, its record
+// has changed since, or its assertion is due to be renewed.
+func (c *grantCache) get(p *passage, bound []boundResource) *grant {
+	key := c.key(p, bound)
+	shard := &c.shards[key.digest[0]%grantShards]
+	shard.mu.Lock()
+	id, ok := shard.lru.Get(key)
+	shard.mu.Unlock()
+	if !ok || id.record != p.record || !p.now.Before(id.renew) || !slices.Equal(id.bound, bound) {
+		return nil
+	}
+	return id
+}
+
+func (c *grantCache) put(p *passage, id *grant) {
+	key := c.key(p, id.bound)
+	shard := &c.shards[key.digest[0]%grantShards]
+	shard.mu.Lock()
+	shard.lru.Add(key, id)
+	shard.mu.Unlock()
+}
+
+func (c *grantCache) key(p *passage, bound []boundResource) grantKey {
+	key := grantKey{digest: p.digest}
+	if len(bound) == 0 {
+		return key
+	}
+	var h maphash.Hash
+	h.SetSeed(c.seed)
+	for i := range bound {
+		_, _ = h.WriteString(bound[i].name)
+		_ = h.WriteByte(0)
+		_, _ = h.WriteString(bound[i].value)
+		_ = h.WriteByte(0)
+	}
+	key.bound = h.Sum64()
+	return key
+}

@@ -1,0 +1,118 @@
+package caddymodule
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/ingestauth/caddy-ingest-auth/internal/body"
+	"github.com/ingestauth/caddy-ingest-auth/internal/credential"
+	"github.com/ingestauth/caddy-ingest-auth/keysync"
+)
+
+// ServeHTTP takes a request through the gate.
+func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	p := passage{set: credential.GetSet(), now: time.Now()}
+	defer p.end()
+
+	g.dropSpoofed(r)
+	if ref := g.takeHead(r, &p); ref != nil {
+		return g.refuse(w, r, &p, ref)
+	}
+	if g.PassPreflights && isPreflight(r) {
+		return next.ServeHTTP(w, r)
+	}
+	id, ref := g.admit(r, &p)
+	if ref != nil {
+		return g.refuse(w, r, &p, ref)
+	}
+	g.introduce(r, &p, id)
+
+	err := next.ServeHTTP(w, r)
+	if err == nil {
+		p.release()
+	}
+	return err
+}
+
+// passage is the way of one request through the gate.
+type passage struct {
+	set    *credential.Set
+	now    time.Time
+	slot   []string // storage of a removed header, for the identity header
+	record *keysync.Record
+	digest keysync.Digest
+	body   *body.Buffer // what was read of the request, nil if nothing was
+	replay *body.Replay // the body as the next handler sees it
+}
+
+// end gives back what the passage borrowed, except for the body: that belongs to
+// the next handlers until release.
+func (p *passage) end() {
+	credential.PutSet(p.set)
+	if p.replay == nil && p.body != nil {
+		p.body.Free()
+	}
+}
+
+// release gives the memory of the body back. It must not be called after an
+// error, because error routes may still read the body.
+func (p *passage) release() {
+	if p.replay != nil {
+		p.replay.Release()
+	}
+}
+
+// admit establishes who is calling and whether the key is good for this request.
+// What costs least comes first: a wrong key in the head is refused before the
+// body is read.
+func (g *Gate) admit(r *http.Request, p *passage) (*grant, *refusal) {
+	if ref := g.identify(r, p); ref != nil && (ref != refMissing || !g.keysInBody) {
+		return nil, ref
+	}
+	if ref := g.takeBody(r, p); ref != nil {
+		return nil, ref
+	}
+	if ref := g.identify(r, p); ref != nil {
+		return nil, ref
+	}
+	bound, ref := g.authorize(r, p)
+	if ref != nil {
+		return nil, ref
+	}
+	return g.grant(r, p, bound)
+}
+
+// identify looks up the one credential that was found so far.
+func (g *Gate) identify(r *http.Request, p *passage) *refusal {
+	found, err := p.set.One(g.Conflict == "first")
+	switch {
+	case errors.Is(err, credential.ErrMissing):
+		return refMissing
+	case err != nil:
+		return refConflict
+	case p.record != nil:
+		return nil // the same credential as before, now also found in the body
+	case found.Malformed || keysync.CheckKey(found.Key) == keysync.KeyDamaged:
+		return refInvalid("malformed_key")
+	}
+	p.digest = keysync.DigestOf(found.Key)
+	record, err := g.source.Lookup(r.Context(), p.digest)
+	switch {
+	case errors.Is(err, keysync.ErrUnknown):
+		return refInvalid("unknown_key")
+	case err != nil:
+		return refUnavailable(err)
+	}
+	p.record = record
+	return refState(record.State(p.now))
+}
+
+// isPreflight reports whether the request is a CORS preflight (Fetch standard,
+// section 3.2.2).
+func isPreflight(r *http.Request) bool {
+	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" &&
+		r.Header.Get("Access-Control-Request-Method") != ""
+}

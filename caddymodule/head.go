@@ -1,0 +1,115 @@
+package caddymodule
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/ingestauth/caddy-ingest-auth/internal/credential"
+)
+
+// dropSpoofed deletes what only the gate may set.
+func (g *Gate) dropSpoofed(r *http.Request) {
+	g.identity.drop(r.Header)
+}
+
+// takeHead finds the credentials in header and query and removes them.
+func (g *Gate) takeHead(r *http.Request, p *passage) *refusal {
+	g.takeHeaders(r.Header, p)
+	if r.URL.RawQuery == "" && originalQuery(r) == "" {
+		return nil
+	}
+	return g.takeQuery(r, p)
+}
+
+// takeHeaders finds the credentials in the header and removes them. The storage
+// of a header that went is kept for the identity header.
+func (g *Gate) takeHeaders(h http.Header, p *passage) {
+	for _, name := range g.slots {
+		values := h[name]
+		if len(values) == 0 {
+			continue
+		}
+		g.finder.Headers(h, p.set)
+		if h[name] == nil {
+			p.slot = values[:1:1]
+		}
+		return
+	}
+	g.finder.Headers(h, p.set)
+}
+
+// takeQuery removes credentials from the query, both as it is now and as the
+// client sent it: error routes get the latter back, and placeholders show it.
+func (g *Gate) takeQuery(r *http.Request, p *passage) *refusal {
+	raw := r.URL.RawQuery
+	clean, err := g.finder.Query(raw, p.set)
+	if err != nil {
+		clean = ""
+	}
+	original := originalQuery(r)
+	cleanOriginal := clean
+	if original != raw {
+		cleanOriginal = g.cleanQuery(original)
+	}
+	if clean != raw {
+		r.URL.RawQuery = clean
+		r.RequestURI = withQuery(r.RequestURI, clean)
+	}
+	if cleanOriginal != original {
+		setOriginalQuery(r, cleanOriginal)
+		cleanSpan(r.Context())
+	}
+	if err != nil {
+		return refQuery(err)
+	}
+	return nil
+}
+
+// cleanQuery removes credentials from a query without counting them.
+func (g *Gate) cleanQuery(raw string) string {
+	set := credential.GetSet()
+	defer credential.PutSet(set)
+	clean, err := g.finder.Query(raw, set)
+	if err != nil {
+		return ""
+	}
+	return clean
+}
+
+func originalQuery(r *http.Request) string {
+	if orig, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
+		return orig.URL.RawQuery
+	}
+	return ""
+}
+
+// setOriginalQuery changes the query of the request as Caddy keeps it for error
+// routes and placeholders. The URL is shared by all copies of the request. The
+// request URI is not: it is replaced in this copy, and in the replacer, which an
+// earlier handler may have bound to another.
+func setOriginalQuery(r *http.Request, query string) {
+	orig := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request)
+	orig.URL.RawQuery = query
+	orig.RequestURI = withQuery(orig.RequestURI, query)
+	ctx := context.WithValue(r.Context(), caddyhttp.OriginalRequestCtxKey, orig)
+	*r = *r.WithContext(ctx)
+	if repl, ok := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
+		repl.Set("http.request.orig_uri", orig.RequestURI)
+	}
+}
+
+// withQuery returns the request URI with another query. The first '?' starts the
+// query, as net/http reads it.
+func withQuery(uri, query string) string {
+	path, _, _ := strings.Cut(uri, "?")
+	if query == "" {
+		return path
+	}
+	return path + "?" + query
+}
+
+func canonical(name string) string { return http.CanonicalHeaderKey(name) }

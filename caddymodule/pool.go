@@ -1,0 +1,59 @@
+package caddymodule
+
+import (
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+)
+
+// pool keeps what has to survive a configuration reload. Its keys name settings,
+// never secrets.
+var pool = caddy.NewUsagePool()
+
+// pooled is a share of something in the pool. A nil share releases nothing, so
+// that Cleanup works after a Provision that failed half-way.
+type pooled[T any] struct {
+	key   string
+	value T
+}
+
+// poolEntry is what the pool holds for all shares together.
+type poolEntry struct {
+	value any
+	log   *swapCore
+	close func()
+}
+
+// Destruct implements caddy.Destructor.
+func (e *poolEntry) Destruct() error {
+	e.close()
+	return nil
+}
+
+// fromPool returns a share of what stands in the pool under key, made by open if
+// nothing does. The logger that open gets always writes to the log of the newest
+// share, because the one of the first closes with its configuration.
+func fromPool[T any](key string, log *zap.Logger, open func(*zap.Logger) (T, func(), error)) (*pooled[T], error) {
+	v, _, err := pool.LoadOrNew(key, func() (caddy.Destructor, error) {
+		core := newSwapCore(log.Core())
+		value, closer, err := open(zap.New(core))
+		if err != nil {
+			return nil, err
+		}
+		return &poolEntry{value: value, log: core, close: closer}, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	entry := v.(*poolEntry)
+	entry.log.swap(log.Core())
+	return &pooled[T]{key: key, value: entry.value.(T)}, nil
+}
+
+// release gives the share back; the last one closes the value.
+func (p *pooled[T]) release() error {
+	if p == nil {
+		return nil
+	}
+	_, err := pool.Delete(p.key)
+	return err
+}

@@ -1,0 +1,195 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/ingestauth/caddy-ingest-auth/config"
+	"github.com/ingestauth/caddy-ingest-auth/keysync"
+)
+
+// refusal is why a request does not get through.
+type refusal struct {
+	status  int
+	code    string // for the client's program: stable, lower case
+	message string // for the client's author
+	verdict string // for logs and placeholders, where it differs from the code
+	cause   error  // for logs only
+}
+
+var (
+	refMissing  = &refusal{status: http.StatusUnauthorized, code: "missing_key", message: "Missing API key"}
+	refConflict = &refusal{status: http.StatusBadRequest, code: "conflicting_credentials", message: "Request has more than one API key"}
+	refMode     = &refusal{status: http.StatusForbidden, code: "wrong_mode", message: "This kind of API key is not accepted here"}
+	refScope    = &refusal{status: http.StatusForbidden, code: "insufficient_scope", message: "API key lacks the required scope"}
+	refPath     = &refusal{status: http.StatusBadRequest, code: "malformed_path", message: "Malformed path"}
+)
+
+// refInvalid refuses a key. Clients are not told what is wrong with it; the
+// verdict says so to operators.
+func refInvalid(verdict string) *refusal {
+	return &refusal{status: http.StatusUnauthorized, code: "invalid_key", message: "Invalid API key", verdict: verdict}
+}
+
+func refState(s keysync.State) *refusal {
+	switch s {
+	case keysync.StateActive:
+		return nil
+	case keysync.StateExpired:
+		return refInvalid("expired_key")
+	case keysync.StateRevoked:
+		return refInvalid("revoked_key")
+	default:
+		return refInvalid("key_not_yet_valid")
+	}
+}
+
+func refUnavailable(err error) *refusal {
+	return &refusal{status: http.StatusServiceUnavailable, code: "unavailable", message: "API keys cannot be checked right now; try again", cause: err}
+}
+
+func refSigning(err error) *refusal {
+	return &refusal{status: http.StatusServiceUnavailable, code: "unavailable", message: "The request cannot be vouched for right now; try again", cause: err}
+}
+
+func refQuery(err error) *refusal {
+	return &refusal{status: http.StatusBadRequest, code: "malformed_query", message: "Malformed query", cause: err}
+}
+
+func refResource(name string) *refusal {
+	return &refusal{status: http.StatusNotFound, code: "resource_mismatch", message: "Invalid " + name}
+}
+
+func refNoResource(name string) *refusal {
+	return &refusal{status: http.StatusBadRequest, code: "missing_resource", message: "Missing " + name}
+}
+
+func refMissingField(r config.Requirement, row int) *refusal {
+	message := "Missing field: " + strings.Join(r.Fields, ", ")
+	if r.Any && len(r.Fields) > 1 {
+		message = "Missing field: one of " + strings.Join(r.Fields, ", ")
+	}
+	if row >= 0 {
+		message += " (item " + strconv.Itoa(row) + ")"
+	}
+	return &refusal{status: http.StatusBadRequest, code: "missing_field", message: message}
+}
+
+// verdictOf returns the verdict for logs and placeholders.
+func (ref *refusal) verdictOf() string {
+	if ref.verdict != "" {
+		return ref.verdict
+	}
+	return ref.code
+}
+
+// refuse answers a request that does not get through.
+func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, p *passage, ref *refusal) error {
+	g.logRefusal(r, p, ref)
+	emptyRequest(r)
+	h := w.Header()
+	switch ref.status {
+	case http.StatusUnauthorized:
+		h.Set("WWW-Authenticate", g.challenge(ref))
+	case http.StatusServiceUnavailable:
+		h.Set("Retry-After", "5")
+	}
+	if g.Errors == "caddy" {
+		return caddyhttp.Error(ref.status, errors.New(ref.message))
+	}
+	for _, e := range g.ErrorBodies {
+		if e.Status == ref.status {
+			repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+			answer(w, ref.status, e.ContentType, repl.ReplaceKnown(e.Body, ""))
+			return nil
+		}
+	}
+	if g.Errors == "problem" {
+		answer(w, ref.status, "application/problem+json", problemBody(ref))
+		return nil
+	}
+	answer(w, ref.status, "application/json", jsonBody(ref))
+	return nil
+}
+
+// emptyRequest leaves nothing of the body for error routes: it was not searched
+// for keys to the end.
+func emptyRequest(r *http.Request) {
+	r.Body, r.GetBody, r.ContentLength, r.TransferEncoding, r.Trailer = http.NoBody, nil, 0, nil, nil
+	for _, name := range []string{"Content-Length", "Content-Encoding", "Trailer", "Transfer-Encoding"} {
+		delete(r.Header, name)
+	}
+}
+
+// challenge is the WWW-Authenticate value (RFC 9110, section 11.6.1; RFC 6750,
+// section 3).
+func (g *Gate) challenge(ref *refusal) string {
+	challenge := "ApiKey"
+	for _, l := range g.Credentials {
+		if l.In == config.InBearer {
+			challenge = "Bearer"
+		}
+	}
+	challenge += ` realm="ingest"`
+	if ref != refMissing {
+		challenge += `, error="invalid_token"`
+	}
+	return challenge
+}
+
+func jsonBody(ref *refusal) string {
+	return encode(struct {
+		Error string `json:"error"`
+		Code  string `json:"code"`
+	}{ref.message, ref.code})
+}
+
+// problemBody is the answer as RFC 9457 has it.
+func problemBody(ref *refusal) string {
+	return encode(struct {
+		Type   string `json:"type"`
+		Title  string `json:"title"`
+		Status int    `json:"status"`
+		Detail string `json:"detail"`
+		Code   string `json:"code"`
+	}{"about:blank", http.StatusText(ref.status), ref.status, ref.message, ref.code})
+}
+
+func encode(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return "" // cannot be: v is made of strings and integers
+	}
+	return string(b)
+}
+
+func answer(w http.ResponseWriter, status int, contentType, body string) {
+	h := w.Header()
+	if contentType != "" {
+		h.Set("Content-Type", contentType)
+	} else {
+		h["Content-Type"] = nil // keeps net/http from guessing
+	}
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(body)) // the client is gone if this fails
+}
+
+func (g *Gate) logRefusal(r *http.Request, p *passage, ref *refusal) {
+	id := refusedID{record: p.record, ref: ref}
+	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
+		repl.Map(id.placeholder)
+	}
+	addLogField(r, zap.Inline(id))
+	if c := g.log.Check(zap.DebugLevel, "request refused"); c != nil {
+		c.Write(zap.Inline(id), zap.Int("status", ref.status), zap.NamedError("cause", ref.cause))
+	}
+}

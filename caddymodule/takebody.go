@@ -1,0 +1,123 @@
+package caddymodule
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/ingestauth/caddy-ingest-auth/internal/body"
+	"github.com/ingestauth/caddy-ingest-auth/internal/credential"
+)
+
+// takeBody finds the credentials in the body and removes them, and checks what
+// the body must hold. The next handlers get a body that can be read again.
+func (g *Gate) takeBody(r *http.Request, p *passage) *refusal {
+	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
+		return g.unmetWithoutBody(r)
+	}
+	if r.ContentLength > g.limits.Body {
+		return refBody(body.ErrTooLarge)
+	}
+	kind, ref := g.bodyKind(r.Header)
+	if ref != nil {
+		return ref
+	}
+	if kind == kindOpaque && g.Bind != "body" {
+		return g.streamBody(r)
+	}
+	return g.readBody(r, p, kind)
+}
+
+// streamBody lets a body through that the gate has no business in, up to its
+// largest size and without trailers that only the gate or no one may set.
+func (g *Gate) streamBody(r *http.Request) *refusal {
+	if err := body.Limit(r, g.limits.Body); err != nil {
+		return refBody(err)
+	}
+	body.Trailers(r, g.forbiddenTrailer)
+	return nil
+}
+
+func (g *Gate) forbiddenTrailer(name string) bool {
+	return g.identity.matches(name) || g.finder.IsHeader(name)
+}
+
+func (g *Gate) readBody(r *http.Request, p *passage, kind bodyKind) *refusal {
+	limits := g.limits
+	if kind == kindOpaque {
+		limits.Verbatim = true
+	}
+	var err error
+	if p.body, err = body.Read(r, limits); err != nil {
+		return refBody(err)
+	}
+	raw := p.body.Bytes()
+	clean, err := g.scanBody(kind, raw, p.set)
+	if err != nil {
+		return refBody(err)
+	}
+	cut := len(clean) != len(raw)
+	p.body.SetBytes(clean)
+	p.replay = body.Replace(r, p.body, cut)
+	if ref := g.unmet(p.set); ref != nil {
+		return ref
+	}
+	return nil
+}
+
+// scanBody removes credentials from the body in place.
+func (g *Gate) scanBody(kind bodyKind, raw []byte, set *credential.Set) ([]byte, error) {
+	switch {
+	case kind == kindJSON, kind == kindAny && startsLikeJSON(raw), kind == kindForm && startsLikeJSON(raw) && g.finder.LooksAtJSON():
+		return g.finder.JSON(raw, false, set)
+	case kind == kindLines:
+		return g.finder.JSON(raw, true, set)
+	case kind == kindForm && g.finder.LooksAtForm():
+		return g.finder.Form(raw, set)
+	}
+	return raw, nil
+}
+
+// unmetWithoutBody refuses a request without a body where one is required.
+func (g *Gate) unmetWithoutBody(r *http.Request) *refusal {
+	body.Trailers(r, g.forbiddenTrailer)
+	if len(g.Require) > 0 {
+		return refMissingField(g.Require[0], -1)
+	}
+	return nil
+}
+
+// unmet refuses a body that lacks a required member.
+func (g *Gate) unmet(set *credential.Set) *refusal {
+	if len(g.Require) == 0 {
+		return nil
+	}
+	if set.Shape() == credential.ShapeNone {
+		return refMissingField(g.Require[0], -1)
+	}
+	req, row, ok := set.Unmet()
+	if !ok {
+		return nil
+	}
+	if set.Shape() == credential.ShapeObject {
+		row = -1
+	}
+	return refMissingField(g.Require[req], row)
+}
+
+// refBody is the refusal for an error of reading or scanning a body.
+func refBody(err error) *refusal {
+	var syntax *credential.SyntaxError
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.Is(err, body.ErrTooLarge), errors.Is(err, body.ErrDecodedTooLarge), errors.Is(err, body.ErrRatio), errors.As(err, &tooLarge):
+		return &refusal{status: http.StatusRequestEntityTooLarge, code: "body_too_large", message: "Request body too large", cause: err}
+	case errors.Is(err, body.ErrUnsupported):
+		return &refusal{status: http.StatusUnsupportedMediaType, code: "unsupported_encoding", message: "Unsupported Content-Encoding", cause: err}
+	case errors.As(err, &syntax):
+		return &refusal{status: http.StatusBadRequest, code: "malformed_body", message: "Malformed JSON", cause: err}
+	case errors.Is(err, credential.ErrDuplicate):
+		return &refusal{status: http.StatusBadRequest, code: "duplicate_field", message: "Duplicate field in request body", cause: err}
+	default:
+		return &refusal{status: http.StatusBadRequest, code: "malformed_body", message: "Malformed request body", cause: err}
+	}
+}

@@ -1,0 +1,15 @@
+// Command ingest-auth is Caddy with its standard modules and the ingest_auth
+// gate.
+package main
+
+import (
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+
+	_ "github.com/caddyserver/caddy/v2/modules/standard"
+
+	_ "github.com/ingestauth/caddy-ingest-auth/caddymodule"
+)
+
+func main() {
+	caddycmd.Main()
+}

@@ -1,0 +1,118 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"golang.org/x/net/http/httpguts"
+)
+
+// App holds the settings that all gates share.
+type App struct {
+	// Where the records of the keys are. Default: the file keys.json in the
+	// working directory.
+	Keys Keys `json:"keys,omitzero"`
+
+	// How the assertion is signed.
+	Sign Sign `json:"sign,omitzero"`
+
+	// Whether the app refuses to start when a log that HTTP requests reach would
+	// write keys: `on` (the default) or `off`.
+	LogCheck string `json:"log_check,omitempty"`
+}
+
+// Keys names the source of the records.
+type Keys struct {
+	// The kind of source: `file`.
+	Source string `json:"source,omitempty"`
+
+	// The path of the key file. Default: keys.json.
+	File string `json:"file,omitempty"`
+}
+
+// Sign says how assertions are signed.
+type Sign struct {
+	// The header that carries the assertion to the backend. A client that sends it
+	// is not believed: the header is deleted first, in every spelling.
+	// Default: X-Ingest-Identity.
+	Header string `json:"header,omitempty"`
+
+	// The signature algorithm: `EdDSA` (Ed25519, RFC 8037; the default), `ES256`
+	// or `HS256` (RFC 7518).
+	Algorithm string `json:"algorithm,omitempty"`
+
+	// The `iss` claim. Default: ingest-auth.
+	Issuer string `json:"issuer,omitempty"`
+
+	// The `aud` claim, which backends must check. Default: backend.
+	Audience string `json:"audience,omitempty"`
+
+	// How long an assertion is valid. One is used again for the same identity until
+	// half of this is over. Default: 60s.
+	TTL Duration `json:"ttl,omitempty"`
+
+	// How long a signing key is used before the next one takes over. Default: 24h.
+	Rotate Duration `json:"rotate,omitempty"`
+
+	// The shared secret for HS256, at least 32 bytes, as a placeholder that says
+	// where it is: `{env.NAME}` or `{file.PATH}`. It is never written literally, so
+	// that it does not appear in the configuration that the admin API shows.
+	Secret string `json:"secret,omitempty"`
+}
+
+// SetDefaults fills in what was not set.
+func (a *App) SetDefaults() {
+	setDefault(&a.Keys.Source, "file")
+	if a.Keys.Source == "file" {
+		setDefault(&a.Keys.File, "keys.json")
+	}
+	setDefault(&a.Sign.Header, "X-Ingest-Identity")
+	setDefault(&a.Sign.Algorithm, "EdDSA")
+	setDefault(&a.Sign.Issuer, "ingest-auth")
+	setDefault(&a.Sign.Audience, "backend")
+	setDefault(&a.Sign.TTL, Duration(time.Minute))
+	setDefault(&a.Sign.Rotate, Duration(24*time.Hour))
+	setDefault(&a.LogCheck, "on")
+}
+
+// Validate reports the first setting that is wrong. What is not set is fine.
+func (a *App) Validate() error {
+	if err := oneOf("keys", a.Keys.Source, "file"); err != nil {
+		return err
+	}
+	if err := oneOf("log_check", a.LogCheck, "on", "off"); err != nil {
+		return err
+	}
+	return a.Sign.validate()
+}
+
+func (s Sign) validate() error {
+	if err := oneOf("sign algorithm", s.Algorithm, "EdDSA", "ES256", "HS256"); err != nil {
+		return err
+	}
+	if s.Header != "" && (!httpguts.ValidHeaderFieldName(s.Header) || isAuthorization(s.Header)) {
+		return fmt.Errorf("sign header: %q cannot carry the assertion; use a header name of its own, such as X-Ingest-Identity", s.Header)
+	}
+	if s.TTL < 0 || s.TTL > 0 && s.TTL < Duration(2*time.Second) {
+		return fmt.Errorf("sign ttl: %s is too short; at least 2s are needed", s.TTL)
+	}
+	if s.Rotate < 0 || s.Rotate > 0 && s.Rotate < Duration(time.Minute) {
+		return fmt.Errorf("sign rotate: %s is too short; at least 1m is needed", s.Rotate)
+	}
+	return s.validateSecret()
+}
+
+func (s Sign) validateSecret() error {
+	if s.Secret == "" {
+		return nil
+	}
+	if s.Algorithm != "HS256" {
+		return fmt.Errorf("sign secret: is only used with `algorithm HS256`; write that first or remove it")
+	}
+	placeholder := strings.HasPrefix(s.Secret, "{env.") || strings.HasPrefix(s.Secret, "{file.")
+	if !placeholder || !strings.HasSuffix(s.Secret, "}") {
+		return fmt.Errorf("sign secret: must not stand in the configuration; write {env.NAME} or {file.PATH}")
+	}
+	return nil
+}

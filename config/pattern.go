@@ -1,0 +1,93 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Pattern is a path pattern with named segments, such as
+// "/v1/project/{project}/datasource/{datasource}/*". A segment in braces matches
+// any one segment; "/*" at the end matches everything below, and the path that
+// ends right before it. All else matches itself, case included.
+type Pattern struct {
+	segments []string // "{name}" for a named segment
+	open     bool     // ends in "/*"
+}
+
+// ParsePattern reads a path pattern.
+func ParsePattern(s string) (Pattern, error) {
+	rest, open := strings.CutSuffix(s, "/*")
+	if !strings.HasPrefix(s, "/") {
+		return Pattern{}, fmt.Errorf("path pattern %q: must start with a slash", s)
+	}
+	p := Pattern{open: open}
+	if rest != "" {
+		p.segments = strings.Split(rest[1:], "/")
+	}
+	seen := make(map[string]bool)
+	for _, seg := range p.segments {
+		if err := checkSegment(seg, seen); err != nil {
+			return Pattern{}, fmt.Errorf("path pattern %q: %w", s, err)
+		}
+	}
+	return p, nil
+}
+
+func checkSegment(seg string, seen map[string]bool) error {
+	name, named := segmentName(seg)
+	switch {
+	case seg == "" || seg == "." || seg == "..":
+		return fmt.Errorf("empty and dot segments never match")
+	case named && (name == "" || strings.ContainsAny(name, "{}*")):
+		return fmt.Errorf("%q is not a name in braces, such as {project}", seg)
+	case !named && strings.ContainsAny(seg, "{}*"):
+		return fmt.Errorf("braces stand around a whole segment and * only at the end, as in /project/{project}/*")
+	case strings.ContainsAny(seg, "%;\\?#"):
+		return fmt.Errorf("segment %q: is compared with the decoded path, which never holds any of %% ; \\ ? #", seg)
+	case named && seen[name]:
+		return fmt.Errorf("{%s} is there twice", name)
+	}
+	seen[name] = named
+	return nil
+}
+
+func segmentName(seg string) (string, bool) {
+	if strings.HasPrefix(seg, "{") && strings.HasSuffix(seg, "}") {
+		return seg[1 : len(seg)-1], true
+	}
+	return seg, false
+}
+
+// Has reports whether the pattern has a segment of that name.
+func (p Pattern) Has(name string) bool {
+	for _, seg := range p.segments {
+		if n, named := segmentName(seg); named && n == name {
+			return true
+		}
+	}
+	return false
+}
+
+// Value returns what the segment called name stands for in path, which must be
+// decoded and free of dot segments; ok is false if the path does not match.
+// It does not allocate.
+func (p Pattern) Value(path, name string) (value string, ok bool) {
+	for _, seg := range p.segments {
+		if path == "" || path[0] != '/' {
+			return "", false
+		}
+		part := path[1:]
+		if i := strings.IndexByte(part, '/'); i >= 0 {
+			part = part[:i]
+		}
+		path = path[1+len(part):]
+		n, named := segmentName(seg)
+		if !named && seg != part || part == "" {
+			return "", false
+		}
+		if named && n == name {
+			value = part
+		}
+	}
+	return value, path == "" || p.open && path[0] == '/'
+}

@@ -1,0 +1,102 @@
+package config
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestDefaultsAreValid(t *testing.T) {
+	var g Gate
+	g.SetDefaults()
+	if err := g.Validate(); err != nil {
+		t.Errorf("gate: %v", err)
+	}
+	if len(g.Credentials) != 4 || g.MaxBody != 1<<20 || g.MaxDecoded != 8<<20 || g.MaxRatio != 100 ||
+		g.Conflict != "reject" || g.Strip != "on" || g.Errors != "json" {
+		t.Errorf("gate defaults: %+v", g)
+	}
+	var a App
+	a.SetDefaults()
+	if err := a.Validate(); err != nil {
+		t.Errorf("app: %v", err)
+	}
+	if a.Keys != (Keys{Source: "file", File: "keys.json"}) || a.LogCheck != "on" ||
+		a.Sign != (Sign{
+			Header: "X-Ingest-Identity", Algorithm: "EdDSA", Issuer: "ingest-auth", Audience: "backend",
+			TTL: Duration(time.Minute), Rotate: Duration(24 * time.Hour),
+		}) {
+		t.Errorf("app defaults: %+v", a)
+	}
+}
+
+func TestZeroValuesAreValid(t *testing.T) {
+	if err := new(Gate).Validate(); err != nil {
+		t.Errorf("gate: %v", err)
+	}
+	if err := new(App).Validate(); err != nil {
+		t.Errorf("app: %v", err)
+	}
+}
+
+func TestGateErrors(t *testing.T) {
+	for want, g := range map[string]Gate{
+		`credential: "cookie" is not one of`:      {Credentials: []Location{{In: "cookie"}}},
+		"credential bearer: takes no name":        {Credentials: []Location{{In: InBearer, Names: []string{"x"}}}},
+		"credential bearer: is there twice":       {Credentials: []Location{{In: InBearer}, {In: InBearer}}},
+		"credential basic: write":                 {Credentials: []Location{{In: InBasic, Names: []string{"both"}}}},
+		"credential header: at least one name":    {Credentials: []Location{{In: InHeader}}},
+		`credential header: "a b" is not a`:       {Credentials: []Location{{In: InHeader, Names: []string{"a b"}}}},
+		"is read by `credential bearer`":          {Credentials: []Location{{In: InHeader, Names: []string{"authorization"}}}},
+		"credential query: apikey is there twice": {Credentials: []Location{{In: InQuery, Names: []string{"apiKey"}}, {In: InQuery, Names: []string{"apikey"}}}},
+		"credential body: Token is there twice":   {Credentials: []Location{{In: InBody, Names: []string{"token", "Token"}}}},
+		"credential form: a name must not be":     {Credentials: []Location{{In: InForm, Names: []string{""}}}},
+		`conflict: "last" is not one of`:          {Conflict: "last"},
+		`strip: "yes" is not one of`:              {Strip: "yes"},
+		`mode: "prod" is not one of`:              {Modes: []string{"prod"}},
+		"mode: live is there twice":               {Modes: []string{"live", "live"}},
+		`scope: "a b" is not a name`:              {Scopes: []string{"a b"}},
+		"scope: x is there twice":                 {Scopes: []string{"x", "x"}},
+		`bind: "all" is not one of`:               {Bind: "all"},
+		`errors: "xml" is not one of`:             {Errors: "xml"},
+		"error: 200 is not a status code":         {ErrorBodies: []ErrorBody{{Status: 200}}},
+		"error 401: is there twice":               {ErrorBodies: []ErrorBody{{Status: 401}, {Status: 401}}},
+		"error 401: the content type must be one": {ErrorBodies: []ErrorBody{{Status: 401, ContentType: "a\r\nb"}}},
+		`resource: "" is not a name`:              {Resources: []Resource{{In: "query", At: "x"}}},
+		`resource p: "header" is not one of`:      {Resources: []Resource{{Name: "p", In: "header", At: "x"}}},
+		"resource p: write `resource p path":      {Resources: []Resource{{Name: "p", In: "path"}}},
+		"has no segment {p}":                      {Resources: []Resource{{Name: "p", In: "path", At: "/a/{q}"}}},
+		"resource p: is there twice":              {Resources: []Resource{{Name: "p", In: "query", At: "a"}, {Name: "p", In: "body", At: "a"}}},
+		"resource p: path pattern":                {Resources: []Resource{{Name: "p", In: "path", At: "{p}"}}},
+		"require: write":                          {Require: []Requirement{{}}},
+		"max_body: must be greater than zero":     {MaxBody: -1},
+		"max_decoded: must be greater than zero":  {MaxDecoded: -1},
+		"max_ratio: must be greater than zero":    {MaxRatio: -1},
+	} {
+		if err := g.Validate(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v, want an error with %q", g, err, want)
+		}
+	}
+}
+
+func TestAppErrors(t *testing.T) {
+	for want, a := range map[string]App{
+		`keys: "consul" is not one of`:        {Keys: Keys{Source: "consul"}},
+		`log_check: "maybe" is not one of`:    {LogCheck: "maybe"},
+		`sign algorithm: "none" is not one`:   {Sign: Sign{Algorithm: "none"}},
+		`sign header: "Authorization" cannot`: {Sign: Sign{Header: "Authorization"}},
+		`sign header: "a b" cannot`:           {Sign: Sign{Header: "a b"}},
+		"sign ttl: 1s is too short":           {Sign: Sign{TTL: Duration(time.Second)}},
+		"sign rotate: 1s is too short":        {Sign: Sign{Rotate: Duration(time.Second)}},
+		"sign secret: is only used with":      {Sign: Sign{Secret: "{env.X}"}},
+		"sign secret: must not stand in":      {Sign: Sign{Algorithm: "HS256", Secret: "hunter2"}},
+	} {
+		err := a.Validate()
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v, want an error with %q", a, err, want)
+		}
+		if err != nil && strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("error shows the secret: %v", err)
+		}
+	}
+}

@@ -1,0 +1,104 @@
+package body
+
+import (
+	"math/bits"
+	"sync"
+)
+
+// Size classes are the powers of two from 4 KiB to 16 MiB.
+const (
+	minClassBits = 12
+	maxClassBits = 24
+	classes      = maxClassBits - minClassBits + 1
+)
+
+// pools holds *chunk by size class.
+var pools [classes]sync.Pool
+
+// chunk is memory as it lies in a pool. It is held by at most one Buffer.
+type chunk struct {
+	mem   []byte
+	class int // index into pools, -1: too large to be pooled
+}
+
+// Buffer is a request body in memory that comes from a pool and goes back to it. The Buffer
+// itself is never reused, so a stale one cannot reach the bytes of another request. It must
+// not be used by two goroutines at once.
+type Buffer struct {
+	chunk   *chunk
+	data    []byte
+	decoded bool   // Read has undone a content coding
+	replay  Replay // stands here to save an allocation per request
+}
+
+// Get returns an empty Buffer with room for at least sizeHint bytes. More than 16 MiB are
+// allocated for this Buffer alone.
+func Get(sizeHint int) *Buffer {
+	b := &Buffer{chunk: getChunk(sizeHint)}
+	b.data = b.chunk.mem[:0]
+	return b
+}
+
+// Bytes returns the content. It may be changed in place. It is valid until the next change
+// of the Buffer, Free, or the Release of the Replay that took the Buffer over.
+func (b *Buffer) Bytes() []byte { return b.data }
+
+// SetBytes makes a copy of p the content. p may be a part of Bytes.
+func (b *Buffer) SetBytes(p []byte) {
+	if len(p) <= cap(b.data) {
+		b.data = b.data[:copy(b.data[:len(p)], p)]
+		return
+	}
+	c := getChunk(len(p))
+	data := c.mem[:copy(c.mem, p)]
+	b.Free()
+	b.chunk, b.data = c, data
+}
+
+// Truncate keeps the first n bytes of the content, 0 <= n <= len(Bytes()).
+func (b *Buffer) Truncate(n int) { b.data = b.data[:n] }
+
+// Free overwrites the memory with zeros and gives it back to the pool; b is empty
+// afterwards. A second Free does nothing.
+func (b *Buffer) Free() {
+	c := b.chunk
+	b.chunk, b.data = nil, nil
+	if c != nil {
+		putChunk(c)
+	}
+}
+
+// grow moves the content to the size class that has room for at least size bytes.
+func (b *Buffer) grow(size int) {
+	c := getChunk(size)
+	data := c.mem[:copy(c.mem, b.data)]
+	b.Free()
+	b.chunk, b.data = c, data
+}
+
+func getChunk(size int) *chunk {
+	class := classOf(size)
+	if class >= classes {
+		return &chunk{mem: make([]byte, size), class: -1}
+	}
+	if c, ok := pools[class].Get().(*chunk); ok {
+		return c
+	}
+	return &chunk{mem: make([]byte, 1<<(class+minClassBits)), class: class}
+}
+
+// putChunk wipes: a body may hold a key, which must not outlive its request.
+func putChunk(c *chunk) {
+	clear(c.mem)
+	if c.class >= 0 {
+		pools[c.class].Put(c)
+	}
+}
+
+// classOf returns the smallest class with room for size bytes; classes or more: none has.
+func classOf(size int) int {
+	if size <= 1<<minClassBits {
+		return 0
+	}
+	return bits.Len(uint(size-1)) - minClassBits
+}

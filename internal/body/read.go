@@ -1,0 +1,92 @@
+package body
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+)
+
+// Errors of Read and Limit, to be told apart with errors.Is. The number is the status that
+// the client should see. Any other error means that the client did not send the body whole.
+var (
+	ErrTooLarge        = errors.New("request body is larger than allowed")                            // 413
+	ErrDecodedTooLarge = errors.New("decoded request body is larger than allowed")                    // 413
+	ErrRatio           = errors.New("request body is compressed more than allowed")                   // 413
+	ErrEncoding        = errors.New("request body does not match its Content-Encoding")               // 400
+	ErrUnsupported     = errors.New("unsupported Content-Encoding: it must be gzip, deflate or zstd") // 415
+)
+
+// Limits bound a body that is read into memory. All are needed: zero lets no byte through.
+type Limits struct {
+	Body    int64 // bytes as sent
+	Decoded int64 // bytes after decoding; does not count for a body that is not encoded
+
+	// Ratio is the highest allowed number of decoded bytes per byte sent, e.g. 100. It does
+	// not count for the first 64 KiB decoded, because small bodies repeat themselves.
+	Ratio int
+
+	// Verbatim leaves the body as it was sent, whatever its Content-Encoding.
+	Verbatim bool
+}
+
+// firstRead is how much memory a body gets before its first byte has arrived, at most.
+// Later on it has at most twice the memory that the client has sent bytes for, whatever
+// Content-Length promises.
+const firstRead = 64 << 10
+
+// Read reads r.Body to its end and returns it, decoded if Content-Encoding (RFC 9110,
+// section 8.4) says gzip, x-gzip, deflate (with or without zlib's frame, both are in use)
+// or zstd. A body without any bytes is empty in every coding.
+//
+// What Content-Encoding and Content-Length rule out is refused before a byte is read, so
+// that a client that waits for 100 (Continue) need not send anything. The caller owns the
+// Buffer: it ends in Replace or Free. r is not changed.
+func Read(r *http.Request, l Limits) (*Buffer, error) {
+	var coding string
+	var err error
+	if !l.Verbatim {
+		if coding, err = contentCoding(r.Header); err != nil {
+			return nil, err
+		}
+	}
+	if r.ContentLength > l.Body {
+		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, r.ContentLength, l.Body)
+	}
+	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
+		return &Buffer{decoded: coding != ""}, nil
+	}
+
+	b := Get(int(min(max(r.ContentLength, 0)+1, firstRead)))
+	if coding == "" {
+		err = b.fill(r.Body, l.Body, ErrTooLarge)
+	} else {
+		b.decoded = true
+		err = b.decode(r.Body, coding, l)
+	}
+	if err != nil {
+		b.Free()
+		return nil, fmt.Errorf("reading request body: %w", err)
+	}
+	return b, nil
+}
+
+// fill reads src to its end into b. More than limit bytes are answered with over.
+func (b *Buffer) fill(src io.Reader, limit int64, over error) error {
+	for {
+		if len(b.data) == cap(b.data) {
+			b.grow(int(min(2*int64(cap(b.data)), limit+1)))
+		}
+		room := min(int64(cap(b.data)), limit+1)
+		n, err := src.Read(b.data[len(b.data):room])
+		b.data = b.data[:len(b.data)+n]
+		switch {
+		case int64(len(b.data)) > limit:
+			return fmt.Errorf("%w: at most %d bytes", over, limit)
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+}

@@ -1,0 +1,35 @@
+package credential
+
+import (
+	"errors"
+	"fmt"
+)
+
+var (
+	// ErrMissing means that the request holds no credential.
+	ErrMissing = errors.New("no credential in the request")
+	// ErrConflict means that the request holds credentials that differ.
+	ErrConflict = errors.New("credentials in the request differ")
+	// ErrDuplicate means that a JSON object has a credential or resource member
+	// more than once, so that two readers may understand it differently.
+	ErrDuplicate = errors.New("duplicate credential or resource member in a JSON object")
+	// ErrQuery means that a credential may stand in the query but cannot be read
+	// there with certainty.
+	ErrQuery = errors.New("ambiguous credential in the query")
+	// ErrForm is the same as ErrQuery, for a form body.
+	ErrForm = errors.New("ambiguous credential in the form body")
+	// ErrValues means that the rows of a JSON body name more than MaxValues
+	// different values of one resource.
+	ErrValues = errors.New("too many different values of a resource member")
+)
+
+// SyntaxError says where and why a body is not JSON as of RFC 8259. It never
+// quotes the body.
+type SyntaxError struct {
+	Offset int    // 0-based, in bytes
+	What   string // one of a few constant phrases
+}
+
+func (s *SyntaxError) Error() string {
+	return fmt.Sprintf("malformed JSON at byte %d: %s", s.Offset, s.What)
+}

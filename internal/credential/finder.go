@@ -1,0 +1,114 @@
+// Package credential finds API keys in a request and cuts them out of it: in
+// headers, in the query, in form bodies and in JSON bodies. What is not a
+// credential keeps its bytes: nothing is reordered, re-encoded or reformatted.
+//
+// A Finder says where to look and is shared by all requests. A Set collects
+// what one request holds; it owns copies of the keys and wipes them.
+package credential
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// MaxKey is the length in bytes above which a credential cannot be a key.
+const MaxKey = 4096
+
+// Options says where credentials may stand, and what else to look at in the
+// same scan of a JSON body. The zero value looks nowhere.
+type Options struct {
+	// Bearer looks at the Authorization header for the scheme Bearer (RFC 6750).
+	Bearer bool
+	// Basic looks at the Authorization header for the scheme Basic (RFC 7617):
+	// "user" and "password" say which part is the key, "any" takes the password
+	// or, if that is empty, the user name. "" does not look.
+	Basic string
+	// Headers are header names. Case does not matter, and '_' and '.' are the
+	// same as '-', because CGI-like backends cannot tell them apart.
+	Headers []string
+	// Query are names of query parameters, compared like strings.EqualFold.
+	Query []string
+	// Form are fields of an application/x-www-form-urlencoded body, compared
+	// like strings.EqualFold.
+	Form []string
+	// Body are members of a JSON object: the top-level one, every element of a
+	// top-level array, or every line of NDJSON. Compared like strings.EqualFold.
+	Body []string
+	// Keep finds every credential but leaves it where it is.
+	Keep bool
+
+	// Require lists what the rows of a JSON body must have.
+	Require []Requirement
+	// Resources are members, standing where those of Body do and compared like
+	// them, whose distinct values are reported by Set.Values.
+	Resources []string
+}
+
+// Requirement is what every row must have: one (Any) or all of the Fields,
+// neither null nor "". A repeated field counts with its last value. Fields
+// match exactly, unless they are also in Options.Body or Options.Resources.
+type Requirement struct {
+	Any    bool
+	Fields []string
+	// In names the member (exactly) whose array elements are the rows. "" makes
+	// rows of the top-level object, of every element of a top-level array, or of
+	// every NDJSON line.
+	In string
+}
+
+// Finder finds credentials. It is immutable and safe for concurrent use.
+type Finder struct {
+	bearer, keep bool
+	basic        string
+	headers      []header
+	headerLens   uint64 // bit n: a header name has length n modulo 64
+	query, form  params
+	levels       []level // 0: the rows of the body, then one per Requirement.In
+	resources    int     // length of Options.Resources
+	looksAtJSON  bool
+}
+
+// New compiles o. It fails if a name is empty, invalid or given twice, if Basic
+// is unknown, or if more than 64 names are to be watched in one place.
+func New(o Options) (*Finder, error) {
+	f := &Finder{bearer: o.Bearer, basic: o.Basic, keep: o.Keep, resources: len(o.Resources)}
+	switch o.Basic {
+	case "", "any", "user", "password":
+	default:
+		return nil, fmt.Errorf("reading credential basic: unknown part %q: use any, user or password", o.Basic)
+	}
+	if err := f.addHeaders(o.Headers); err != nil {
+		return nil, fmt.Errorf("reading credential header: %w", err)
+	}
+	if err := f.query.init("query ", o.Query); err != nil {
+		return nil, fmt.Errorf("reading credential query: %w", err)
+	}
+	if err := f.form.init("form ", o.Form); err != nil {
+		return nil, fmt.Errorf("reading credential form: %w", err)
+	}
+	if err := f.addMembers(o); err != nil {
+		return nil, err
+	}
+	f.looksAtJSON = len(o.Body)+len(o.Require)+len(o.Resources) > 0
+	return f, nil
+}
+
+// LooksAtJSON tells whether JSON has anything to find or to check.
+func (f *Finder) LooksAtJSON() bool { return f.looksAtJSON }
+
+// LooksAtForm tells whether Form has anything to find.
+func (f *Finder) LooksAtForm() bool { return len(f.form.locations) > 0 }
+
+// checkName refuses names that no client can send as such.
+func checkName(name string) error {
+	if name == "" {
+		return fmt.Errorf("a name is empty: give one")
+	}
+	if !utf8.ValidString(name) || strings.ContainsFunc(name, isControl) {
+		return fmt.Errorf("name %q has control characters or is not UTF-8: correct it", name)
+	}
+	return nil
+}
+
+func isControl(r rune) bool { return r < ' ' || r == 0x7f }

@@ -1,0 +1,97 @@
+package credential
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+func TestNewErrors(t *testing.T) {
+	many := make([]string, 65)
+	for i := range many {
+		many[i] = fmt.Sprint("name", i)
+	}
+	require := func(r ...Requirement) Options { return Options{Body: []string{"token"}, Require: r} }
+	for name, c := range map[string]struct {
+		o    Options
+		want string // part of the error
+	}{
+		"basic":                  {Options{Basic: "Password"}, `basic: unknown part "Password"`},
+		"header empty":           {Options{Headers: []string{""}}, "not a header name"},
+		"header invalid":         {Options{Headers: []string{"X Key"}}, "not a header name"},
+		"header not ASCII":       {Options{Headers: []string{"Schlüssel"}}, "not a header name"},
+		"header twice":           {Options{Headers: []string{"X-Key", "x_KEY"}}, `"x_KEY" is given twice`},
+		"header dot twice":       {Options{Headers: []string{"X-Key", "X.Key"}}, `"X.Key" is given twice`},
+		"authorization, bearer":  {Options{Bearer: true, Headers: []string{"authorization"}}, "read as bearer or basic already"},
+		"authorization, basic":   {Options{Basic: "any", Headers: []string{"Authorization"}}, "read as bearer or basic already"},
+		"query empty":            {Options{Query: []string{"a", ""}}, "query: a name is empty"},
+		"query twice":            {Options{Query: []string{"key", "KEY"}}, `query: name "KEY" is given twice`},
+		"query twice, Kelvin":    {Options{Query: []string{"key", "\u212aey"}}, "is given twice"},
+		"query not UTF-8":        {Options{Query: []string{"a\xff"}}, "not UTF-8"},
+		"query NUL":              {Options{Query: []string{"a\x00"}}, "control characters"},
+		"query many":             {Options{Query: many}, "more than 64 names"},
+		"form twice":             {Options{Form: []string{"key", "key"}}, `form: name "key" is given twice`},
+		"form DEL":               {Options{Form: []string{"a\x7f"}}, "control characters"},
+		"body twice":             {Options{Body: []string{"token", "Token"}}, `body: name "Token" is given twice`},
+		"body empty":             {Options{Body: []string{""}}, "body: a name is empty"},
+		"resource twice":         {Options{Resources: []string{"p", "P"}}, `resources: name "P" is given twice`},
+		"resource is credential": {Options{Body: []string{"p"}, Resources: []string{"P"}}, `"P" is given twice`},
+		"body, resources many":   {Options{Body: many[:32], Resources: many[32:]}, "more than 64 names"},
+		"require none":           {require(Requirement{}), "requirement 1: it has no fields"},
+		"require empty":          {require(Requirement{Fields: []string{""}}), "a name is empty"},
+		"require twice":          {require(Requirement{Fields: []string{"a"}}, Requirement{Fields: []string{"b", "b"}}), `requirement 2: name "b" is given twice`},
+		"require many":           {require(Requirement{Fields: many[:64]}), "more than 64 names"},
+		"in is credential":       {require(Requirement{In: "Token", Fields: []string{"a"}}), "cannot be the array of rows"},
+		"in invalid":             {require(Requirement{In: "\n", Fields: []string{"a"}}), "control characters"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := New(c.o)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestNewAccepts(t *testing.T) {
+	names := make([]string, 64)
+	for i := range names {
+		names[i] = fmt.Sprint("name", i)
+	}
+	for name, o := range map[string]Options{
+		"nothing":                 {},
+		"authorization by itself": {Headers: []string{"Authorization"}},
+		"same name everywhere":    {Headers: []string{"key"}, Query: []string{"key"}, Form: []string{"key"}, Body: []string{"key"}},
+		"64 names":                {Query: names, Form: names, Body: names},
+		"64 fields":               {Require: []Requirement{{Fields: names}}},
+		"64 fields in an array":   {Body: names[:63], Require: []Requirement{{Fields: names, In: "batch"}}},
+		"fields in common":        {Require: []Requirement{{Fields: []string{"a", "A"}}, {Any: true, Fields: []string{"a"}}}},
+		"field is the array":      {Require: []Requirement{{Fields: []string{"a"}, In: "b"}, {Fields: []string{"b"}}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := New(o); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestLooksAt(t *testing.T) {
+	for name, c := range map[string]struct {
+		o          Options
+		json, form bool
+	}{
+		"nothing":  {Options{Bearer: true, Query: []string{"a"}}, false, false},
+		"form":     {Options{Form: []string{"a"}}, false, true},
+		"body":     {Options{Body: []string{"a"}}, true, false},
+		"require":  {Options{Require: []Requirement{{Fields: []string{"a"}}}}, true, false},
+		"resource": {Options{Resources: []string{"a"}}, true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFinder(t, c.o)
+			if f.LooksAtJSON() != c.json || f.LooksAtForm() != c.form {
+				t.Errorf("JSON %t, form %t", f.LooksAtJSON(), f.LooksAtForm())
+			}
+		})
+	}
+}

@@ -1,0 +1,139 @@
+package credential
+
+import "bytes"
+
+// parser reads one JSON body, or one line of NDJSON, in a single pass without
+// recursion. It validates everything and looks at the members of rows only.
+//
+// Methods that read something take the index where it starts and return the one
+// behind it, or -1 after noting the error.
+type parser struct {
+	f   *Finder
+	s   *Set
+	b   []byte // up to the end of the line
+	err error
+}
+
+// JSON finds the credentials in a JSON body (UTF-8, RFC 8259; a byte-order mark
+// is kept, an empty body is fine) and returns it without them, cut in place:
+// clean starts where body does. With lines set, the body is NDJSON: one JSON
+// text on every line that is not blank, lines end with LF or CRLF.
+//
+// A member goes with one comma, all other bytes stay. Requirements, resources
+// and the shape of the body are then to be had from s.
+//
+// It fails with a *SyntaxError, ErrDuplicate or ErrValues and returns body as it
+// was. Beyond RFC 8259 it refuses, as readers differ in them: nesting deeper
+// than 10,000, lone surrogates in the names of a row's members and in values of
+// credentials and resources, NUL in the names of a row's members.
+func (f *Finder) JSON(body []byte, lines bool, s *Set) (clean []byte, err error) {
+	s.cuts = s.cuts[:0]
+	s.report.reset(len(f.levels), f.resources)
+	p := parser{f: f, s: s, b: body}
+	start := 0
+	if bytes.HasPrefix(body, []byte("\xef\xbb\xbf")) {
+		start = 3
+	}
+	if lines {
+		p.lines(start)
+	} else {
+		p.document(start)
+	}
+	if p.err != nil {
+		return body, p.err
+	}
+	if s.shape == ShapeNone {
+		p.noRows()
+	}
+	if f.keep {
+		return body, nil
+	}
+	return s.compact(body), nil
+}
+
+// document reads the one JSON text of a body.
+func (p *parser) document(i int) {
+	i = skipSpace(p.b, i)
+	if i == len(p.b) {
+		return
+	}
+	switch p.b[i] {
+	case '{':
+		p.s.shape = ShapeObject
+		i = p.row(i+1, 0, 1)
+	case '[':
+		p.s.shape = ShapeArray
+		i = p.array(i+1, 0, 1)
+	default:
+		p.s.shape = ShapeOther
+		i = p.scalarRow(i, 0, 0)
+	}
+	p.end(i)
+}
+
+// lines reads NDJSON.
+func (p *parser) lines(i int) {
+	body := p.b
+	for i < len(body) && p.err == nil {
+		next := len(body)
+		if n := bytes.IndexByte(body[i:], '\n'); n >= 0 {
+			next = i + n + 1
+		}
+		p.b = body[:next]
+		p.line(i)
+		i = next
+	}
+}
+
+// line reads one line, which p.b ends with.
+func (p *parser) line(i int) {
+	i = skipSpace(p.b, i)
+	if i == len(p.b) {
+		return
+	}
+	p.s.shape = ShapeLines
+	if p.b[i] == '{' {
+		i = p.row(i+1, 0, 1)
+	} else {
+		i = p.scalarRow(i, 0, 0)
+	}
+	p.end(i)
+}
+
+// end makes sure that nothing follows the JSON text.
+func (p *parser) end(i int) {
+	if i < 0 {
+		return
+	}
+	if i = skipSpace(p.b, i); i < len(p.b) {
+		p.fail(i, "data after the end of the JSON text")
+	}
+}
+
+// fail notes the first error and returns -1.
+func (p *parser) fail(offset int, what string) int {
+	if p.err == nil {
+		p.err = &SyntaxError{Offset: offset, What: what}
+	}
+	return -1
+}
+
+// unexpected fails at a byte that cannot be there, or at the end.
+func (p *parser) unexpected(i int, want string) int {
+	if i >= len(p.b) {
+		return p.fail(len(p.b), "unexpected end")
+	}
+	return p.fail(i, want)
+}
+
+// skipSpace returns the index of the first byte from i on that is not white
+// space.
+func skipSpace(b []byte, i int) int {
+	for i < len(b) && b[i] <= ' ' && spaces>>b[i]&1 != 0 {
+		i++
+	}
+	return i
+}
+
+// spaces is the set of bytes that are white space.
+const spaces = 1<<' ' | 1<<'\t' | 1<<'\n' | 1<<'\r'

@@ -1,0 +1,252 @@
+package credential
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+)
+
+// fuzzOptions are what bodies are fuzzed with; the seeds have their names.
+var fuzzOptions = []Options{
+	{Body: bodyNames},
+	{Resources: []string{"project", "stream"}, Require: []Requirement{{Any: true, Fields: []string{"id", "userId", "email"}}}},
+	{
+		Body: []string{"token", "K"}, Resources: []string{"a"},
+		Require: []Requirement{{Fields: []string{"x"}, In: "b"}, {Fields: []string{"id"}, In: "batch"}, {Fields: []string{"token", "b"}}, {Any: true, Fields: []string{"A", "z"}, In: "b"}},
+	},
+	{},
+}
+
+// TestJSONOracle compares with the oracle what the tables have, for all options.
+func TestJSONOracle(t *testing.T) {
+	eachSeed(func(body string) {
+		for _, o := range fuzzOptions {
+			for _, lines := range []bool{false, true} {
+				checkJSON(t, o, []byte(body), lines)
+				o.Keep = true
+				checkJSON(t, o, []byte(body), lines)
+			}
+		}
+	})
+}
+
+func eachSeed(do func(body string)) {
+	for _, c := range append(bodies, ndjson...) {
+		if len(c.body) < 1000 {
+			do(c.body)
+		}
+	}
+	for _, body := range append(accepted, rejected...) {
+		do(body)
+		do(`{"a":` + body + `,"token":"K"}`)
+	}
+	do(event(1, true))
+	do(`[{"b":[{"x":1,"A":2},{"x":"","z":null}],"batch":[{"id":1}],"a":"\u0061"},{"project":1,"stream":"s"}]`)
+}
+
+// FuzzJSON starts from bytes.
+func FuzzJSON(f *testing.F) {
+	n := byte(0)
+	eachSeed(func(body string) {
+		f.Add([]byte(body), n%8 == 7, n)
+		n++
+	})
+	f.Fuzz(func(t *testing.T, body []byte, lines bool, options byte) {
+		o := fuzzOptions[int(options)%len(fuzzOptions)]
+		checkJSON(t, o, body, lines)
+		o.Keep = true
+		checkJSON(t, o, body, lines)
+	})
+}
+
+// FuzzJSONGrammar starts from choices, so that nearly all bodies are JSON and
+// full of names that matter.
+func FuzzJSONGrammar(f *testing.F) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 200 {
+		choices := make([]byte, 20+r.IntN(200))
+		for i := range choices {
+			choices[i] = byte(r.IntN(256))
+		}
+		f.Add(choices)
+	}
+	f.Fuzz(func(t *testing.T, choices []byte) {
+		g := grammar{choices: choices}
+		o := fuzzOptions[g.pick(len(fuzzOptions))]
+		lines := g.pick(4) == 0
+		body := g.body(lines)
+		checkJSON(t, o, body, lines)
+		o.Keep = true
+		checkJSON(t, o, body, lines)
+	})
+}
+
+// grammar writes JSON as its choices tell.
+type grammar struct {
+	choices []byte
+	out     []byte
+}
+
+// pick returns the next choice out of n, 0 when there are no more.
+func (g *grammar) pick(n int) int {
+	if len(g.choices) == 0 {
+		return 0
+	}
+	c := int(g.choices[0]) % n
+	g.choices = g.choices[1:]
+	return c
+}
+
+func (g *grammar) one(of ...string) { g.out = append(g.out, of[g.pick(len(of))]...) }
+
+func (g *grammar) space() { g.one("", "", "", "", "", " ", "\t", "  ", "\r") }
+
+func (g *grammar) body(lines bool) []byte {
+	g.one("", "", "", bom)
+	for range 1 + g.pick(4) {
+		g.value(3)
+		if !lines {
+			break
+		}
+		g.one("\n", "\n", "\r\n", "\n\n", "\n \n")
+	}
+	return g.out
+}
+
+func (g *grammar) value(depth int) {
+	g.space()
+	switch kind := g.pick(8); {
+	case depth > 0 && kind < 3:
+		g.items('{', '}', func() {
+			g.space()
+			g.one(`"token"`, `"token"`, `"Token"`, `"to\u212aen"`, "\"to\u212aen\"", `"apiKey"`, `"k"`, `"a"`, `"A"`, `"b"`, `"batch"`, `"id"`, `"x"`, `"z"`,
+				`"project"`, `"PROJECT"`, `"stream"`, `"userId"`, `"email"`, `"other"`, `"a\ud800"`, `"\u0061"`, `"x\u0000"`, `"long enough for words"`)
+			g.space()
+			g.one(":")
+			g.value(depth - 1)
+		})
+	case depth > 0 && kind < 5:
+		g.items('[', ']', func() { g.value(depth - 1) })
+	default:
+		g.one(`"K"`, `"K"`, `"L"`, `"\u004b"`, `""`, `null`, `0`, `-1.5e+3`, `true`, `"\ud800"`, `"\ud83d\udd11"`, `"a\nb"`, `"é"`,
+			`"}]\""`, `"iak_live_0123456789"`, `"1234567é\\"`)
+	}
+	g.space()
+}
+
+func (g *grammar) items(open, end byte, item func()) {
+	g.out = append(g.out, open)
+	for i := range g.pick(6) {
+		if i > 0 {
+			g.one(",")
+		}
+		item()
+	}
+	g.space()
+	g.out = append(g.out, end)
+}
+
+// checkJSON compares JSON with expect in all that it reports.
+func checkJSON(t *testing.T, o Options, body []byte, lines bool) {
+	t.Helper()
+	e := expect(o, body, lines)
+	f, s, buf := newFinder(t, o), new(Set), bytes.Clone(body)
+	clean, err := f.JSON(buf, lines, s)
+	checkError(t, e, err)
+	if err != nil || o.Keep {
+		if !bytes.Equal(clean, body) || !bytes.Equal(buf, body) {
+			t.Fatalf("%v, but the body is now %q", err, buf)
+		}
+	}
+	if err != nil {
+		return
+	}
+	if string(clean) != e.clean {
+		t.Errorf("clean %q, want %q", clean, e.clean)
+	}
+	if !subsequence(string(clean), string(body)) {
+		t.Errorf("%q is not a subsequence", clean)
+	}
+	if got := treeOf(clean, lines); got != e.tree {
+		t.Errorf("decodes to %s, want %s", got, e.tree)
+	}
+	if got, want := list(s.Found()), strings.Join(e.found, ", "); got != want {
+		t.Errorf("found %q, want %q", got, want)
+	}
+	checkReport(t, e, s)
+	if !o.Keep {
+		checkAgain(t, f, clean, lines, s)
+	}
+}
+
+func checkError(t *testing.T, e *expected, err error) {
+	t.Helper()
+	var syntax *SyntaxError
+	switch {
+	case err == nil && (e.syntax || e.duplicate || e.values):
+		t.Fatalf("accepted, but syntax %t, duplicate %t, values %t", e.syntax, e.duplicate, e.values)
+	case errors.As(err, &syntax) && e.syntax, errors.Is(err, ErrDuplicate) && (e.duplicate || e.syntax), errors.Is(err, ErrValues) && (e.values || e.syntax), err == nil:
+	default:
+		t.Fatalf("%v, but syntax %t, duplicate %t, values %t", err, e.syntax, e.duplicate, e.values)
+	}
+}
+
+// treeOf writes the rows of a clean body as expect does.
+func treeOf(body []byte, lines bool) string {
+	texts := [][]byte{bytes.TrimPrefix(body, []byte(bom))}
+	if lines {
+		texts = bytes.Split(texts[0], []byte("\n"))
+	}
+	all := ""
+	for _, text := range texts {
+		if strings.Trim(string(text), " \t\r\n") == "" {
+			continue
+		}
+		if !json.Valid(text) {
+			return fmt.Sprintf("%q is no longer JSON", text)
+		}
+		n := tree(text)
+		rows := []*node{n}
+		if n.kind == '[' && !lines {
+			rows = n.elements
+		}
+		left := ""
+		for _, row := range rows {
+			left += row.String() + ","
+		}
+		all += fmt.Sprint(n.kind == '[', left)
+	}
+	return all
+}
+
+func checkReport(t *testing.T, e *expected, s *Set) {
+	t.Helper()
+	if s.Shape() != e.shape || s.Items() != e.rows {
+		t.Errorf("shape %d with %d items, want %d with %d", s.Shape(), s.Items(), e.shape, e.rows)
+	}
+	for i := range e.distinct {
+		distinct, missing := s.Values(i)
+		if got, want := fmt.Sprintf("%s %d", distinct, missing), fmt.Sprintf("%s %d", e.distinct[i], e.missing[i]); got != want {
+			t.Errorf("resource %d: %q, want %q", i, got, want)
+		}
+	}
+	got := unmetString(s)
+	if len(e.unmet) == 0 && got != "met" || len(e.unmet) > 0 && !e.unmet[got] {
+		t.Errorf("requirement %s, want one of %v", got, e.unmet)
+	}
+}
+
+// checkAgain: in a clean body nothing is found and nothing is cut.
+func checkAgain(t *testing.T, f *Finder, clean []byte, lines bool, s *Set) {
+	t.Helper()
+	want := string(clean)
+	s.Reset()
+	got, err := f.JSON(clean, lines, s)
+	if err != nil || string(got) != want || len(s.Found()) > 0 {
+		t.Errorf("clean body again: %q, %v, found %s", got, err, list(s.Found()))
+	}
+}

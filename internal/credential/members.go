@@ -1,0 +1,127 @@
+package credential
+
+import (
+	"errors"
+	"fmt"
+)
+
+// level is what to look for in the rows of one place of a JSON body: of the
+// body itself, or of an array that a Requirement names.
+type level struct {
+	names     names
+	members   []member // by index of name
+	needs     []need
+	arrays    uint64 // members whose elements are rows of another level
+	resources uint64 // members that are resources
+	once      uint64 // members that may be there once: credentials and resources
+}
+
+// member is a JSON member to look at.
+type member struct {
+	location string // of a credential; "" if it is none
+	resource int    // index in Options.Resources, or -1
+	rows     int    // level of the elements of its array; 0 if they are no rows
+}
+
+// need is a Requirement with its fields as a mask of members.
+type need struct {
+	index  int // in Options.Require
+	any    bool
+	fields uint64
+}
+
+func (n need) met(have uint64) bool {
+	if n.any {
+		return have&n.fields != 0
+	}
+	return have&n.fields == n.fields
+}
+
+// addMembers compiles Body, Resources and Require.
+func (f *Finder) addMembers(o Options) error {
+	f.levels = []level{{}}
+	top := &f.levels[0]
+	for _, name := range o.Body {
+		if err := top.add(name, false, member{location: "body " + name, resource: -1}); err != nil {
+			return fmt.Errorf("reading credential body: %w", err)
+		}
+	}
+	for i, name := range o.Resources {
+		if err := top.add(name, false, member{resource: i}); err != nil {
+			return fmt.Errorf("reading resources: %w", err)
+		}
+		top.resources |= 1 << (len(top.members) - 1)
+	}
+	top.once = 1<<len(top.members) - 1
+	for i, r := range o.Require {
+		if err := f.addRequirement(i, r); err != nil {
+			return fmt.Errorf("reading requirement %d: %w", i+1, err)
+		}
+	}
+	return nil
+}
+
+func (f *Finder) addRequirement(index int, r Requirement) error {
+	if len(r.Fields) == 0 {
+		return errors.New("it has no fields: name at least one")
+	}
+	n := need{index: index, any: r.Any}
+	rows, err := f.rowsIn(r.In)
+	if err != nil {
+		return err
+	}
+	l := &f.levels[rows]
+	for _, field := range r.Fields {
+		i, err := l.field(field)
+		if err != nil {
+			return err
+		}
+		if n.fields&(1<<i) != 0 {
+			return fmt.Errorf("name %q is given twice: remove one", field)
+		}
+		n.fields |= 1 << i
+	}
+	l.needs = append(l.needs, n)
+	return nil
+}
+
+// rowsIn returns the level of the elements of the array named in.
+func (f *Finder) rowsIn(in string) (int, error) {
+	if in == "" {
+		return 0, nil
+	}
+	top := &f.levels[0]
+	i, err := top.field(in)
+	if err != nil {
+		return 0, err
+	}
+	if top.once&(1<<i) != 0 {
+		return 0, fmt.Errorf("%q is a credential or a resource and cannot be the array of rows: use another name", in)
+	}
+	if top.members[i].rows == 0 {
+		top.members[i].rows = len(f.levels)
+		top.arrays |= 1 << i
+		f.levels = append(f.levels, level{})
+	}
+	return f.levels[0].members[i].rows, nil
+}
+
+func (l *level) add(name string, exact bool, m member) error {
+	if err := l.names.add(name, exact); err != nil {
+		return err
+	}
+	l.members = append(l.members, m)
+	return nil
+}
+
+// field returns the index of the member that a requirement names: that of a
+// credential or resource which differs in case at most, or one of its own.
+func (l *level) field(name string) (int, error) {
+	if i := l.names.find(name); i >= 0 {
+		return i, nil
+	}
+	if err := l.add(name, true, member{resource: -1}); err != nil {
+		return 0, err
+	}
+	return len(l.members) - 1, nil
+}

@@ -1,0 +1,94 @@
+package credential
+
+import (
+	"unicode"
+	"unicode/utf8"
+)
+
+// appendPercentDecoded appends src with %XX decoded and '+' as a space, and
+// fails at a bad escape. It appends at most len(src) bytes.
+func appendPercentDecoded(dst, src []byte) ([]byte, bool) {
+	for i := 0; i < len(src); i++ {
+		switch c := src[i]; c {
+		case '+':
+			dst = append(dst, ' ')
+		case '%':
+			v, ok := unhex(src, i+1, 2)
+			if !ok {
+				return dst, false
+			}
+			dst = append(dst, byte(v))
+			i += 2
+		default:
+			dst = append(dst, c)
+		}
+	}
+	return dst, true
+}
+
+// appendLenientlyDecoded is appendPercentDecoded for readers that keep a bad
+// escape as it is or know %uXXXX (IIS).
+func appendLenientlyDecoded(dst, src []byte) []byte {
+	for i := 0; i < len(src); i++ {
+		c := src[i]
+		if c == '+' {
+			c = ' '
+		}
+		if c == '%' {
+			if v, ok := unhex(src, i+1, 2); ok {
+				dst = append(dst, byte(v))
+				i += 2
+				continue
+			}
+			if v, ok := unhex(src, i+2, 4); ok && src[i+1]|0x20 == 'u' {
+				dst = utf8.AppendRune(dst, v)
+				i += 5
+				continue
+			}
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}
+
+// unhex reads n hexadecimal digits at src[i:].
+func unhex(src []byte, i, n int) (rune, bool) {
+	if i+n > len(src) {
+		return 0, false
+	}
+	var v rune
+	for _, c := range src[i : i+n] {
+		switch {
+		case '0' <= c && c <= '9':
+			c -= '0'
+		case 'a' <= c|0x20 && c|0x20 <= 'f':
+			c = c | 0x20 - 'a' + 10
+		default:
+			return 0, false
+		}
+		v = v<<4 | rune(c)
+	}
+	return v, true
+}
+
+// appendFolded appends src such that what strings.EqualFold takes for equal is
+// equal.
+func appendFolded(dst, src []byte) []byte {
+	for len(src) > 0 {
+		r, n := utf8.DecodeRune(src)
+		src = src[n:]
+		dst = utf8.AppendRune(dst, foldRune(r))
+	}
+	return dst
+}
+
+// foldRune returns the smallest rune that differs from r in case at most.
+func foldRune(r rune) rune {
+	for {
+		next := unicode.SimpleFold(r)
+		if next <= r {
+			return next
+		}
+		r = next
+	}
+}

@@ -1,0 +1,126 @@
+package credential
+
+import "bytes"
+
+// Shape is what a JSON body is.
+type Shape uint8
+
+// The shapes of a body.
+const (
+	ShapeNone   Shape = iota // empty, white space at most, or not looked at
+	ShapeObject              // one object
+	ShapeArray               // one array
+	ShapeLines               // NDJSON
+	ShapeOther               // one string, number, true, false or null
+)
+
+// MaxValues is how many distinct values of one resource a body can have.
+const MaxValues = 64
+
+// report is what a JSON body told besides its credentials.
+type report struct {
+	shape  Shape
+	rows   []int // finished rows, by level
+	unmet  unmet
+	values []values // by index in Options.Resources
+}
+
+type unmet struct {
+	req, row int
+	ok       bool
+}
+
+// values are those of one resource. Their bytes are in the arena of the Set.
+type values struct {
+	distinct [][]byte
+	missing  int // first row without it, or -1
+}
+
+// Shape returns the shape of the body that JSON read.
+func (s *Set) Shape() Shape { return s.shape }
+
+// Items returns the number of elements of a top-level array or of NDJSON lines,
+// 1 for an object or a scalar, 0 for an empty body.
+func (s *Set) Items() int {
+	if len(s.rows) == 0 {
+		return 0
+	}
+	return s.rows[0]
+}
+
+// Unmet returns the first requirement found unmet, as an index in
+// Options.Require, and its 0-based row. Rows of Requirement.In are counted
+// through the whole body. The row is -1 if there is none to look at: the body is
+// empty, or the member that In names is missing or no array. An empty array
+// meets every requirement.
+func (s *Set) Unmet() (req, row int, ok bool) {
+	return s.unmet.req, s.unmet.row, s.unmet.ok
+}
+
+// Values returns the distinct values of Options.Resources[i] in the order found:
+// strings unescaped, numbers as they are spelled. They are valid until Reset or
+// PutSet. missingRow is the first 0-based row without a value, or -1 if all have
+// one; it is 0 for an empty body. "", values of other types and values longer
+// than MaxKey are missing.
+func (s *Set) Values(i int) (distinct [][]byte, missingRow int) {
+	if i >= len(s.values) {
+		return nil, 0
+	}
+	return s.values[i].distinct, s.values[i].missing
+}
+
+// reset empties the report for a body with so many levels and resources.
+func (r *report) reset(levels, resources int) {
+	r.shape, r.unmet = ShapeNone, unmet{}
+	r.rows = r.rows[:0]
+	for range levels {
+		r.rows = append(r.rows, 0)
+	}
+	for i := range r.values {
+		clear(r.values[i].distinct)
+	}
+	r.values = r.values[:0]
+	for range resources {
+		r.addResource()
+	}
+}
+
+// addResource appends an empty values, with the memory of a former one.
+func (r *report) addResource() {
+	var old values
+	if n := len(r.values); n < cap(r.values) {
+		old = r.values[:n+1][n]
+	}
+	r.values = append(r.values, values{distinct: old.distinct[:0], missing: -1})
+}
+
+func (r *report) huge() bool { return cap(r.rows) > 256 || cap(r.values) > 256 }
+
+// fail notes that requirement req is unmet in row, unless one was before.
+func (r *report) fail(req, row int) {
+	if !r.unmet.ok {
+		r.unmet = unmet{req: req, row: row, ok: true}
+	}
+}
+
+// lack notes that row has no value of a resource.
+func (r *report) lack(resource, row int) {
+	if v := &r.values[resource]; v.missing < 0 {
+		v.missing = row
+	}
+}
+
+// addValue notes a value of a resource. It fails if there are too many.
+func (s *Set) addValue(resource int, value []byte) bool {
+	v := &s.values[resource]
+	for i := len(v.distinct) - 1; i >= 0; i-- { // most rows repeat the one before
+		if bytes.Equal(v.distinct[i], value) {
+			return true
+		}
+	}
+	if len(v.distinct) == MaxValues {
+		return false
+	}
+	v.distinct = append(v.distinct, s.arena.keep(value))
+	return true
+}

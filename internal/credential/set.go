@@ -1,0 +1,148 @@
+package credential
+
+import (
+	"bytes"
+	"fmt"
+	"sync"
+	"unicode/utf8"
+)
+
+// Found is a credential as the client presented it.
+type Found struct {
+	// Location is where it stood, in the configured spelling: "bearer", "basic",
+	// "header X-API-Key", "query apiKey", "form key", "body token".
+	Location string
+	// Key is the key itself, a copy that is valid until Set.Reset or PutSet. It
+	// is nil if the credential is malformed.
+	Key []byte `json:"-"`
+	// Malformed marks what cannot be a key: wrong characters, a JSON value that
+	// is not a string, longer than MaxKey, control characters, invalid UTF-8.
+	Malformed bool
+}
+
+// Format writes location and validity, never the key, whatever the verb.
+func (f Found) Format(s fmt.State, _ rune) {
+	fmt.Fprintf(s, "credential in %s (malformed: %t)", f.Location, f.Malformed)
+}
+
+// Set collects what one request holds. It is not safe for concurrent use.
+type Set struct {
+	found []Found
+	arena arena
+
+	hits  []hit  // header names to look at
+	query []byte // copy of the raw query, only while Query runs
+	cuts  []span // what is to go from query or body
+
+	stack [maxDepth/64 + 1]uint64 // open objects (1) and arrays (0) of a JSON body
+	report
+}
+
+var sets = sync.Pool{New: func() any { return new(Set) }}
+
+// GetSet returns an empty Set. Give it back with PutSet.
+func GetSet() *Set { return sets.Get().(*Set) }
+
+// PutSet wipes s, which must not be used afterwards, nor any slice it returned.
+func PutSet(s *Set) {
+	s.Reset()
+	if !s.huge() {
+		sets.Put(s)
+	}
+}
+
+// huge tells whether s has grown beyond what is worth keeping.
+func (s *Set) huge() bool {
+	return cap(s.arena.chunk) > 64<<10 || cap(s.query) > 64<<10 || cap(s.cuts) > 4096 ||
+		cap(s.found) > 256 || cap(s.hits) > 256 || s.report.huge()
+}
+
+// Reset wipes all key bytes and makes s empty.
+func (s *Set) Reset() {
+	s.arena.wipe()
+	clear(s.found)
+	s.found = s.found[:0]
+	s.cuts = s.cuts[:0]
+	s.report.reset(0, 0)
+}
+
+// Format writes the number of credentials, never their keys, whatever the verb.
+func (s *Set) Format(w fmt.State, _ rune) {
+	fmt.Fprintf(w, "%d credentials", len(s.found))
+}
+
+// Found returns the credentials in the order in which they were found: the
+// Authorization header, the other headers in configured order, then as Query,
+// Form and JSON were called. Of each location at most two that differ are kept,
+// and none twice.
+func (s *Set) Found() []Found { return s.found }
+
+// One returns the credential of the request. It fails with ErrMissing if there
+// is none and with ErrConflict if two differ; with first set, the first one
+// found is taken instead.
+func (s *Set) One(first bool) (Found, error) {
+	if len(s.found) == 0 {
+		return Found{}, ErrMissing
+	}
+	one := s.found[0]
+	if first {
+		return one, nil
+	}
+	for _, f := range s.found[1:] {
+		if f.Malformed != one.Malformed || !bytes.Equal(f.Key, one.Key) {
+			return Found{}, ErrConflict
+		}
+	}
+	return one, nil
+}
+
+// add records a credential. An empty one counts as absent.
+func (s *Set) add(location string, key []byte) {
+	switch {
+	case len(key) == 0:
+	case validKey(key):
+		s.put(location, key, false)
+	default:
+		s.put(location, nil, true)
+	}
+}
+
+// addMalformed records a credential that cannot be a key.
+func (s *Set) addMalformed(location string) { s.put(location, nil, true) }
+
+func (s *Set) put(location string, key []byte, malformed bool) {
+	n := 0
+	for i := range s.found {
+		f := &s.found[i]
+		if f.Location != location {
+			continue
+		}
+		if f.Malformed == malformed && bytes.Equal(f.Key, key) {
+			return
+		}
+		n++
+	}
+	if n == 2 { // a conflict already; a client must not fill memory with more
+		return
+	}
+	if !malformed {
+		key = s.arena.keep(key)
+	}
+	s.found = append(s.found, Found{Location: location, Key: key, Malformed: malformed})
+}
+
+// validKey tells whether key can be one: not too long, UTF-8, and without
+// control characters.
+func validKey(key []byte) bool {
+	if len(key) > MaxKey {
+		return false
+	}
+	seen := byte(0)
+	for _, c := range key {
+		if controls[c] {
+			return false
+		}
+		seen |= c
+	}
+	return seen < utf8.RuneSelf || utf8.Valid(key)
+}

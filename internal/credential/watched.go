@@ -1,0 +1,100 @@
+package credential
+
+import "bytes"
+
+// watched reads the value of member m of level l in row r.
+func (p *parser) watched(i, depth int, l *level, m int, r *row) int {
+	bit := uint64(1) << m
+	if r.seen&l.once&bit != 0 {
+		p.err = ErrDuplicate
+		return -1
+	}
+	r.seen |= bit
+	w := &l.members[m]
+	start := i
+	switch {
+	case w.location != "":
+		r.cut = true
+		i = p.credential(i, depth, w.location)
+	case w.resource >= 0:
+		i = p.resource(i, depth, w.resource, bit, r)
+	case w.rows > 0 && i < len(p.b) && p.b[i] == '[':
+		r.arrays |= bit
+		i = p.array(i+1, w.rows, depth+1)
+	default:
+		r.arrays &^= bit
+		i = p.value(i, depth)
+	}
+	if i < 0 {
+		return -1
+	}
+	r.have &^= bit
+	if !blank(p.b[start:i]) {
+		r.have |= bit
+	}
+	return i
+}
+
+// blank tells whether a JSON value is null or "".
+func blank(value []byte) bool {
+	return value[0] == 'n' || string(value) == `""`
+}
+
+// credential reads the value of a credential member.
+func (p *parser) credential(i, depth int, location string) int {
+	if i >= len(p.b) || p.b[i] != '"' {
+		end := p.value(i, depth)
+		if end >= 0 && p.b[i] != 'n' {
+			p.s.addMalformed(location)
+		}
+		return end
+	}
+	key, end := p.text(i)
+	if end < 0 {
+		return -1
+	}
+	p.s.add(location, key)
+	return end
+}
+
+// resource reads the value of a resource member.
+func (p *parser) resource(i, depth, resource int, bit uint64, r *row) int {
+	var value []byte
+	end := -1
+	switch {
+	case i < len(p.b) && p.b[i] == '"':
+		value, end = p.text(i)
+	default:
+		end = p.value(i, depth)
+		if end >= 0 && (p.b[i] == '-' || '0' <= p.b[i] && p.b[i] <= '9') {
+			value = p.b[i:end]
+		}
+	}
+	if end < 0 || len(value) == 0 || len(value) > MaxKey {
+		return end
+	}
+	r.values |= bit
+	if !p.s.addValue(resource, value) {
+		p.err = ErrValues
+		return -1
+	}
+	return end
+}
+
+// text reads a string, with its quotes, that must mean the same to all readers.
+// The text is valid until the next one is read.
+func (p *parser) text(i int) (text []byte, end int) {
+	end, plain := p.str(i + 1)
+	if end < 0 {
+		return nil, -1
+	}
+	text = p.b[i+1 : end-1]
+	if plain || bytes.IndexByte(text, '\\') < 0 {
+		return text, end
+	}
+	text, ok := appendUnescaped(p.s.arena.room(len(text)), text)
+	if !ok {
+		return nil, p.fail(i, "lone surrogate in the value of a credential or resource member")
+	}
+	return text, end
+}

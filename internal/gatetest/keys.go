@@ -1,0 +1,29 @@
+package gatetest
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+)
+
+// Record is a record as it stands in a key file.
+type Record map[string]any
+
+// Keys returns a key file that holds a record for every key. Records without an
+// ID and an account get ones.
+func Keys(records map[string]Record) string {
+	list := make([]Record, 0, len(records))
+	for key, rec := range records {
+		sum := sha256.Sum256([]byte(key))
+		full := Record{"digest": hex.EncodeToString(sum[:]), "key_id": "key_" + hex.EncodeToString(sum[:4]), "account": "acme"}
+		for name, value := range rec {
+			full[name] = value
+		}
+		list = append(list, full)
+	}
+	b, err := json.Marshal(map[string]any{"keys": list})
+	if err != nil {
+		panic(err) // cannot be: records are plain values
+	}
+	return string(b)
+}

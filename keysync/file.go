@@ -1,0 +1,160 @@
+package keysync
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+const (
+	filePoll = time.Second
+
+	// fileSettle is how old a file's modification time must be for the next
+	// change to be sure to differ: some file systems count time in steps.
+	fileSettle = 2 * time.Second
+)
+
+// File is a Source that reads a JSON file and follows its changes:
+//
+//	{"keys":[{"digest":"<64 hex digits>","key_id":"key_…","account":"…"}]}
+//
+// The members of an element are those of Record. The path is looked at about
+// once a second, so the file may be renamed into place, written in place, or
+// be a symbolic link that changes (as in a mounted Kubernetes Secret). A file
+// that cannot be used is logged and the last good one kept.
+type File struct {
+	path string
+	log  *zap.Logger
+
+	table atomic.Pointer[table]
+
+	version fileVersion // of the content last looked at
+	settled bool        // version can be relied on to change with the content
+	problem string      // why that content cannot be used
+
+	stop chan struct{}
+	done sync.WaitGroup
+}
+
+var _ Source = (*File)(nil)
+
+// OpenFile reads the key file at path and begins to follow its changes until
+// Close. A file that cannot be used is an error that names line and field, and
+// never quotes what stands there.
+func OpenFile(path string, log *zap.Logger) (*File, error) {
+	return openFile(path, log, filePoll)
+}
+
+func openFile(path string, log *zap.Logger, poll time.Duration) (*File, error) {
+	f := &File{path: path, log: log, stop: make(chan struct{})}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading key file: %w", err)
+	}
+	if err := f.load(info); err != nil {
+		return nil, err
+	}
+	f.done.Go(func() { f.watch(poll) })
+	return f, nil
+}
+
+// Lookup returns the record of d, or ErrUnknown. It does not allocate.
+func (f *File) Lookup(_ context.Context, d Digest) (*Record, error) {
+	if rec, ok := (*f.table.Load())[d]; ok {
+		return rec, nil
+	}
+	return nil, ErrUnknown
+}
+
+// Len returns the number of records.
+func (f *File) Len() int {
+	return len(*f.table.Load())
+}
+
+// Close stops following the file. Lookups go on working.
+func (f *File) Close() error {
+	close(f.stop)
+	f.done.Wait()
+	return nil
+}
+
+func (f *File) watch(poll time.Duration) {
+	tick := time.NewTicker(poll)
+	defer tick.Stop()
+	for {
+		select {
+		case <-f.stop:
+			return
+		case <-tick.C:
+			f.check()
+		}
+	}
+}
+
+// check loads the file if it is another one than before. A file that changes
+// while it is read is left for the next time.
+func (f *File) check() {
+	info, err := os.Stat(f.path)
+	if err != nil {
+		changed := f.version != (fileVersion{})
+		f.version, f.settled = fileVersion{}, true
+		f.complain(fmt.Errorf("reading key file: %w", err), changed)
+		return
+	}
+	changed := versionOf(info) != f.version
+	if !changed && f.settled {
+		return
+	}
+	if err := f.load(info); err != nil {
+		after, statErr := os.Stat(f.path)
+		if statErr == nil && versionOf(after) == f.version {
+			f.complain(err, changed)
+		}
+		return
+	}
+	if changed || f.problem != "" {
+		f.log.Info("loaded key file", zap.String("file", f.path), zap.Int("keys", f.Len()))
+	}
+	f.problem = ""
+}
+
+// load reads the file that info describes.
+func (f *File) load(info os.FileInfo) error {
+	f.version = versionOf(info)
+	age := time.Since(info.ModTime())
+	f.settled = age < 0 || age > fileSettle
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("reading key file %s: it is not a regular file", f.path)
+	}
+	file, err := os.Open(f.path)
+	if err != nil {
+		return fmt.Errorf("reading key file: %w", err)
+	}
+	defer file.Close()
+	t, err := readTable(bufio.NewReaderSize(file, 64<<10))
+	if err != nil {
+		return fmt.Errorf("reading key file %s: %w", f.path, err)
+	}
+	f.table.Store(&t)
+	return nil
+}
+
+// complain logs a problem, once for every change of the file.
+func (f *File) complain(err error, changed bool) {
+	if !changed && err.Error() == f.problem {
+		return
+	}
+	f.problem = err.Error()
+	fields := []zap.Field{zap.String("file", f.path), zap.Int("keys_kept", f.Len()), zap.Error(err)}
+	if e, ok := errors.AsType[*RecordError](err); ok {
+		fields = append(fields, zap.Int("line", e.Line), zap.String("field", e.Field))
+	}
+	f.log.Error("key file cannot be used, keeping the last good one", fields...)
+}

@@ -1,0 +1,231 @@
+package keysync
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// FileStore changes a key file. The file is replaced as a whole, so that readers
+// see the old content or the new; writers wait for each other with a lock file
+// beside it (<path>.lock).
+type FileStore struct {
+	path string
+}
+
+var _ Store = (*FileStore)(nil)
+
+// NewFileStore returns the store in the key file at path, which is made with
+// the first record.
+func NewFileStore(path string) *FileStore {
+	return &FileStore{path: path}
+}
+
+// Lookup reads the file and returns the record of d.
+func (s *FileStore) Lookup(_ context.Context, d Digest) (*Record, error) {
+	entries, err := s.read()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	if i := indexOf(entries, d); i >= 0 {
+		return entries[i].Record, nil
+	}
+	return nil, ErrUnknown
+}
+
+// Create adds records as a Store does.
+func (s *FileStore) Create(ctx context.Context, entries ...Entry) (existing []Digest, err error) {
+	err = s.change(ctx, func(old []Entry) ([]Entry, error) {
+		byDigest, byKeyID := make(table), make(map[string]Digest)
+		for _, e := range old {
+			byDigest[e.Digest], byKeyID[e.Record.KeyID] = e.Record, e.Digest
+		}
+		existing = nil
+		for _, e := range entries {
+			if _, ok := byDigest[e.Digest]; ok {
+				existing = append(existing, e.Digest)
+				continue
+			}
+			if _, ok := byKeyID[e.Record.KeyID]; ok {
+				return nil, fmt.Errorf("creating %s: %w", e.Record.KeyID, ErrKeyIDTaken)
+			}
+			byDigest[e.Digest], byKeyID[e.Record.KeyID] = e.Record, e.Digest
+			old = append(old, e)
+		}
+		return old, nil
+	})
+	return existing, err
+}
+
+// Update changes a record as a Store does.
+func (s *FileStore) Update(ctx context.Context, d Digest, change func(*Record) error) (*Record, error) {
+	var rec *Record
+	err := s.change(ctx, func(old []Entry) ([]Entry, error) {
+		i := indexOf(old, d)
+		if i < 0 {
+			return nil, ErrUnknown
+		}
+		rec = old[i].Record
+		keyID := rec.KeyID
+		if err := change(rec); err != nil {
+			return nil, err
+		}
+		if rec.KeyID != keyID {
+			return nil, errors.New("the key ID of a record cannot change")
+		}
+		return old, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return rec, nil
+}
+
+// Find returns the entry with a key ID as a Store does.
+func (s *FileStore) Find(ctx context.Context, keyID string) (Entry, error) {
+	return find(s.List(ctx), keyID)
+}
+
+// List yields all entries in the order of the file. A file with a record that
+// cannot be used is an error as a whole.
+func (s *FileStore) List(context.Context) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		entries, err := s.read()
+		if err != nil {
+			yield(Entry{}, err)
+			return
+		}
+		for _, e := range entries {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+func indexOf(entries []Entry, d Digest) int {
+	return slices.IndexFunc(entries, func(e Entry) bool { return e.Digest == d })
+}
+
+// read returns the entries in the file, in order; none if there is no file.
+func (s *FileStore) read() ([]Entry, error) {
+	file, err := os.Open(s.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading key file: %w", err)
+	}
+	defer file.Close()
+	var entries []Entry
+	seen := make(map[Digest]struct{})
+	err = readFile(bufio.NewReaderSize(file, 64<<10), func(d Digest, rec *Record) bool {
+		_, there := seen[d]
+		seen[d] = struct{}{}
+		entries = append(entries, Entry{Digest: d, Record: rec})
+		return !there
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading key file %s: %w", s.path, err)
+	}
+	return entries, nil
+}
+
+// change replaces the content of the file while holding the lock.
+func (s *FileStore) change(ctx context.Context, change func([]Entry) ([]Entry, error)) error {
+	path, err := resolve(s.path)
+	if err != nil {
+		return fmt.Errorf("writing key file: %w", err)
+	}
+	unlock, err := lockFile(ctx, path+".lock")
+	if err != nil {
+		return fmt.Errorf("locking key file: %w; if no other writer runs, remove the lock file", err)
+	}
+	entries, err := s.read()
+	if err == nil {
+		entries, err = change(entries)
+	}
+	if err == nil {
+		err = writeEntries(path, entries)
+	}
+	return errors.Join(err, unlock())
+}
+
+// resolve follows symbolic links, so that the file is replaced and not a link
+// to it.
+func resolve(path string) (string, error) {
+	real, err := filepath.EvalSymlinks(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return path, nil
+	}
+	return real, err
+}
+
+// writeEntries replaces the file at path.
+func writeEntries(path string, entries []Entry) error {
+	content, err := encodeEntries(entries)
+	if err != nil {
+		return err
+	}
+	mode := fs.FileMode(0o600)
+	if info, err := os.Stat(path); err == nil {
+		mode = info.Mode().Perm()
+	}
+	if err := replaceFile(path, content, mode); err != nil {
+		return fmt.Errorf("writing key file: %w", err)
+	}
+	return nil
+}
+
+// encodeEntries writes one record a line.
+func encodeEntries(entries []Entry) ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteString("{\"keys\":[")
+	for i, e := range entries {
+		data, err := checked(e.Record)
+		if err != nil {
+			return nil, fmt.Errorf("writing the record of %s: %w", e.Record.KeyID, err)
+		}
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, "\n{\"digest\":\"%s\",%s", e.Digest, data[1:])
+	}
+	b.WriteString("\n]}\n")
+	return b.Bytes(), nil
+}
+
+// replaceFile writes content to a new file and renames it to path, so that even
+// a crash leaves the old content or the new.
+func replaceFile(path string, content []byte, mode fs.FileMode) error {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(content)
+	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	syncFolder(filepath.Dir(path))
+	return nil
+}
+
+// syncFolder makes a rename last through a crash where the system can do that.
+func syncFolder(path string) {
+	if d, err := os.Open(path); err == nil {
+		_ = d.Sync()
+		_ = d.Close()
+	}
+}

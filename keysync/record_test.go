@@ -1,0 +1,80 @@
+package keysync
+
+import (
+	"testing"
+	"time"
+)
+
+func TestState(t *testing.T) {
+	now := time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)
+	past, future := now.Add(-time.Nanosecond), now.Add(time.Nanosecond)
+	tests := []struct {
+		name string
+		rec  Record
+		want State
+	}{
+		{"no times", Record{}, StateActive},
+		{"created in the future", Record{CreatedAt: future}, StateActive},
+		{"valid from now", Record{NotBefore: now}, StateActive},
+		{"not yet", Record{NotBefore: future}, StateNotYetValid},
+		{"expires now", Record{ExpiresAt: now}, StateExpired},
+		{"expires next", Record{ExpiresAt: future}, StateActive},
+		{"expired", Record{ExpiresAt: past}, StateExpired},
+		{"revoked now", Record{RevokedAt: now}, StateRevoked},
+		{"revoked next", Record{RevokedAt: future}, StateActive},
+		{"revoked and expired", Record{RevokedAt: past, ExpiresAt: past}, StateRevoked},
+		{"revoked and not yet valid", Record{RevokedAt: past, NotBefore: future}, StateRevoked},
+		{"other time zone", Record{ExpiresAt: now.In(time.FixedZone("x", 3600))}, StateExpired},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := tt.rec.State(now); got != tt.want {
+				t.Errorf("State = %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestStateNames(t *testing.T) {
+	for s, want := range map[State]string{
+		StateActive: "active", StateNotYetValid: "not_yet_valid", StateExpired: "expired", StateRevoked: "revoked", 9: "invalid",
+	} {
+		if s.String() != want {
+			t.Errorf("State(%d) = %s, want %s", uint8(s), s, want)
+		}
+	}
+}
+
+func TestHasScope(t *testing.T) {
+	r := Record{Scopes: []string{"events:write", "a"}}
+	for s, want := range map[string]bool{"events:write": true, "a": true, "events": false, "": false, "*": false} {
+		if r.HasScope(s) != want {
+			t.Errorf("HasScope(%q) = %v", s, !want)
+		}
+	}
+}
+
+func TestAllows(t *testing.T) {
+	r := Record{Resources: map[string][]string{"project": {"p1", "p2"}, "any": {"*"}, "none": {}}}
+	tests := []struct {
+		resource, value string
+		want            bool
+	}{
+		{"project", "p1", true},
+		{"project", "p2", true},
+		{"project", "p", false},
+		{"project", "P1", false},
+		{"project", "*", false},
+		{"any", "whatever", true},
+		{"none", "p1", false},
+		{"unsaid", "p1", false},
+	}
+	for _, tt := range tests {
+		if got := r.Allows(tt.resource, tt.value); got != tt.want {
+			t.Errorf("Allows(%q, %q) = %v", tt.resource, tt.value, got)
+		}
+	}
+	if new(Record).Allows("project", "p1") {
+		t.Error("a record without resources allows one")
+	}
+}

@@ -1,0 +1,30 @@
+package keysync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Source is where records live.
+type Source interface {
+	// Lookup returns the record of a digest. The record is shared and must not
+	// be changed. Its validity times are not judged here: see Record.State.
+	//
+	// The error is ErrUnknown if the source knows that no such key exists, and
+	// wraps ErrUnavailable if it cannot say, or if the record it holds is
+	// unusable. An outage is never reported as an unknown key.
+	Lookup(ctx context.Context, d Digest) (*Record, error)
+}
+
+var (
+	// ErrUnknown says that no such key exists.
+	ErrUnknown = errors.New("unknown key")
+
+	// ErrUnavailable says that the source cannot tell what a digest stands for.
+	ErrUnavailable = errors.New("key source unavailable")
+
+	// ErrUnusable says that the source holds a record which is malformed. It wraps
+	// ErrUnavailable: whether the key is good cannot be told.
+	ErrUnusable = fmt.Errorf("%w: unusable record", ErrUnavailable)
+)
