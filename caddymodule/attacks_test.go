@@ -301,6 +301,7 @@ func TestAttackPath(t *testing.T) {
 		{"%23", get("/v1/project/mine/events%23"), 400, "", ""},
 		{"encoded twice", get("/v1/project/mine/%252e%252e/theirs"), 400, "", ""},
 		{"NUL", get("/v1/project/mine%00/events"), 400, "", ""},
+		{"invalid UTF-8", get("/v1/project/%ff/events"), 400, "", ""},
 		{"other case", get("/V1/PROJECT/mine/events"), 404, "", ""},
 		{"no project", get("/v1/project//events"), 400, "", ""},
 	})

@@ -61,8 +61,8 @@ func (g *Gate) takeQuery(r *http.Request, p *passage) *refusal {
 	}
 	if cleanOriginal != original {
 		setOriginalQuery(r, cleanOriginal)
-		cleanSpan(r.Context())
 	}
+	cleanSpan(r.Context())
 	if err != nil {
 		return refQuery(err)
 	}

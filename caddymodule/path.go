@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"net/url"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/ingestauth/caddy-ingest-auth/config"
 )
@@ -20,7 +21,7 @@ type pathResource struct {
 // segments decide what a key is good for.
 func plainPath(u *url.URL) (string, bool) {
 	path := u.Path
-	if path == "" || path[0] != '/' {
+	if path == "" || path[0] != '/' || !utf8.ValidString(path) {
 		return "", false
 	}
 	if escaped := u.EscapedPath(); len(escaped) != len(path) && hidesSlash(escaped) {

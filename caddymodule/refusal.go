@@ -94,6 +94,7 @@ func (ref *refusal) verdictOf() string {
 func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, p *passage, ref *refusal) error {
 	g.logRefusal(r, p, ref)
 	emptyRequest(r)
+	redactQuery(r)
 	h := w.Header()
 	switch ref.status {
 	case http.StatusUnauthorized:
@@ -125,6 +126,17 @@ func emptyRequest(r *http.Request) {
 	r.Body, r.GetBody, r.ContentLength, r.TransferEncoding, r.Trailer = http.NoBody, nil, 0, nil, nil
 	for _, name := range []string{"Content-Length", "Content-Encoding", "Trailer", "Transfer-Encoding"} {
 		delete(r.Header, name)
+	}
+}
+
+// redactQuery takes out of the query what may be a key in a place or an encoding
+// that is no configured location. The query of a request that was refused is
+// only of use to error routes.
+func redactQuery(r *http.Request) {
+	r.URL.RawQuery = keyNames.Text(r.URL.RawQuery)
+	r.RequestURI = withQuery(r.RequestURI, r.URL.RawQuery)
+	if original := originalQuery(r); original != "" {
+		setOriginalQuery(r, keyNames.Text(original))
 	}
 }
 

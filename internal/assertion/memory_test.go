@@ -21,7 +21,11 @@ type memory struct {
 	locks  map[string]chan struct{}
 	fail   map[string]error // by operation: load, store, stored (late), lock, unlock
 	stores int
+	loaded func() // called after a load and before its answer, if set
 }
+
+// errHang makes Load hang until its context is done.
+var errHang = errors.New("hang")
 
 func newMemory() *memory {
 	return &memory{files: map[string][]byte{}, locks: map[string]chan struct{}{}, fail: map[string]error{}}
@@ -87,13 +91,22 @@ func (m *memory) Store(_ context.Context, key string, value []byte) error {
 	return m.fail["stored"]
 }
 
-func (m *memory) Load(_ context.Context, key string) ([]byte, error) {
-	if err := m.failure("load"); err != nil {
+func (m *memory) Load(ctx context.Context, key string) ([]byte, error) {
+	err := m.failure("load")
+	if errors.Is(err, errHang) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	if err != nil {
 		return nil, err
 	}
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	value, ok := m.files[key]
+	loaded := m.loaded
+	m.mu.Unlock()
+	if loaded != nil {
+		loaded()
+	}
 	if !ok {
 		return nil, fs.ErrNotExist
 	}

@@ -40,9 +40,9 @@ func (s *Signer) tick(ctx context.Context) {
 func (s *Signer) report(err error) {
 	switch {
 	case err != nil && !s.failing:
-		s.log.Load().Error("refreshing signing keys failed; the keys in use go on signing until it works again", zap.Error(err))
+		s.log.Error("refreshing signing keys failed; the keys in use go on signing until it works again", zap.Error(err))
 	case err == nil && s.failing:
-		s.log.Load().Info("refreshing signing keys works again")
+		s.log.Info("refreshing signing keys works again")
 	}
 	s.failing = err != nil
 }
@@ -50,8 +50,8 @@ func (s *Signer) report(err error) {
 // due says whether a successor of the newest key must be published.
 type due func(keys []*key, now time.Time) bool
 
-// refresh reads the document and puts its keys to use, after changing it if a key
-// is due, retired, or to be removed. If that fails, the keys that could be read
+// refresh reads the document, puts its keys to use, and changes it if a key is to
+// be added, retired or removed. If only the change fails, the keys that were read
 // are in use.
 func (s *Signer) refresh(ctx context.Context, due due) error {
 	s.refreshing.Lock()
@@ -100,7 +100,7 @@ func (s *Signer) update(ctx context.Context, due due) error {
 		}
 	}
 	if !stored && s.keys.Load() != nil {
-		s.log.Load().Warn("the signing keys had vanished from storage; the ones in use were stored again", zap.String("path", s.file.path()))
+		s.log.Warn("the signing keys had vanished from storage; the ones in use were stored again", zap.String("path", s.file.path()))
 	}
 	return s.use(keys, now)
 }

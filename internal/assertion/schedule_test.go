@@ -97,7 +97,11 @@ func TestSettle(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			given := times(tt.keys)
 			kept, changed := hourly.settle(tt.keys, tt.now)
+			if diff := cmp.Diff(given, times(tt.keys)); diff != "" {
+				t.Errorf("the given keys were changed (-before +after):\n%s", diff)
+			}
 			got := map[string]time.Time{}
 			for _, k := range kept {
 				got[k.id] = k.retire
@@ -107,6 +111,15 @@ func TestSettle(t *testing.T) {
 			}
 		})
 	}
+}
+
+// times returns the retirements of keys.
+func times(keys []*key) []time.Time {
+	var out []time.Time
+	for _, k := range keys {
+		out = append(out, k.retire)
+	}
+	return out
 }
 
 func TestActive(t *testing.T) {

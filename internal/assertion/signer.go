@@ -20,7 +20,7 @@ type Signer struct {
 	options  Options // without the secret
 	schedule schedule
 	file     keyFile
-	log      atomic.Pointer[zap.Logger]
+	log      *zap.Logger
 	keys     atomic.Pointer[keySet]
 
 	refreshing sync.Mutex // held while the document is read or written
@@ -50,9 +50,11 @@ func Open(ctx context.Context, st Storage, o Options, log *zap.Logger) (*Signer,
 	if err := o.validate(); err != nil {
 		return nil, fmt.Errorf("opening the signer: %w", err)
 	}
-	s := &Signer{options: o, stopped: make(chan struct{})}
+	if log == nil {
+		log = zap.NewNop()
+	}
+	s := &Signer{options: o, log: log, stopped: make(chan struct{})}
 	s.options.Secret = nil
-	s.SetLogger(log)
 	var err error
 	if o.Algorithm == HS256 {
 		err = s.openSecret(slices.Clone(o.Secret))
@@ -98,15 +100,6 @@ func (s *Signer) Close() {
 	<-s.stopped
 }
 
-// SetLogger replaces the logger, for a signer that outlives the configuration it
-// was opened with. log may be nil.
-func (s *Signer) SetLogger(log *zap.Logger) {
-	if log == nil {
-		log = zap.NewNop()
-	}
-	s.log.Store(log)
-}
-
 // Sign returns a JWS in compact serialization that says c, is issued at now, and
 // is valid for Options.TTL. It does not change c or keep it. It fails if a claim
 // is not UTF-8 or a resource is neither a string nor a []string.
@@ -128,8 +121,8 @@ func (s *Signer) Sign(c *Claims, now time.Time) (string, error) {
 func (s *Signer) JWKS() []byte { return s.keys.Load().jwks }
 
 // JWKSMaxAge returns how long clients may keep the key set and still know every
-// key before it signs: 10 minutes, less if keys rotate faster than every 40, and
-// zero for HS256.
+// key before it signs: 10 minutes, or a quarter of Options.Rotate if that is less,
+// and zero for HS256.
 func (s *Signer) JWKSMaxAge() time.Duration { return s.schedule.lead }
 
 // KeyAge returns how long the key that signs at now has been doing so. It is zero
@@ -189,7 +182,7 @@ func (s *Signer) use(keys []*key, now time.Time) error {
 			seen[k.id] = k.seen
 		}
 	}
-	set := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{}}
+	var set jose.JSONWebKeySet
 	for _, k := range keys {
 		k.seen = now
 		if t, ok := seen[k.id]; ok {

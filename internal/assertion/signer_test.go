@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -102,6 +103,55 @@ func TestRotateNow(t *testing.T) {
 			t.Errorf("%d keys published after another rotation, want 2", n)
 		}
 	})
+}
+
+// A new key is stored also if nothing else in the document changes with it.
+func TestRotateStoresNewKey(t *testing.T) {
+	st := newMemory()
+	s := open(t, st, validOptions(EdDSA))
+	path, document := st.document(t)
+	st.put(path, bytes.Replace(document, []byte(`"jwk"`), []byte(`"retire":"9999-01-01T00:00:00Z","jwk"`), 1))
+	if err := s.Rotate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_, document = st.document(t)
+	keys, err := decodeDocument(EdDSA, document)
+	if err != nil || len(keys) != 2 {
+		t.Errorf("%d keys stored, want 2 (%v)", len(keys), err)
+	}
+}
+
+// A refresh that began before a rotation must not bring the old key set back.
+func TestRotateDuringRefresh(t *testing.T) {
+	o := validOptions(EdDSA)
+	o.TTL, o.Rotate = time.Second, 10*time.Second // polls every 250 ms
+	st := newMemory()
+	s := open(t, st, o)
+	entered, release := make(chan struct{}), make(chan struct{})
+	var slow atomic.Bool
+	slow.Store(true)
+	st.mu.Lock()
+	st.loaded = func() {
+		if slow.CompareAndSwap(true, false) { // only the first
+			close(entered)
+			<-release
+		}
+	}
+	st.mu.Unlock()
+	<-entered
+	rotated := make(chan error, 1)
+	go func() { rotated <- s.Rotate(t.Context()) }()
+	time.Sleep(20 * time.Millisecond) // if the rotation does not wait, it is over by now
+	close(release)
+	if err := <-rotated; err != nil {
+		t.Fatal(err)
+	}
+	for range 50 {
+		if n := len(readJWKS(t, s.JWKS())); n != 2 {
+			t.Fatalf("%d keys published, want 2", n)
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 func TestSharedStorage(t *testing.T) {
@@ -450,30 +500,59 @@ func TestVanishedDocumentIsStoredAgain(t *testing.T) {
 	})
 }
 
+// A storage that hangs for a while is a failure like any other, even if it never
+// answers the calls of that time.
 func TestHungStorage(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := validOptions(EdDSA)
-		o.Rotate = time.Hour
-		st := newMemory()
-		l := newLedger(open(t, st, o), o)
-		if err := st.Lock(t.Context(), "ingest_auth_signing_EdDSA.json"); err != nil {
-			t.Fatal(err)
-		}
-		for range 70 {
-			l.step(t)
-			time.Sleep(time.Minute)
-		}
-		if err := st.Unlock(t.Context(), "ingest_auth_signing_EdDSA.json"); err != nil {
-			t.Fatal(err)
-		}
-		for range 15 {
-			l.step(t)
-			time.Sleep(time.Minute)
-		}
-		if len(l.order) != 2 {
-			t.Errorf("%d keys have signed, want 2", len(l.order))
-		}
-	})
+	const lock = "ingest_auth_signing_EdDSA.json"
+	tests := []struct {
+		name         string
+		hang, resume func(context.Context, *memory) error
+	}{
+		{
+			"lock", func(ctx context.Context, m *memory) error { return m.Lock(ctx, lock) },
+			func(ctx context.Context, m *memory) error { return m.Unlock(ctx, lock) },
+		},
+		{
+			"load", func(_ context.Context, m *memory) error { m.failing(errHang, "load"); return nil },
+			func(_ context.Context, m *memory) error { m.failing(nil); return nil },
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := validOptions(EdDSA)
+				o.Rotate = time.Hour
+				log, logs := observe()
+				st := newMemory()
+				s, err := Open(t.Context(), st, o, log)
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(s.Close)
+				l := newLedger(s, o)
+				steps := func(n int) {
+					for range n {
+						l.step(t)
+						time.Sleep(time.Minute)
+					}
+				}
+				if err := tt.hang(t.Context(), st); err != nil {
+					t.Fatal(err)
+				}
+				steps(70)
+				if err := tt.resume(t.Context(), st); err != nil {
+					t.Fatal(err)
+				}
+				steps(15)
+				if len(l.order) != 2 {
+					t.Errorf("%d keys have signed, want 2", len(l.order))
+				}
+				if diff := cmp.Diff([]zapcore.Level{zap.ErrorLevel, zap.InfoLevel}, levels(logs)); diff != "" {
+					t.Errorf("log levels (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
 }
 
 func TestCloseWhileStorageHangs(t *testing.T) {
@@ -500,33 +579,6 @@ func TestCloseWhileStorageHangs(t *testing.T) {
 			t.Errorf("closing was logged as a failure: %v", logs.All())
 		}
 		sign(t, s, &Claims{}, time.Now())
-	})
-}
-
-func TestSetLogger(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		oldLog, oldLogs := observe()
-		newLog, newLogs := observe()
-		st := newMemory()
-		s, err := Open(t.Context(), st, validOptions(EdDSA), oldLog)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(s.Close)
-		s.SetLogger(newLog)
-		st.failing(errOutage, "load")
-		time.Sleep(2 * time.Minute)
-		synctest.Wait()
-		if oldLogs.Len() != 0 || newLogs.Len() != 1 {
-			t.Errorf("%d lines in the old log, %d in the new", oldLogs.Len(), newLogs.Len())
-		}
-		s.SetLogger(nil)
-		st.failing(nil)
-		time.Sleep(2 * time.Minute)
-		synctest.Wait()
-		if newLogs.Len() != 1 {
-			t.Errorf("%d lines in the new log after it was taken away", newLogs.Len())
-		}
 	})
 }
 
@@ -591,7 +643,6 @@ func TestConcurrentUse(t *testing.T) {
 			t.Error(err)
 		}
 		st.put(path, nil)
-		s.SetLogger(zap.NewNop())
 		time.Sleep(time.Millisecond)
 	}))
 	wg.Wait()

@@ -104,7 +104,7 @@ func (g *Gate) request(req Request) (*http.Request, error) {
 		return nil, err
 	}
 	path, query, _ := strings.Cut(req.Target, "?")
-	r.URL.Opaque = "//" + g.Addr + path // as it is, unparsed
+	r.URL.Opaque = path // as it is, unparsed
 	r.URL.RawQuery = query
 	for name, values := range req.Header {
 		r.Header[name] = values
