@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -14,9 +15,7 @@ func init() {
 // Admin adds the gate's routes to Caddy's admin endpoint:
 //
 //	GET /ingest_auth/jwks    the public signing keys
-type Admin struct {
-	ctx caddy.Context
-}
+type Admin struct{}
 
 // CaddyModule returns the Caddy module information.
 func (*Admin) CaddyModule() caddy.ModuleInfo {
@@ -24,12 +23,6 @@ func (*Admin) CaddyModule() caddy.ModuleInfo {
 		ID:  "admin.api.ingest_auth",
 		New: func() caddy.Module { return new(Admin) },
 	}
-}
-
-// Provision keeps the context: admin routes are set up before apps are.
-func (a *Admin) Provision(ctx caddy.Context) error {
-	a.ctx = ctx
-	return nil
 }
 
 // Routes returns the admin routes.
@@ -46,7 +39,7 @@ func (a *Admin) jwks(w http.ResponseWriter, r *http.Request) error {
 			Err:        fmt.Errorf("method %s not allowed; use GET", r.Method),
 		}
 	}
-	app, err := a.app()
+	app, err := runningApp()
 	if err != nil {
 		return err
 	}
@@ -54,20 +47,18 @@ func (a *Admin) jwks(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// app returns the running app.
-func (a *Admin) app() (*App, error) {
-	v, err := a.ctx.AppIfConfigured(appID)
+// runningApp returns the app of the configuration that is running. The admin
+// endpoint may belong to a later one, which failed to load.
+func runningApp() (*App, error) {
+	v, err := caddy.ActiveContext().AppIfConfigured(appID)
 	if err != nil {
 		return nil, caddy.APIError{
 			HTTPStatus: http.StatusNotFound,
-			Err:        fmt.Errorf("ingest_auth is not configured"),
+			Err:        errors.New("ingest_auth is not configured"),
 		}
 	}
 	return v.(*App), nil
 }
 
-// Interface guards
-var (
-	_ caddy.Provisioner = (*Admin)(nil)
-	_ caddy.AdminRouter = (*Admin)(nil)
-)
+// Interface guard
+var _ caddy.AdminRouter = (*Admin)(nil)

@@ -1,7 +1,11 @@
 package caddymodule
 
 import (
+	"fmt"
+	"maps"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -32,7 +36,8 @@ func (s subdirectives) parse(d *caddyfile.Dispenser, block string, validate func
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		read, ok := s[d.Val()]
 		if !ok {
-			return d.Errf("%s: unknown subdirective %q", block, d.Val())
+			known := slices.Sorted(maps.Keys(s))
+			return d.Errf("%s: unknown subdirective %q; there are %s", block, d.Val(), strings.Join(known, ", "))
 		}
 		if err := read(d); err != nil {
 			return err
@@ -85,9 +90,9 @@ func parsedArg[T comparable](to *T, parse func(string) (T, error)) func(*caddyfi
 // may be repeated.
 func listArg(to *[]string) func(*caddyfile.Dispenser) error {
 	return func(d *caddyfile.Dispenser) error {
-		args := d.RemainingArgs()
+		name, args := d.Val(), d.RemainingArgs()
 		if len(args) == 0 {
-			return d.ArgErr()
+			return d.Errf("%s: takes one or more arguments", name)
 		}
 		*to = append(*to, args...)
 		return nil
@@ -122,11 +127,11 @@ func flag(to *bool) func(*caddyfile.Dispenser) error {
 //	    log_check on|off
 //	}
 func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
+	a := new(App)
+	d.Next() // consume option name
 	if existing != nil {
 		return nil, d.Err("ingest_auth: the global option is there twice")
 	}
-	a := new(App)
-	d.Next() // consume option name
 	if d.NextArg() {
 		return nil, d.ArgErr()
 	}
@@ -216,12 +221,20 @@ func (g *Gate) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"require":         g.parseRequire,
 		"max_body":        parsedArg(&g.MaxBody, config.ParseSize),
 		"max_decoded":     parsedArg(&g.MaxDecoded, config.ParseSize),
-		"max_ratio":       parsedArg(&g.MaxRatio, strconv.Atoi),
+		"max_ratio":       parsedArg(&g.MaxRatio, parseRatio),
 		"bind":            stringArg(&g.Bind),
 		"pass_preflights": flag(&g.PassPreflights),
 		"errors":          stringArg(&g.Errors),
 		"error":           g.parseError,
 	}.parse(d, "ingest_auth", g.Validate)
+}
+
+func parseRatio(s string) (int, error) {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return 0, fmt.Errorf("%q is not a whole number; write something like 100", s)
+	}
+	return n, nil
 }
 
 func (g *Gate) parseCredential(d *caddyfile.Dispenser) error {

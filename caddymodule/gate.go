@@ -52,7 +52,9 @@ type Gate struct {
 	// keysInBody says that a credential may stand in the body.
 	keysInBody bool
 	slots      []string // headers whose storage the identity header may take over
-	log        *zap.Logger
+	// forbidden is forbiddenTrailer, bound once and not for every request.
+	forbidden func(name string) bool
+	log       *zap.Logger
 }
 
 // CaddyModule returns the Caddy module information.
@@ -82,6 +84,7 @@ func (g *Gate) Provision(ctx caddy.Context) error {
 	}
 	g.limits = body.Limits{Body: int64(g.MaxBody), Decoded: int64(g.MaxDecoded), Ratio: g.MaxRatio}
 	g.grants = newGrantCache()
+	g.forbidden = g.forbiddenTrailer
 	return nil
 }
 

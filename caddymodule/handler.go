@@ -31,8 +31,11 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	g.introduce(r, &p, id)
 
 	err := next.ServeHTTP(w, r)
-	if err == nil {
+	switch {
+	case err == nil:
 		p.release()
+	case errors.Is(err, body.ErrTooLarge): // a streamed body turned out to be
+		return g.refuse(w, r, &p, refBody(err))
 	}
 	return err
 }

@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 )
 
 // pool keeps what has to survive a configuration reload. Its keys name settings,
@@ -35,7 +36,7 @@ func (e *poolEntry) Destruct() error {
 func fromPool[T any](key string, log *zap.Logger, open func(*zap.Logger) (T, func(), error)) (*pooled[T], error) {
 	v, _, err := pool.LoadOrNew(key, func() (caddy.Destructor, error) {
 		core := newSwapCore(log.Core())
-		value, closer, err := open(zap.New(core))
+		value, closer, err := open(log.WithOptions(zap.WrapCore(func(zapcore.Core) zapcore.Core { return core })))
 		if err != nil {
 			return nil, err
 		}

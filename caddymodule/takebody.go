@@ -33,10 +33,11 @@ func (g *Gate) streamBody(r *http.Request) *refusal {
 	if err := body.Limit(r, g.limits.Body); err != nil {
 		return refBody(err)
 	}
-	body.Trailers(r, g.forbiddenTrailer)
+	body.Trailers(r, g.forbidden)
 	return nil
 }
 
+// forbiddenTrailer reports whether a trailer of that name must not get through.
 func (g *Gate) forbiddenTrailer(name string) bool {
 	return g.identity.matches(name) || g.finder.IsHeader(name)
 }
@@ -79,7 +80,7 @@ func (g *Gate) scanBody(kind bodyKind, raw []byte, set *credential.Set) ([]byte,
 
 // unmetWithoutBody refuses a request without a body where one is required.
 func (g *Gate) unmetWithoutBody(r *http.Request) *refusal {
-	body.Trailers(r, g.forbiddenTrailer)
+	body.Trailers(r, g.forbidden)
 	if len(g.Require) > 0 {
 		return refMissingField(g.Require[0], -1)
 	}

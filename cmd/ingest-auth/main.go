@@ -7,7 +7,7 @@ import (
 
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
-	_ "github.com/ingestauth/caddy-ingest-auth/caddymodule"
+	_ "github.com/ingestauth/caddy-ingest-auth"
 )
 
 func main() {

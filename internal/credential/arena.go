@@ -1,7 +1,5 @@
 package credential
 
-import "slices"
-
 // arena holds the key bytes of one request, so that they can be wiped. Slices
 // of it stay where they are while it grows.
 type arena struct {
@@ -30,7 +28,7 @@ func (a *arena) room(n int) []byte {
 func (a *arena) keep(b []byte) []byte {
 	kept := append(a.room(len(b)), b...)
 	a.chunk = a.chunk[:len(a.chunk)+len(b)]
-	return slices.Clip(kept)
+	return kept
 }
 
 // wipe overwrites everything and starts over with the current chunk.

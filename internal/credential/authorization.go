@@ -78,18 +78,18 @@ func (f *Finder) scheme(part, before string, first bool, s *Set) (location strin
 // addBearer adds what follows the scheme: one space and a token.
 func (s *Set) addBearer(rest string) {
 	token, ok := token68(rest)
-	if !ok {
+	if !ok || len(token) > MaxKey {
 		s.addMalformed("bearer")
 		return
 	}
-	s.addString("bearer", token)
+	s.put("bearer", append(s.arena.room(len(token)), token...), false) // valid by its characters
 }
 
 // addBasic adds what follows the scheme: one space and base64 of user:password,
 // with or without padding.
 func (s *Set) addBasic(rest, part string) {
 	token, ok := token68(rest)
-	if !ok || len(token) > 4*MaxKey {
+	if !ok {
 		s.addMalformed("basic")
 		return
 	}

@@ -104,10 +104,6 @@ func (f *Finder) header(h http.Header, hit hit, s *Set) {
 
 // addString is add for a string.
 func (s *Set) addString(location, key string) {
-	if len(key) > MaxKey {
-		s.addMalformed(location)
-		return
-	}
 	s.add(location, append(s.arena.room(len(key)), key...))
 }
 

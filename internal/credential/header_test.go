@@ -10,77 +10,85 @@ import (
 
 var headerOptions = Options{Bearer: true, Basic: "any", Headers: []string{"X-API-Key", "key"}}
 
+// aladdin is the example of RFC 7617: Aladdin:open sesame.
+const aladdin = "QWxhZGRpbjpvcGVuIHNlc2FtZQ=="
+
+// headers are headers with what is found and what is left.
+var headers = []struct {
+	name string
+	h    http.Header
+	want string
+	left http.Header
+}{
+	{"none", http.Header{"Accept": {"a", "b"}}, "", http.Header{"Accept": {"a", "b"}}},
+	{"header", http.Header{"X-Api-Key": {"K"}, "Accept": {"a"}}, "header X-API-Key=K", http.Header{"Accept": {"a"}}},
+	{"header, not canonical", http.Header{"x-aPI-keY": {"K"}}, "header X-API-Key=K", nil},
+	{"header, underscore", http.Header{"X_api_key": {"K"}}, "header X-API-Key=K", nil},
+	{"header, dot", http.Header{"X.Api-Key": {"K"}}, "header X-API-Key=K", nil},
+	{"header, all aliases", http.Header{"X.Api.Key": {"K"}, "X_api_key": {"K"}, "X-Api-Key": {"K"}}, "header X-API-Key=K", nil},
+	{"header, same length", http.Header{"X-Api-Kez": {"K"}, "X+Api+Key": {"K"}}, "", http.Header{"X-Api-Kez": {"K"}, "X+Api+Key": {"K"}}},
+	{"header, aliases in order", http.Header{"x-api-key": {"5"}, "X_api_key": {"3"}, "X.Api.Key": {"2"}, "X-Api-Key": {"1"}}, "header X-API-Key=1, header X-API-Key=2", nil},
+	{"headers in order", http.Header{"Key": {"K"}, "X-Api-Key": {"K"}, "Authorization": {"Bearer K"}}, "bearer=K, header X-API-Key=K, header key=K", nil},
+	{"header, white space", http.Header{"Key": {" \t K\t "}}, "header key=K", nil},
+	{"header, inner space", http.Header{"Key": {"K L"}}, "header key=K L", nil},
+	{"header, empty", http.Header{"Key": {"", " "}}, "", nil},
+	{"header, nil", http.Header{"Key": nil}, "", nil},
+	{"header, control character", http.Header{"Key": {"K\x00"}}, "header key!", nil},
+	{"header, not UTF-8", http.Header{"Key": {"K\xff"}}, "header key!", nil},
+	{"header, too long", http.Header{"Key": {strings.Repeat("k", MaxKey+1)}}, "header key!", nil},
+	{"repeated credential headers", http.Header{"Key": {"K", "L"}}, "header key=K, header key=L", nil},
+	{"repeated credential headers, same", http.Header{"Key": {"K", "K"}}, "header key=K", nil},
+	{"comma-joined values", http.Header{"Key": {"K , L"}}, "header key=K, header key=L", nil},
+	{"comma-joined values, empty", http.Header{"Key": {",, K,"}}, "header key=K", nil},
+
+	{"bearer", http.Header{"Authorization": {"Bearer K-._~+/9=="}}, "bearer=K-._~+/9==", nil},
+	{"bearer, case", http.Header{"authorization": {"bEARER K"}}, "bearer=K", nil},
+	{"bearer, two spaces", http.Header{"Authorization": {"Bearer  K"}}, "bearer!", nil},
+	{"bearer, tab", http.Header{"Authorization": {"Bearer\tK"}}, "bearer!", nil},
+	{"bearer, missing token", http.Header{"Authorization": {"Bearer"}}, "bearer!", nil},
+	{"bearer, missing token, space", http.Header{"Authorization": {"Bearer "}}, "bearer!", nil},
+	{"bearer, equals only", http.Header{"Authorization": {"Bearer =="}}, "bearer!", nil},
+	{"bearer, equals inside", http.Header{"Authorization": {"Bearer a=b"}}, "bearer!", nil},
+	{"bearer, wrong character", http.Header{"Authorization": {"Bearer a:b"}}, "bearer!", nil},
+	{"bearer, two words", http.Header{"Authorization": {"Bearer a b"}}, "bearer!", nil},
+	{"bearer, no space", http.Header{"Authorization": {"Bearer:K"}}, "bearer!", nil},
+	{"bearer, equals sign", http.Header{"Authorization": {"Bearer=K"}}, "bearer!", nil},
+	{"bearer, too long", http.Header{"Authorization": {"Bearer " + strings.Repeat("k", MaxKey+1)}}, "bearer!", nil},
+	{"bearer, prefix", http.Header{"Authorization": {"BearerX K"}}, "", http.Header{"Authorization": {"BearerX K"}}},
+	{"bearer, comma-joined", http.Header{"Authorization": {"Bearer a, Bearer b"}}, "bearer=a, bearer=b", nil},
+	{"bearer, comma-joined, same", http.Header{"Authorization": {"Bearer a,bearer a"}}, "bearer=a", nil},
+	{"bearer, comma in token", http.Header{"Authorization": {"Bearer a,b"}}, "bearer=a, bearer!", nil},
+	{"bearer, parameters", http.Header{"Authorization": {`Bearer realm="x", bearer="y"`}}, "bearer!", nil},
+	{"bearer, trailing comma", http.Header{"Authorization": {"Bearer a,"}}, "bearer=a", nil},
+	{"bearer, several", http.Header{"Authorization": {"Bearer a", "Bearer b"}}, "bearer=a, bearer=b", nil},
+	{"empty", http.Header{"Authorization": {""}}, "", nil},
+
+	{"other scheme", http.Header{"Authorization": {"Digest a=b, c=d"}}, "", http.Header{"Authorization": {"Digest a=b, c=d"}}},
+	{"other scheme, parameter bearer", http.Header{"Authorization": {"Digest a=b, bearer = c,d"}}, "", http.Header{"Authorization": {"Digest a=b, bearer = c,d"}}},
+	{"other scheme before", http.Header{"Authorization": {"Negotiate x", "Bearer a"}}, "bearer=a", http.Header{"Authorization": {"Negotiate x"}}},
+	{"other scheme between", http.Header{"Authorization": {"Bearer a", "Negotiate x", "Bearer a"}}, "bearer=a", http.Header{"Authorization": {"Negotiate x"}}},
+	{"other scheme joined before", http.Header{"Authorization": {"Digest a=b, c=d, Bearer a"}}, "bearer=a", http.Header{"Authorization": {"Digest a=b, c=d"}}},
+	{"other scheme joined after", http.Header{"Authorization": {"Bearer a,Digest c=d , e=f"}}, "bearer=a", http.Header{"Authorization": {"Digest c=d, e=f"}}},
+	{"other scheme, parameter basic", http.Header{"Authorization": {"Digest a=b, basic=c"}}, "", http.Header{"Authorization": {"Digest a=b, basic=c"}}},
+	{"bearer, comma and quote", http.Header{"Authorization": {`Bearer a, "b c"`}}, "bearer=a, bearer!", nil},
+	{"proxy", http.Header{"Proxy-Authorization": {"Bearer a"}}, "", http.Header{"Proxy-Authorization": {"Bearer a"}}},
+
+	{"basic", http.Header{"Authorization": {"Basic " + aladdin}}, "basic=open sesame", nil},
+	{"basic, no padding", http.Header{"Authorization": {"basic " + strings.TrimRight(aladdin, "=")}}, "basic=open sesame", nil},
+	{"basic, user only", http.Header{"Authorization": {"Basic SzpOOg=="}}, "basic=N:", nil},
+	{"basic, no password", http.Header{"Authorization": {"Basic Szo="}}, "basic=K", nil},
+	{"basic, neither", http.Header{"Authorization": {"Basic Og=="}}, "", nil},
+	{"basic, no colon", http.Header{"Authorization": {"Basic Sw=="}}, "basic!", nil},
+	{"basic, not base64", http.Header{"Authorization": {"Basic Sz_6"}}, "basic!", nil},
+	{"basic, not base64 after the colon", http.Header{"Authorization": {"Basic SzpOOg_"}}, "basic!", nil},
+	{"basic, empty", http.Header{"Authorization": {"Basic"}}, "basic!", nil},
+	{"basic, control character", http.Header{"Authorization": {"Basic SzpKAA=="}}, "basic!", nil},
+	{"basic, too long", http.Header{"Authorization": {"Basic " + strings.Repeat("a", 5*MaxKey)}}, "basic!", nil},
+	{"basic and bearer", http.Header{"Authorization": {"Basic Szo=, Bearer K"}}, "basic=K, bearer=K", nil},
+}
+
 func TestHeaders(t *testing.T) {
-	const both = "QWxhZGRpbjpvcGVuIHNlc2FtZQ==" // Aladdin:open sesame
-	for _, c := range []struct {
-		name string
-		h    http.Header
-		want string
-		left http.Header
-	}{
-		{"none", http.Header{"Accept": {"a", "b"}}, "", http.Header{"Accept": {"a", "b"}}},
-		{"header", http.Header{"X-Api-Key": {"K"}, "Accept": {"a"}}, "header X-API-Key=K", http.Header{"Accept": {"a"}}},
-		{"header, not canonical", http.Header{"x-aPI-keY": {"K"}}, "header X-API-Key=K", nil},
-		{"header, underscore", http.Header{"X_api_key": {"K"}}, "header X-API-Key=K", nil},
-		{"header, dot", http.Header{"X.Api-Key": {"K"}}, "header X-API-Key=K", nil},
-		{"header, all aliases", http.Header{"X.Api.Key": {"K"}, "X_api_key": {"K"}, "X-Api-Key": {"K"}}, "header X-API-Key=K", nil},
-		{"header, same length", http.Header{"X-Api-Kez": {"K"}, "X+Api+Key": {"K"}}, "", http.Header{"X-Api-Kez": {"K"}, "X+Api+Key": {"K"}}},
-		{"header, aliases in order", http.Header{"x-api-key": {"5"}, "X_api_key": {"3"}, "X.Api.Key": {"2"}, "X-Api-Key": {"1"}}, "header X-API-Key=1, header X-API-Key=2", nil},
-		{"headers in order", http.Header{"Key": {"K"}, "X-Api-Key": {"K"}, "Authorization": {"Bearer K"}}, "bearer=K, header X-API-Key=K, header key=K", nil},
-		{"header, white space", http.Header{"Key": {" \t K\t "}}, "header key=K", nil},
-		{"header, inner space", http.Header{"Key": {"K L"}}, "header key=K L", nil},
-		{"header, empty", http.Header{"Key": {"", " "}}, "", nil},
-		{"header, nil", http.Header{"Key": nil}, "", nil},
-		{"header, control character", http.Header{"Key": {"K\x00"}}, "header key!", nil},
-		{"header, not UTF-8", http.Header{"Key": {"K\xff"}}, "header key!", nil},
-		{"header, too long", http.Header{"Key": {strings.Repeat("k", MaxKey+1)}}, "header key!", nil},
-		{"repeated credential headers", http.Header{"Key": {"K", "L"}}, "header key=K, header key=L", nil},
-		{"repeated credential headers, same", http.Header{"Key": {"K", "K"}}, "header key=K", nil},
-		{"comma-joined values", http.Header{"Key": {"K , L"}}, "header key=K, header key=L", nil},
-		{"comma-joined values, empty", http.Header{"Key": {",, K,"}}, "header key=K", nil},
-
-		{"bearer", http.Header{"Authorization": {"Bearer K-._~+/9=="}}, "bearer=K-._~+/9==", nil},
-		{"bearer, case", http.Header{"authorization": {"bEARER K"}}, "bearer=K", nil},
-		{"bearer, two spaces", http.Header{"Authorization": {"Bearer  K"}}, "bearer!", nil},
-		{"bearer, tab", http.Header{"Authorization": {"Bearer\tK"}}, "bearer!", nil},
-		{"bearer, missing token", http.Header{"Authorization": {"Bearer"}}, "bearer!", nil},
-		{"bearer, missing token, space", http.Header{"Authorization": {"Bearer "}}, "bearer!", nil},
-		{"bearer, equals only", http.Header{"Authorization": {"Bearer =="}}, "bearer!", nil},
-		{"bearer, equals inside", http.Header{"Authorization": {"Bearer a=b"}}, "bearer!", nil},
-		{"bearer, wrong character", http.Header{"Authorization": {"Bearer a:b"}}, "bearer!", nil},
-		{"bearer, two words", http.Header{"Authorization": {"Bearer a b"}}, "bearer!", nil},
-		{"bearer, no space", http.Header{"Authorization": {"Bearer:K"}}, "bearer!", nil},
-		{"bearer, equals sign", http.Header{"Authorization": {"Bearer=K"}}, "bearer!", nil},
-		{"bearer, too long", http.Header{"Authorization": {"Bearer " + strings.Repeat("k", MaxKey+1)}}, "bearer!", nil},
-		{"bearer, prefix", http.Header{"Authorization": {"BearerX K"}}, "", http.Header{"Authorization": {"BearerX K"}}},
-		{"bearer, comma-joined", http.Header{"Authorization": {"Bearer a, Bearer b"}}, "bearer=a, bearer=b", nil},
-		{"bearer, comma-joined, same", http.Header{"Authorization": {"Bearer a,bearer a"}}, "bearer=a", nil},
-		{"bearer, comma in token", http.Header{"Authorization": {"Bearer a,b"}}, "bearer=a, bearer!", nil},
-		{"bearer, parameters", http.Header{"Authorization": {`Bearer realm="x", bearer="y"`}}, "bearer!", nil},
-		{"bearer, trailing comma", http.Header{"Authorization": {"Bearer a,"}}, "bearer=a", nil},
-		{"bearer, several", http.Header{"Authorization": {"Bearer a", "Bearer b"}}, "bearer=a, bearer=b", nil},
-		{"empty", http.Header{"Authorization": {""}}, "", nil},
-
-		{"other scheme", http.Header{"Authorization": {"Digest a=b, c=d"}}, "", http.Header{"Authorization": {"Digest a=b, c=d"}}},
-		{"other scheme, parameter bearer", http.Header{"Authorization": {"Digest a=b, bearer = c,d"}}, "", http.Header{"Authorization": {"Digest a=b, bearer = c,d"}}},
-		{"other scheme before", http.Header{"Authorization": {"Negotiate x", "Bearer a"}}, "bearer=a", http.Header{"Authorization": {"Negotiate x"}}},
-		{"other scheme between", http.Header{"Authorization": {"Bearer a", "Negotiate x", "Bearer a"}}, "bearer=a", http.Header{"Authorization": {"Negotiate x"}}},
-		{"other scheme joined before", http.Header{"Authorization": {"Digest a=b, c=d, Bearer a"}}, "bearer=a", http.Header{"Authorization": {"Digest a=b, c=d"}}},
-		{"other scheme joined after", http.Header{"Authorization": {"Bearer a,Digest c=d , e=f"}}, "bearer=a", http.Header{"Authorization": {"Digest c=d, e=f"}}},
-		{"proxy", http.Header{"Proxy-Authorization": {"Bearer a"}}, "", http.Header{"Proxy-Authorization": {"Bearer a"}}},
-
-		{"basic", http.Header{"Authorization": {"Basic " + both}}, "basic=open sesame", nil},
-		{"basic, no padding", http.Header{"Authorization": {"basic " + strings.TrimRight(both, "=")}}, "basic=open sesame", nil},
-		{"basic, user only", http.Header{"Authorization": {"Basic SzpOOg=="}}, "basic=N:", nil},
-		{"basic, no password", http.Header{"Authorization": {"Basic Szo="}}, "basic=K", nil},
-		{"basic, neither", http.Header{"Authorization": {"Basic Og=="}}, "", nil},
-		{"basic, no colon", http.Header{"Authorization": {"Basic Sw=="}}, "basic!", nil},
-		{"basic, not base64", http.Header{"Authorization": {"Basic Sz_6"}}, "basic!", nil},
-		{"basic, empty", http.Header{"Authorization": {"Basic"}}, "basic!", nil},
-		{"basic, control character", http.Header{"Authorization": {"Basic SzpKAA=="}}, "basic!", nil},
-		{"basic, too long", http.Header{"Authorization": {"Basic " + strings.Repeat("a", 5*MaxKey)}}, "basic!", nil},
-		{"basic and bearer", http.Header{"Authorization": {"Basic Szo=, Bearer K"}}, "basic=K, bearer=K", nil},
-	} {
+	for _, c := range headers {
 		t.Run(c.name, func(t *testing.T) {
 			if c.left == nil {
 				c.left = http.Header{}
@@ -94,7 +102,8 @@ func TestHeaders(t *testing.T) {
 // leaves everything.
 func testHeaders(t *testing.T, o Options, h http.Header, want string, left http.Header) {
 	t.Helper()
-	original := h.Clone()
+	original := h
+	h = h.Clone()
 	var s Set
 	o.Keep = true
 	newFinder(t, o).Headers(h, &s)
@@ -147,6 +156,15 @@ func TestHeadersOptions(t *testing.T) {
 	}
 }
 
+// TestHeadersForgets: the array of the values does not hold what was deleted.
+func TestHeadersForgets(t *testing.T) {
+	values := []string{"Bearer K", "Negotiate x", "Bearer L"}
+	newFinder(t, headerOptions).Headers(http.Header{"Authorization": values}, new(Set))
+	if diff := cmp.Diff([]string{"Negotiate x", "", ""}, values); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // TestHeadersWipesScratch: the user name and password decoded on the way too.
 func TestHeadersWipesScratch(t *testing.T) {
 	s := new(Set)
@@ -155,8 +173,14 @@ func TestHeadersWipesScratch(t *testing.T) {
 	if !strings.Contains(string(chunk), "sesame") {
 		t.Fatal("the test tests nothing")
 	}
-	s.Reset()
 	query := s.query[:cap(s.query)]
+	if strings.Trim(string(query), "\x00") != "" {
+		t.Errorf("left behind before Reset: %q", query)
+	}
+	if n := len(s.hits[:1][0].name + strings.Join(s.hits[:1][0].values, "")); n > 0 {
+		t.Error("values of the header are left behind")
+	}
+	s.Reset()
 	if all := strings.Trim(string(chunk)+string(query), "\x00"); all != "" {
 		t.Errorf("left behind: %q", all)
 	}

@@ -110,11 +110,9 @@ func (p *parser) end(i int) {
 	}
 }
 
-// fail notes the first error and returns -1.
+// fail notes the error and returns -1.
 func (p *parser) fail(offset int, what string) int {
-	if p.err == nil {
-		p.err = &SyntaxError{Offset: offset, What: what}
-	}
+	p.err = &SyntaxError{Offset: offset, What: what}
 	return -1
 }
 

@@ -81,7 +81,9 @@ var bodies = []struct{ name, body, found, clean string }{
 	{"attack lone surrogates in a credential", `{"token":"K\udfff"}`, "", "!"},
 	{"attack lone surrogates, swapped", `{"token":"\udd11\ud83d"}`, "", "!"},
 	{"attack lone surrogates, then a character", `{"token":"\ud83dK"}`, "", "!"},
-	{"attack lone surrogates, then an escape", `{"token":"\ud83d\n1234"}`, "", "!"},
+	{"attack lone surrogates, then an escape", `{"token":"\ud83d\ndd11"}`, "", "!"},
+	{"attack lone surrogates, then what looks like one", `{"token":"\ud83dxxdd11"}`, "", "!"},
+	{"attack lone surrogates, then half an escape", `{"token":"\ud83d\\udd11"}`, "", "!"},
 	{"attack invalid UTF-8", "{\"a\":\"\xff\"}", "", "!"},
 	{"attack invalid UTF-8 in a name", "{\"token\xc0\x80\":1}", "", "!"},
 	{"attack invalid UTF-8, surrogate", "[\"\xed\xa0\x80\"]", "", "!"},
@@ -215,6 +217,7 @@ func TestSyntaxErrors(t *testing.T) {
 		{`{"token":"` + canary + "\xff\"}", 10, "invalid UTF-8 in a string"},
 		{`{"token":"` + canary + `\ud800"}`, 9, "lone surrogate in the value of a credential or resource member"},
 		{`{"` + canary + `\ud800":1}`, 2, "lone surrogate or NUL in a member name"},
+		{`{"` + canary + `\ud800":1]`, 2, "lone surrogate or NUL in a member name"},
 		{`[` + strings.Repeat(`[`, 10_000) + strings.Repeat(`]`, 10_001), 10_000, "nested too deep"},
 	} {
 		_, err := newFinder(t, Options{Body: bodyNames}).JSON([]byte(c.body), false, new(Set))
@@ -234,7 +237,7 @@ func TestSyntaxErrors(t *testing.T) {
 
 // TestNDJSONOffset: offsets count from the start of the body.
 func TestNDJSONOffset(t *testing.T) {
-	_, err := newFinder(t, Options{Body: bodyNames}).JSON([]byte("{}\r\n{}\n{]"), true, new(Set))
+	_, err := newFinder(t, Options{Body: bodyNames}).JSON([]byte("{}\r\n{}\n{]\n{}\n]"), true, new(Set))
 	var got *SyntaxError
 	if !errors.As(err, &got) || got.Offset != 8 {
 		t.Error(err)

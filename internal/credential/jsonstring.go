@@ -108,9 +108,6 @@ func (p *parser) escape(i int) int {
 // unescaped returns the text of a member name, and whether all readers
 // understand it alike. It is valid until the next one is unescaped.
 func (p *parser) unescaped(raw []byte) (text []byte, clean bool) {
-	if bytes.IndexByte(raw, '\\') < 0 {
-		return raw, true
-	}
 	text, ok := appendUnescaped(p.s.arena.room(len(raw)), raw)
 	return text, ok && bytes.IndexByte(text, 0) < 0
 }

@@ -2,6 +2,7 @@ package credential
 
 import (
 	"bytes"
+	"unicode/utf8"
 )
 
 // params are the names of the credentials in a query or a form.
@@ -111,7 +112,7 @@ const (
 // paramBytes says what a byte means in a query.
 var paramBytes = func() (t [256]uint8) {
 	for i := range t {
-		if i <= ' ' || i >= 0x7f || bytes.IndexByte([]byte("%+.[]"), byte(i)) >= 0 {
+		if i <= ' ' || i >= utf8.RuneSelf || bytes.IndexByte([]byte("%+.[]"), byte(i)) >= 0 {
 			t[i] = paramOdd
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-var queryNames = []string{"apiKey", "_apikey", "api.token", "filter[key]", "api_secret"}
+var queryNames = []string{"apiKey", "_apikey", "api.token", "filter[key]", "api_secret", "my key"}
 
 // queries are raw queries with what is found and what is left. "" as clean with
 // a nil error means that all is cut, "=" that nothing is; "!" is ErrQuery.
@@ -31,6 +31,8 @@ var queries = []struct{ name, raw, found, clean string }{
 	{"longer name", "apiKeys=K&xapiKey=K", "", "="},
 	{"configured brackets", "filter[key]=K&filter%5Bkey%5D=K", "filter[key]=K", ""},
 	{"configured dot", "api.token=K", "api.token=K", ""},
+	{"plus in value", "apiKey=a+b", "apiKey=a b", ""},
+	{"configured space", "my+key=K&my%20key=K", "my key=K", ""},
 	{"control character in value", "apiKey=K%00", "apiKey!", ""},
 	{"value not UTF-8", "apiKey=K%ff", "apiKey!", ""},
 	{"value too long", "apiKey=" + strings.Repeat("k", MaxKey+1), "apiKey!", ""},
@@ -61,6 +63,8 @@ var queries = []struct{ name, raw, found, clean string }{
 	{"bad name, mentioned encoded", "%%61piKEY%4=K", "", "!"},
 	{"bad name, mentioned as in IIS", "%u0061piKey=K", "", "!"},
 	{"bad name, mentioned as in IIS, case", "api%U212Aey=K", "", "!"},
+	{"bad name, mentioned with a space", "%zzmy+key=K", "", "!"},
+	{"bad name, not as in IIS", "%z0061piKey=K", "", "="},
 	{"bad name, mentioned in value only", "%zz=apiKey", "", "="},
 
 	{"leading space", "+apiKey=K", "", "!"},
@@ -75,10 +79,13 @@ var queries = []struct{ name, raw, found, clean string }{
 	{"array, key", "APIKEY[a][b]=K", "", "!"},
 	{"array, not closed", "apiKey[=K", "", "!"},
 	{"array, as a whole (qs, Rack)", "[apiKey]=K", "", "!"},
+	{"array, only closed (Rack)", "apiKey]=K", "", "!"},
+	{"array, configured dot", "api.token[]=K", "", "!"},
 	{"array, inside", "a[apiKey]=K", "", "="},
 	{"bracket for underscore (PHP)", "api[secret=K", "", "!"},
 	{"bracket and dot for underscore (PHP)", "api.secret[]=K", "", "!"},
 	{"bracket for underscore, closed", "api[secret]=K", "", "="},
+	{"space for underscore (PHP)", "api+secret=K", "", "!"},
 	{"dot for underscore (PHP)", ".apikey=K", "", "!"},
 	{"dot for underscore (PHP), array", ".apikey[]=K", "", "!"},
 	{"dot for underscore, other name", ".apikeys=K", "", "="},
@@ -156,6 +163,17 @@ func TestQueryAndFormApart(t *testing.T) {
 	}
 	if got := list(s.Found()); got != "query q=1, form f=2" {
 		t.Error(got)
+	}
+}
+
+// TestQueryWipesScratch: the copy that is worked on too.
+func TestQueryWipesScratch(t *testing.T) {
+	for _, raw := range []string{"a&apiKey=K", "apiKey=K%zz", "a=1"} {
+		var s Set
+		_, _ = newFinder(t, Options{Query: queryNames}).Query(raw, &s)
+		if left := strings.Trim(string(s.query[:cap(s.query)]), "\x00"); left != "" {
+			t.Errorf("left behind: %q", left)
+		}
 	}
 }
 

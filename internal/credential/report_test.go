@@ -41,85 +41,92 @@ func TestShape(t *testing.T) {
 	}
 }
 
+var (
+	requireOne   = []Requirement{{Fields: []string{"id"}}}
+	requireAny   = []Requirement{{Any: true, Fields: []string{"userId", "email"}}}
+	requireAll   = []Requirement{{Fields: []string{"userId", "email"}}}
+	requireTwo   = []Requirement{{Fields: []string{"id"}}, {Any: true, Fields: []string{"id", "email"}}}
+	requireIn    = []Requirement{{Fields: []string{"id"}, In: "batch"}}
+	requireInTwo = []Requirement{{Fields: []string{"x"}, In: "b"}, {Fields: []string{"y"}, In: "b"}, {Any: true, Fields: []string{"z"}, In: "c"}, {Fields: []string{"b"}}}
+)
+
+// requirements are bodies with the requirement that is unmet and its row.
+var requirements = []struct {
+	name    string
+	require []Requirement
+	body    string
+	want    string // "met", or requirement and row
+}{
+	{"there", requireOne, `{"id":1}`, "met"},
+	{"missing", requireOne, `{"a":1}`, "0 0"},
+	{"no members", requireOne, `{}`, "0 0"},
+	{"null", requireOne, `{"id":null}`, "0 0"},
+	{"empty", requireOne, `{"id":""}`, "0 0"},
+	{"false", requireOne, `{"id":false}`, "met"},
+	{"zero", requireOne, `{"id":0}`, "met"},
+	{"string", requireOne, `{"id":"a"}`, "met"},
+	{"escaped string", requireOne, `{"id":"\u0000"}`, "met"},
+	{"string null", requireOne, `{"id":"null"}`, "met"},
+	{"array", requireOne, `{"id":[]}`, "met"},
+	{"object", requireOne, `{"id":{}}`, "met"},
+	{"nested", requireOne, `{"a":{"id":1}}`, "0 0"},
+	{"other case", requireOne, `{"ID":1}`, "0 0"},
+	{"escaped name", requireOne, `{"\u0069d":1}`, "met"},
+	{"non-ASCII name", requireOne, `{"ıd":1}`, "0 0"},
+	{"twice, last missing", requireOne, `{"id":1,"id":null}`, "0 0"},
+	{"twice, first missing", requireOne, `{"id":"","id":1}`, "met"},
+	{"scalar", requireOne, `"id"`, "0 0"},
+	{"nothing", requireOne, ``, "0 -1"},
+
+	{"any, first", requireAny, `{"userId":1}`, "met"},
+	{"any, second", requireAny, `{"email":1}`, "met"},
+	{"any, one null", requireAny, `{"userId":null,"email":1}`, "met"},
+	{"any, neither", requireAny, `{"userid":1,"Email":""}`, "0 0"},
+	{"all, both", requireAll, `{"email":1,"a":2,"userId":1}`, "met"},
+	{"all, one", requireAll, `{"email":1}`, "0 0"},
+	{"two, both", requireTwo, `{"id":1}`, "met"},
+	{"two, second only", requireTwo, `{"email":1}`, "0 0"},
+
+	{"rows", requireOne, `[{"id":1},{"id":2}]`, "met"},
+	{"rows, last", requireOne, `[{"id":1},{"id":2},{"id":null}]`, "0 2"},
+	{"rows, first of two", requireTwo, `[{"id":1},{"email":1},{}]`, "0 1"},
+	{"rows, scalar", requireOne, `[{"id":1},2]`, "0 1"},
+	{"rows, array", requireOne, `[[{"id":1}]]`, "0 0"},
+	{"rows, none", requireOne, `[]`, "met"},
+	{"lines", requireOne, "{\"id\":1}\n\n{\"id\":2}\n", "met"},
+	{"lines, last", requireOne, "{\"id\":1}\n\n{\"a\":2}\n", "0 1"},
+	{"lines, array", requireOne, "{\"id\":1}\n[{\"id\":2}]\n", "0 1"},
+	{"lines, none", requireOne, "\n", "0 -1"},
+
+	{"in", requireIn, `{"a":1,"batch":[{"id":1},{"id":2}],"b":2}`, "met"},
+	{"in, missing field", requireIn, `{"batch":[{"id":1},{"a":2},{}]}`, "0 1"},
+	{"in, scalar row", requireIn, `{"batch":[{"id":1},"id"]}`, "0 1"},
+	{"in, array row", requireIn, `{"batch":[[{"id":1}]]}`, "0 0"},
+	{"in, no rows", requireIn, `{"batch":[]}`, "met"},
+	{"in, missing", requireIn, `{"id":1}`, "0 -1"},
+	{"in, no array", requireIn, `{"batch":{"id":1}}`, "0 -1"},
+	{"in, null", requireIn, `{"batch":null}`, "0 -1"},
+	{"in, other case", requireIn, `{"Batch":[{"id":1}]}`, "0 -1"},
+	{"in, nested", requireIn, `{"a":{"batch":[{"id":1}]}}`, "0 -1"},
+	{"in, deeper", requireIn, `{"batch":[{"a":{"id":1}}]}`, "0 0"},
+	{"in, lone surrogate in a name", requireIn, `{"batch":[{"\ud800":1,"id":1}]}`, "met"},
+	{"in, twice", requireIn, `{"batch":[{"id":1}],"batch":[{"id":1},{}]}`, "0 2"},
+	{"in, twice, last no array", requireIn, `{"batch":[{"id":1}],"batch":1}`, "0 -1"},
+	{"in, rows", requireIn, `[{"batch":[{"id":1}]},{"batch":[{"id":1},{}]}]`, "0 2"},
+	{"in, rows, one missing", requireIn, `[{"batch":[{"id":1}]},{}]`, "0 -1"},
+	{"in, rows, scalar", requireIn, `[1]`, "0 -1"},
+	{"in, lines", requireIn, "{\"batch\":[{\"id\":1}]}\n{\"batch\":[{}]}", "0 1"},
+	{"in, nothing", requireIn, ``, "0 -1"},
+	{"in two, met", requireInTwo, `{"b":[{"x":1,"y":1}],"c":[{"z":1}]}`, "met"},
+	{"in two, first field", requireInTwo, `{"b":[{"y":1}],"c":[{"z":1}]}`, "0 0"},
+	{"in two, second field", requireInTwo, `{"b":[{"x":1}],"c":[{"z":1}]}`, "1 0"},
+	{"in two, other array", requireInTwo, `{"b":[{"x":1,"y":1},{"x":1,"y":1}],"c":[{"x":1}]}`, "2 0"},
+	{"in two, array is field too", requireInTwo, `{"b":null,"c":[{"z":1}]}`, "3 0"},
+	{"in two, other missing", requireInTwo, `{"b":[{"x":1,"y":1}]}`, "2 -1"},
+}
+
 func TestRequire(t *testing.T) {
-	one := []Requirement{{Fields: []string{"id"}}}
-	anyOf := []Requirement{{Any: true, Fields: []string{"userId", "email"}}}
-	allOf := []Requirement{{Fields: []string{"userId", "email"}}}
-	two := []Requirement{{Fields: []string{"id"}}, {Any: true, Fields: []string{"id", "email"}}}
-	in := []Requirement{{Fields: []string{"id"}, In: "batch"}}
-	inTwo := []Requirement{{Fields: []string{"x"}, In: "b"}, {Fields: []string{"y"}, In: "b"}, {Any: true, Fields: []string{"z"}, In: "c"}, {Fields: []string{"b"}}}
-	for _, c := range []struct {
-		name    string
-		require []Requirement
-		body    string
-		want    string // "met", or requirement and row
-	}{
-		{"there", one, `{"id":1}`, "met"},
-		{"missing", one, `{"a":1}`, "0 0"},
-		{"no members", one, `{}`, "0 0"},
-		{"null", one, `{"id":null}`, "0 0"},
-		{"empty", one, `{"id":""}`, "0 0"},
-		{"false", one, `{"id":false}`, "met"},
-		{"zero", one, `{"id":0}`, "met"},
-		{"string", one, `{"id":"a"}`, "met"},
-		{"escaped string", one, `{"id":"\u0000"}`, "met"},
-		{"string null", one, `{"id":"null"}`, "met"},
-		{"array", one, `{"id":[]}`, "met"},
-		{"object", one, `{"id":{}}`, "met"},
-		{"nested", one, `{"a":{"id":1}}`, "0 0"},
-		{"other case", one, `{"ID":1}`, "0 0"},
-		{"escaped name", one, `{"\u0069d":1}`, "met"},
-		{"non-ASCII name", one, `{"ıd":1}`, "0 0"},
-		{"twice, last missing", one, `{"id":1,"id":null}`, "0 0"},
-		{"twice, first missing", one, `{"id":"","id":1}`, "met"},
-		{"scalar", one, `"id"`, "0 0"},
-		{"nothing", one, ``, "0 -1"},
-
-		{"any, first", anyOf, `{"userId":1}`, "met"},
-		{"any, second", anyOf, `{"email":1}`, "met"},
-		{"any, one null", anyOf, `{"userId":null,"email":1}`, "met"},
-		{"any, neither", anyOf, `{"userid":1,"Email":""}`, "0 0"},
-		{"all, both", allOf, `{"email":1,"a":2,"userId":1}`, "met"},
-		{"all, one", allOf, `{"email":1}`, "0 0"},
-		{"two, both", two, `{"id":1}`, "met"},
-		{"two, second only", two, `{"email":1}`, "0 0"},
-
-		{"rows", one, `[{"id":1},{"id":2}]`, "met"},
-		{"rows, last", one, `[{"id":1},{"id":2},{"id":null}]`, "0 2"},
-		{"rows, first of two", two, `[{"id":1},{"email":1},{}]`, "0 1"},
-		{"rows, scalar", one, `[{"id":1},2]`, "0 1"},
-		{"rows, array", one, `[[{"id":1}]]`, "0 0"},
-		{"rows, none", one, `[]`, "met"},
-		{"lines", one, "{\"id\":1}\n\n{\"id\":2}\n", "met"},
-		{"lines, last", one, "{\"id\":1}\n\n{\"a\":2}\n", "0 1"},
-		{"lines, array", one, "{\"id\":1}\n[{\"id\":2}]\n", "0 1"},
-		{"lines, none", one, "\n", "0 -1"},
-
-		{"in", in, `{"a":1,"batch":[{"id":1},{"id":2}],"b":2}`, "met"},
-		{"in, missing field", in, `{"batch":[{"id":1},{"a":2},{}]}`, "0 1"},
-		{"in, scalar row", in, `{"batch":[{"id":1},"id"]}`, "0 1"},
-		{"in, array row", in, `{"batch":[[{"id":1}]]}`, "0 0"},
-		{"in, no rows", in, `{"batch":[]}`, "met"},
-		{"in, missing", in, `{"id":1}`, "0 -1"},
-		{"in, no array", in, `{"batch":{"id":1}}`, "0 -1"},
-		{"in, null", in, `{"batch":null}`, "0 -1"},
-		{"in, other case", in, `{"Batch":[{"id":1}]}`, "0 -1"},
-		{"in, nested", in, `{"a":{"batch":[{"id":1}]}}`, "0 -1"},
-		{"in, deeper", in, `{"batch":[{"a":{"id":1}}]}`, "0 0"},
-		{"in, lone surrogate in a name", in, `{"batch":[{"\ud800":1,"id":1}]}`, "met"},
-		{"in, twice", in, `{"batch":[{"id":1}],"batch":[{"id":1},{}]}`, "0 2"},
-		{"in, twice, last no array", in, `{"batch":[{"id":1}],"batch":1}`, "0 -1"},
-		{"in, rows", in, `[{"batch":[{"id":1}]},{"batch":[{"id":1},{}]}]`, "0 2"},
-		{"in, rows, one missing", in, `[{"batch":[{"id":1}]},{}]`, "0 -1"},
-		{"in, rows, scalar", in, `[1]`, "0 -1"},
-		{"in, lines", in, "{\"batch\":[{\"id\":1}]}\n{\"batch\":[{}]}", "0 1"},
-		{"in, nothing", in, ``, "0 -1"},
-		{"in two, met", inTwo, `{"b":[{"x":1,"y":1}],"c":[{"z":1}]}`, "met"},
-		{"in two, second field", inTwo, `{"b":[{"x":1}],"c":[{"z":1}]}`, "1 0"},
-		{"in two, other array", inTwo, `{"b":[{"x":1,"y":1},{"x":1,"y":1}],"c":[{"x":1}]}`, "2 0"},
-		{"in two, array is field too", inTwo, `{"b":null,"c":[{"z":1}]}`, "3 0"},
-		{"in two, other missing", inTwo, `{"b":[{"x":1,"y":1}]}`, "2 -1"},
-	} {
+	for _, c := range requirements {
 		t.Run(c.name, func(t *testing.T) {
 			var s Set
 			lines := strings.HasPrefix(c.name, "lines") || strings.HasSuffix(c.name, "lines")
@@ -255,6 +262,9 @@ func TestReportIsReset(t *testing.T) {
 		t.Errorf("values of a resource that is not there: %s", distinct)
 	}
 	s.Reset()
+	if s.values[:1][0].distinct[:1][0] != nil {
+		t.Error("values are held")
+	}
 	if distinct, _ := s.Values(0); distinct != nil || s.Items() != 0 || s.Shape() != ShapeNone {
 		t.Error("Reset leaves a report")
 	}

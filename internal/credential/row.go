@@ -102,8 +102,11 @@ func (p *parser) member(i, level, depth int, r *row) int {
 		return -1
 	}
 	l := &p.f.levels[level]
-	m := p.match(l, i+1, end-1, plain)
-	if i = p.colon(end); i < 0 || p.err != nil {
+	m, ok := p.match(l, i+1, end-1, plain)
+	if !ok {
+		return -1
+	}
+	if i = p.colon(end); i < 0 {
 		return -1
 	}
 	if m < 0 {
@@ -113,17 +116,18 @@ func (p *parser) member(i, level, depth int, r *row) int {
 }
 
 // match returns the index of the member of l whose name stands between start
-// and end, or -1.
-func (p *parser) match(l *level, start, end int, plain bool) int {
+// and end, or -1. It fails if readers may differ in the name of a row's member.
+func (p *parser) match(l *level, start, end int, plain bool) (m int, ok bool) {
 	name := p.b[start:end]
 	if plain {
-		return l.names.match(name, true)
+		return l.names.match(name, true), true
 	}
 	name, clean := p.unescaped(name)
 	if !clean && l == &p.f.levels[0] {
 		p.fail(start, "lone surrogate or NUL in a member name")
+		return -1, false
 	}
-	return l.names.match(name, false)
+	return l.names.match(name, false), true
 }
 
 // colon reads a colon and the white space around it.

@@ -89,7 +89,7 @@ func (s *Set) One(first bool) (Found, error) {
 		return one, nil
 	}
 	for _, f := range s.found[1:] {
-		if f.Malformed != one.Malformed || !bytes.Equal(f.Key, one.Key) {
+		if !bytes.Equal(f.Key, one.Key) { // nil if malformed
 			return Found{}, ErrConflict
 		}
 	}
@@ -117,7 +117,7 @@ func (s *Set) put(location string, key []byte, malformed bool) {
 		if f.Location != location {
 			continue
 		}
-		if f.Malformed == malformed && bytes.Equal(f.Key, key) {
+		if bytes.Equal(f.Key, key) { // nil if malformed
 			return
 		}
 		n++

@@ -98,6 +98,9 @@ func TestSetStoresFew(t *testing.T) {
 	if want := "[{}" + strings.Repeat(",{}", 9_999) + "]"; string(clean) != want {
 		t.Errorf("got %.50s…", clean)
 	}
+	if n := len(s.cuts); n != 10_000 {
+		t.Errorf("%d cuts, want one a row", n)
+	}
 	if n := cap(s.arena.chunk); n > 1024 {
 		t.Errorf("arena has %d bytes", n)
 	}
@@ -129,6 +132,9 @@ func TestReset(t *testing.T) {
 	}
 	if got := outcome(s.One(true)); got != "missing" {
 		t.Error(got)
+	}
+	if f := s.found[:1][0]; f.Location != "" || f.Key != nil {
+		t.Error("found credentials are held")
 	}
 	if s.arena.full = s.arena.full[:cap(s.arena.full)]; s.arena.full[0] != nil {
 		t.Error("chunks are held")

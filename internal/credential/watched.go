@@ -1,7 +1,5 @@
 package credential
 
-import "bytes"
-
 // watched reads the value of member m of level l in row r.
 func (p *parser) watched(i, depth int, l *level, m int, r *row) int {
 	bit := uint64(1) << m
@@ -89,7 +87,7 @@ func (p *parser) text(i int) (text []byte, end int) {
 		return nil, -1
 	}
 	text = p.b[i+1 : end-1]
-	if plain || bytes.IndexByte(text, '\\') < 0 {
+	if plain {
 		return text, end
 	}
 	text, ok := appendUnescaped(p.s.arena.room(len(text)), text)

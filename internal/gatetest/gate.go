@@ -14,7 +14,7 @@ import (
 
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
-	_ "github.com/ingestauth/caddy-ingest-auth/caddymodule"
+	_ "github.com/ingestauth/caddy-ingest-auth"
 )
 
 // Gate is a running Caddy. There is one in a process at a time.

@@ -1,0 +1,51 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+FUZZTIME ?= 30s
+GOLANGCI_LINT_VERSION := v2.15.0
+
+.PHONY: help
+help: ## Show this help
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build bin/ingest-auth
+	go build -trimpath -o bin/ingest-auth ./cmd/ingest-auth
+
+.PHONY: run
+run: build ## Run the demo: a gate on :8080 and a backend behind it
+	bin/ingest-auth run --config Caddyfile
+
+.PHONY: test
+test: ## Run the tests, with the race detector
+	go test -race ./...
+	@.ci/left-out
+
+.PHONY: vault
+vault: ## Build a Vault server for the tests that need one
+	cd internal/vaulttest/vaultdev && GOFLAGS=-mod=mod go build -trimpath -ldflags='-s -w' -o ../../../bin/vaultdev .
+
+.PHONY: lint
+lint: ## Run the linters
+	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION) run ./...
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (30s)
+	@.ci/fuzz $(FUZZTIME)
+
+.PHONY: bench
+bench: ## Run the benchmarks of the hot path and of the scanner
+	go test -run '^$$' -bench . -benchmem ./caddymodule ./internal/credential ./internal/body
+
+.PHONY: bench-proxy
+bench-proxy: build ## Compare stock Caddy, the bare binary and the gate under load (needs wrk)
+	go build -trimpath -o bin/stockcaddy ./internal/bench/stockcaddy
+	go run ./internal/bench/proxy
+
+.PHONY: plugin
+plugin: ## Build the module into a stock Caddy from this checkout, as xcaddy does
+	@.ci/plugin
+
+.PHONY: examples
+examples: ## Test the example backends (needs Node.js 20 and npm)
+	cd examples/backend-go && go test ./...
+	cd examples/backend-node && npm ci --no-audit --no-fund && npm test

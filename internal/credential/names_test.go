@@ -1,0 +1,33 @@
+package credential
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestNames(t *testing.T) {
+	var n names
+	for _, name := range []string{"Secret", "ſhort", "\u212aelvin", "Σ", "x-" + strings.Repeat("long", 20)} {
+		if err := n.add(name, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"exact", "eXact", "ſ"} {
+		if err := n.add(name, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, want := range map[string]int{
+		"Secret": 0, "secret": 0, "SECRET": 0, "ſecret": 0, "secre": -1, "secrets": -1, "": -1, "decret": -1, "secred": -1,
+		"short": 1, "SHORT": 1, "ſhort": 1, "kelvin": 2, "Kelvin": 2, "\u212aELVIN": 2, "σ": 3, "ς": 3, "Σ": 3,
+		"X-" + strings.Repeat("LONG", 20): 4, "x-" + strings.Repeat("long", 4): -1,
+		"exact": 5, "eXact": 6, "EXACT": -1, "ſ": 7, "s": -1, "S": -1,
+	} {
+		if got := n.match([]byte(name), isASCII(name)); got != want {
+			t.Errorf("%s: got %d, want %d", name, got, want)
+		}
+		if got := n.match([]byte(name), false); got != want {
+			t.Errorf("%s, not known to be plain: got %d, want %d", name, got, want)
+		}
+	}
+}
