@@ -1,0 +1,71 @@
+package limit
+
+import "math/bits"
+
+// cellsPerCounter is how many cells a floor has for each counter of the bound,
+// before rounding up to a power of two.
+const cellsPerCounter = 4
+
+// floors remembers the used units of counters displaced from one shard while
+// their window was running, apart for each length of window: windows are
+// aligned, so all counters of one length end together.
+//
+// The number of lengths is that in the configuration, not the clients' choice.
+type floors struct {
+	cells    int
+	byWindow map[int64]*floor // by length in milliseconds
+}
+
+// floor holds, in the cell of a displaced counter, at least the units it had
+// used. Counters that share a cell see the highest of them.
+type floor struct {
+	end  int64 // of the window, milliseconds since the Unix epoch
+	used []int64
+}
+
+func newFloors(size int) floors {
+	return floors{
+		cells:    1 << bits.Len(uint(cellsPerCounter*size-1)),
+		byWindow: map[int64]*floor{},
+	}
+}
+
+// of returns the units that a counter not held may have used in the window that
+// ends at end: never less than it has.
+func (f *floors) of(window, end int64, hash uint64) int64 {
+	fl := f.byWindow[window]
+	if fl == nil || fl.end != end {
+		return 0
+	}
+	return *fl.cell(hash)
+}
+
+// keep remembers a displaced counter whose window is running.
+func (f *floors) keep(window int64, c *counter, now int64) {
+	fl := f.byWindow[window]
+	if fl == nil {
+		f.forgetEnded(now)
+		fl = &floor{used: make([]int64, f.cells)}
+		f.byWindow[window] = fl
+	}
+	if fl.end != c.end {
+		clear(fl.used)
+		fl.end = c.end
+	}
+	used := fl.cell(c.hash)
+	*used = max(*used, c.used)
+}
+
+// forgetEnded frees the floors of windows that are over.
+func (f *floors) forgetEnded(now int64) {
+	for window, fl := range f.byWindow {
+		if fl.end <= now {
+			delete(f.byWindow, window)
+		}
+	}
+}
+
+// cell chooses by the high bits of the hash; the low ones have chosen the shard.
+func (fl *floor) cell(hash uint64) *int64 {
+	return &fl.used[hash>>32&uint64(len(fl.used)-1)]
+}

@@ -1,0 +1,256 @@
+package limit
+
+import (
+	"context"
+	"math"
+	"math/bits"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+)
+
+// DefaultSize is the default bound of Memory, in counters.
+const DefaultSize = 100_000
+
+// maxBackstep is how far, in milliseconds, a caller's clock may lie behind the
+// latest one seen and still count as merely late. Further back, the clock has
+// been set and is believed.
+const maxBackstep = 60_000
+
+const (
+	maxShards    = 64  // one bit each in a lock mask
+	minShardSize = 128 // fewer, larger shards for small bounds
+)
+
+// Memory counts in this process.
+//
+// It holds at most the given number of counters; a new one displaces the least
+// recently used. A displaced counter whose window is still running is not
+// forgotten, or a client could empty its own counter by flooding the gate with
+// new keys. Its used units go into the floor of its window (see floor), and a
+// counter that is new, or comes back, starts from there instead of from zero.
+// So for any counter the units let through in one window never exceed its
+// limit, however many keys an attacker makes up.
+//
+// The price is paid by newcomers during a flood, never by counters that are
+// still held: a newcomer starts with at most the units that the displaced
+// counters sharing its cell have taken in this window. There are at least four
+// cells for each counter of the bound, so when D counters of one unit each are
+// displaced within one window, that is D/(4·size) units on average: with the
+// default bound and one million strangers a minute, two or three units of a
+// limit per minute. Without displacement it is nothing.
+//
+// A counter takes about 200 bytes, and while counters are being displaced the
+// floors take 32 to 64 bytes per counter of the bound for each length of window
+// in use: some 20 MB and 4 MB with the default bound.
+type Memory struct {
+	seed   seed
+	shards []shard
+}
+
+// NewMemory returns counters bounded to size (DefaultSize if not positive).
+func NewMemory(size int) *Memory {
+	if size <= 0 {
+		size = DefaultSize
+	}
+	n := 1
+	for n < maxShards && size/(2*n) >= minShardSize {
+		n *= 2
+	}
+	m := &Memory{seed: newSeed(), shards: make([]shard, n)}
+	for i := range m.shards {
+		m.shards[i].init(size / n)
+	}
+	return m
+}
+
+// Len returns the number of counters held.
+func (m *Memory) Len() int {
+	n := 0
+	for i := range m.shards {
+		s := &m.shards[i]
+		s.mu.Lock()
+		n += s.lru.Len()
+		s.mu.Unlock()
+	}
+	return n
+}
+
+// Count implements Counters. It never fails, and does not allocate unless a
+// counter is new.
+func (m *Memory) Count(_ context.Context, op Op, now time.Time, takes []Take, states []State) (bool, error) {
+	held := m.lock(takes)
+	fits := m.count(op, now.UnixMilli(), takes, states)
+	m.unlock(held)
+	return fits, nil
+}
+
+func (m *Memory) count(op Op, now int64, takes []Take, states []State) bool {
+	fits := true
+	for i := range takes {
+		t := &takes[i]
+		k := idOf(t)
+		s, hash := m.shard(k)
+		c := s.find(k, hash, now)
+		states[i] = stateOf(t, c.used, c.end, s.now)
+		fits = fits && !states[i].Refused
+		if op == OpAdd || op == OpTake && fits {
+			s.add(k, c, t.Cost)
+			states[i].Remaining = max(0, states[i].Remaining-t.Cost)
+		}
+	}
+	if op == OpTake && !fits {
+		m.giveBack(now, takes, states)
+	}
+	return fits
+}
+
+// giveBack undoes what was taken before the first counter that refused.
+func (m *Memory) giveBack(now int64, takes []Take, states []State) {
+	for i := 0; !states[i].Refused; i++ {
+		t := &takes[i]
+		k := idOf(t)
+		s, hash := m.shard(k)
+		s.add(k, s.find(k, hash, now), -t.Cost)
+		states[i].Remaining += t.Cost
+	}
+}
+
+// raise lifts counters to the used units that states report, which come from
+// counters shared with other gates: should those become unreachable, this one
+// goes on from the last known state and not from zero. Where the two clocks
+// disagree about the window, nothing is lifted.
+func (m *Memory) raise(now int64, takes []Take, states []State) {
+	held := m.lock(takes)
+	defer m.unlock(held)
+	for i := range takes {
+		used := states[i].Limit - states[i].Remaining
+		if used == 0 {
+			continue
+		}
+		k := idOf(&takes[i])
+		s, hash := m.shard(k)
+		c := s.find(k, hash, now)
+		if c.end == states[i].Reset.UnixMilli() {
+			s.add(k, c, max(0, used-c.used))
+		}
+	}
+}
+
+// lock locks the shards of all takes, each once and in ascending order, so that
+// two requests cannot wait for each other, and returns them as a bit mask.
+func (m *Memory) lock(takes []Take) (held uint64) {
+	for i := range takes {
+		held |= 1 << m.index(m.seed.hash(takes[i].Key))
+	}
+	for b := held; b != 0; b &= b - 1 {
+		m.shards[bits.TrailingZeros64(b)].mu.Lock()
+	}
+	return held
+}
+
+func (m *Memory) unlock(held uint64) {
+	for b := held; b != 0; b &= b - 1 {
+		m.shards[bits.TrailingZeros64(b)].mu.Unlock()
+	}
+}
+
+// shard returns the shard of a counter and the hash that chose it.
+func (m *Memory) shard(k id) (*shard, uint64) {
+	hash := m.seed.hash(k.key)
+	return &m.shards[m.index(hash)], hash
+}
+
+// index masks, because the number of shards is a power of two.
+func (m *Memory) index(hash uint64) uint64 {
+	return hash & uint64(len(m.shards)-1)
+}
+
+// id identifies a counter: limits of different windows never share one.
+type id struct {
+	key    CounterKey
+	window int64 // milliseconds
+}
+
+func idOf(t *Take) id {
+	return id{t.Key, t.Rate.Window.Milliseconds()}
+}
+
+// counter is reused in place from window to window, and by other keys after it
+// was displaced.
+type counter struct {
+	end  int64 // of the window, milliseconds since the Unix epoch
+	used int64 // units
+	hash uint64
+}
+
+type shard struct {
+	mu     sync.Mutex
+	now    int64 // latest time seen
+	size   int
+	lru    *simplelru.LRU[id, *counter]
+	absent counter // what find returns for a counter that is not held
+	floors floors
+
+	_ [64]byte // no false sharing
+}
+
+func (s *shard) init(size int) {
+	lru, err := simplelru.NewLRU[id, *counter](size, nil)
+	if err != nil {
+		panic(err) // size is positive
+	}
+	s.size, s.lru, s.floors = size, lru, newFloors(size)
+}
+
+// find returns the counter k in the window of now. If it is not held, that is
+// s.absent, which add turns into a held one: looking at counters displaces none.
+func (s *shard) find(k id, hash uint64, now int64) *counter {
+	if now > s.now || s.now-now > maxBackstep {
+		s.now = now
+	}
+	end := windowEnd(s.now, k.window)
+	c, ok := s.lru.Get(k)
+	switch {
+	case !ok:
+		s.absent = counter{end: end, used: s.floors.of(k.window, end, hash), hash: hash}
+		return &s.absent
+	case c.end < end || c.end-end > k.window: // the window is over, or the clock was set back
+		c.end, c.used = end, 0
+	}
+	return c
+}
+
+// add adds cost to c, which find has just returned for k.
+func (s *shard) add(k id, c *counter, cost int64) {
+	if c == &s.absent {
+		c = s.admit(k)
+	}
+	if cost > math.MaxInt64-c.used {
+		c.used = math.MaxInt64
+		return
+	}
+	c.used += cost
+}
+
+// admit makes s.absent a held counter, if need be in place of the least
+// recently used one.
+func (s *shard) admit(k id) *counter {
+	c := s.makeRoom()
+	*c = s.absent
+	s.lru.Add(k, c)
+	return c
+}
+
+// makeRoom returns memory for one more counter.
+func (s *shard) makeRoom() *counter {
+	if s.lru.Len() < s.size {
+		return &counter{}
+	}
+	old, c, _ := s.lru.RemoveOldest()
+	if c.end > s.now {
+		s.floors.keep(old.window, c, s.now)
+	}
+	return c
+}

@@ -1,0 +1,525 @@
+package limit
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	mathrand "math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+)
+
+// patience replaces the timeout where a test is not about timeouts: the machine
+// may be busy.
+const patience = 10 * time.Second
+
+func connectRedis(t testing.TB, o RedisOptions) *Redis {
+	t.Helper()
+	if o.Timeout == 0 {
+		o.Timeout = patience
+	}
+	r, err := NewRedis(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.Close)
+	if err := r.Probe(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func redisCount(t *testing.T, r *Redis, op Op, takes ...Take) (bool, []State) {
+	t.Helper()
+	states := make([]State, len(takes))
+	// The caller's clock must not matter.
+	fits, err := r.Count(context.Background(), op, time.Unix(12345, 0), takes, states)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fits, states
+}
+
+// TestRedisHistory compares Redis with the model of Count on random histories.
+// The clock is the server's, so the windows are long enough for none to end.
+func TestRedisHistory(t *testing.T) {
+	s := startRedis(t)
+	r := connectRedis(t, RedisOptions{URL: "redis://" + s.addr()})
+	model, random := map[modelKey]int64{}, mathrand.New(mathrand.NewPCG(1, 0))
+	windows := []time.Duration{1000 * time.Hour, 10_000 * time.Hour, 100_000 * time.Hour}
+	for range 2000 {
+		op := Op(random.IntN(3))
+		takes := make([]Take, 1+random.IntN(4))
+		for i := range takes {
+			n := 4*random.IntN(100) + i
+			takes[i] = Take{Key: key(n), Rate: Rate{1 + random.Int64N(20), windows[n%3]}, Cost: random.Int64N(4)}
+		}
+		got, states := redisCount(t, r, op, takes...)
+		now := states[0].Reset.Add(-states[0].Wait) // the server's
+		want, wantStates := modelCount(model, op, now.UnixMilli(), takes)
+		if diff := cmp.Diff(wantStates, states); diff != "" || got != want {
+			t.Fatalf("op %d of %+v: fits %v, want %v, states (-want +got):\n%s", op, takes, got, want, diff)
+		}
+		if d := time.Since(now).Abs(); d > patience {
+			t.Fatalf("the server's time is off by %v", d)
+		}
+	}
+}
+
+// TestRedisLargeNumbers: counting stays exact up to 2^53.
+func TestRedisLargeNumbers(t *testing.T) {
+	s := startRedis(t)
+	r := connectRedis(t, RedisOptions{URL: "redis://" + s.addr()})
+	const most = 1 << 53
+	take := Take{Key: key(1), Rate: Rate{most, 1000 * time.Hour}, Cost: most - 3}
+	for _, step := range []struct {
+		cost      int64
+		fits      bool
+		remaining int64
+	}{{most - 3, true, 3}, {4, false, 3}, {2, true, 1}, {2, false, 1}, {1, true, 0}, {1, false, 0}} {
+		take.Cost = step.cost
+		fits, states := redisCount(t, r, OpTake, take)
+		if fits != step.fits || states[0].Remaining != step.remaining {
+			t.Errorf("%+v: fits %v, %+v", step, fits, states)
+		}
+	}
+}
+
+// TestRedisKeys: names carry prefix, tag and nothing else; keys expire.
+func TestRedisKeys(t *testing.T) {
+	s := startRedis(t)
+	r := connectRedis(t, RedisOptions{URL: "redis://" + s.addr() + "/2"})
+	take := Take{Key: KeyOf("limit", "key_1"), Rate: Rate{5, time.Minute}, Cost: 1}
+	_, states := redisCount(t, r, OpTake, take)
+	redisCount(t, r, OpPeek, one(7, 5, time.Minute)) // leaves nothing behind
+	name := fmt.Sprintf("ingest_auth:{limits}:%x:60000", take.Key)
+	if got, want := s.command("EVAL \"redis.call('SELECT', 2) return #redis.call('KEYS', '*')\" 0"), ":2"; got != want { // and the probe's
+		t.Errorf("%s keys, want %s", got, want)
+	}
+	got := s.command("EVAL \"redis.call('SELECT', 2) return redis.call('PEXPIRETIME', '" + name + "')\" 0")
+	if want := ":" + strconv.FormatInt(states[0].Reset.UnixMilli()+1000, 10); got != want {
+		t.Errorf("expires at %s, want %s", got, want)
+	}
+}
+
+// TestRedisWindowsPass: a counter starts afresh in the next window, although
+// its key is still there.
+func TestRedisWindowsPass(t *testing.T) {
+	s := startRedis(t)
+	r := connectRedis(t, RedisOptions{URL: "redis://" + s.addr()})
+	take := one(1, 3, 100*time.Millisecond)
+	passed := map[int64]int{}
+	for len(passed) < 5 {
+		fits, states := redisCount(t, r, OpTake, take)
+		end := states[0].Reset.UnixMilli()
+		if fits {
+			passed[end]++
+		}
+		if passed[end] > 3 || end%100 != 0 || states[0].Wait <= 0 || states[0].Wait > 100*time.Millisecond {
+			t.Fatalf("%d passed, %+v", passed[end], states[0])
+		}
+	}
+}
+
+// TestRedisClockBehind: after a fail-over to a server whose clock is behind, a
+// counter of the window that has not begun yet counts on; one further ahead is
+// wrong.
+func TestRedisClockBehind(t *testing.T) {
+	s := startRedis(t)
+	r := connectRedis(t, RedisOptions{URL: "redis://" + s.addr()})
+	const window = 1000 * time.Hour
+	_, states := redisCount(t, r, OpPeek, one(1, 10, window))
+	end := states[0].Reset
+	for n, tc := range []struct {
+		ahead     time.Duration
+		remaining int64
+	}{{0, 3}, {window, 3}, {2 * window, 10}, {-window, 10}} {
+		keys, _ := words(OpTake, []Take{one(n, 10, window)})
+		s.command(fmt.Sprintf("HSET %s end %d used 7", keys[0], end.Add(tc.ahead).UnixMilli()))
+		if _, states := redisCount(t, r, OpPeek, one(n, 10, window)); states[0].Remaining != tc.remaining {
+			t.Errorf("%v ahead: %+v", tc.ahead, states[0])
+		}
+	}
+}
+
+func TestRedisScriptFlushed(t *testing.T) {
+	s := startRedis(t)
+	r := connectRedis(t, RedisOptions{URL: "redis://" + s.addr()})
+	for want := int64(4); want >= 2; want-- {
+		if got := s.command("SCRIPT FLUSH"); got != "+OK" {
+			t.Fatal(got)
+		}
+		if _, states := redisCount(t, r, OpTake, one(1, 5, 1000*time.Hour)); states[0].Remaining != want {
+			t.Errorf("remaining %d, want %d", states[0].Remaining, want)
+		}
+	}
+}
+
+func TestRedisAuthentication(t *testing.T) {
+	s := startRedis(t, "--requirepass", "p@ss/word-1")
+	connectRedis(t, RedisOptions{URL: "redis://:p%40ss%2Fword-1@" + s.addr()})
+	connectRedis(t, RedisOptions{URL: "redis://default:p%40ss%2Fword-1@" + s.addr()})
+	for _, user := range []string{"", ":wrong-password@", "wrong-user:wrong-password@"} {
+		r, err := NewRedis(RedisOptions{URL: "redis://" + user + s.addr(), Timeout: patience})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = r.Probe(context.Background())
+		r.Close()
+		if err == nil || strings.Contains(err.Error(), "wrong-password") {
+			t.Errorf("%q: got error %v", user, err)
+		}
+	}
+}
+
+func TestRedisTLS(t *testing.T) {
+	dir := t.TempDir()
+	roots := writeCertificate(t, dir)
+	tlsPort := freePort(t)
+	startRedis(t, "--tls-port", strconv.Itoa(tlsPort), "--tls-auth-clients", "no",
+		"--tls-cert-file", filepath.Join(dir, "cert.pem"), "--tls-key-file", filepath.Join(dir, "key.pem"))
+	url := fmt.Sprintf("rediss://127.0.0.1:%d", tlsPort)
+	r := connectRedis(t, RedisOptions{URL: url, TLS: &tls.Config{RootCAs: roots}})
+	if fits, _ := redisCount(t, r, OpTake, one(1, 1, time.Hour)); !fits {
+		t.Error("refused")
+	}
+	strict, err := NewRedis(RedisOptions{URL: url, Timeout: patience})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer strict.Close()
+	if err := strict.Probe(context.Background()); err == nil {
+		t.Error("a certificate of an unknown CA was accepted")
+	}
+	if _, err := NewRedis(RedisOptions{URL: "redis://h", TLS: &tls.Config{}}); err == nil {
+		t.Error("TLS settings for a connection without TLS were accepted")
+	}
+}
+
+// writeCertificate writes cert.pem and key.pem for 127.0.0.1.
+func writeCertificate(t *testing.T, dir string) *x509.CertPool {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+	}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert})
+	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	for name, b := range map[string][]byte{"cert.pem": certPEM, "key.pem": keyPEM} {
+		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(certPEM)
+	return roots
+}
+
+// TestRedisTimeout: a server that hangs costs a request the timeout, no more,
+// also when the connection is new.
+func TestRedisTimeout(t *testing.T) {
+	s := startRedis(t)
+	r := connectRedis(t, RedisOptions{URL: "redis://" + s.addr(), Timeout: 500 * time.Millisecond})
+	s.stop()
+	defer s.resume()
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 2 {
+				began := time.Now()
+				_, err := r.Count(context.Background(), OpTake, began, []Take{one(1, 5, time.Hour)}, make([]State, 1))
+				if d := time.Since(began); err == nil || d > 1500*time.Millisecond {
+					t.Errorf("error %v after %v", err, d)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestRedisNotConnected(t *testing.T) {
+	r, err := NewRedis(RedisOptions{URL: "redis://127.0.0.1:" + strconv.Itoa(freePort(t))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Count(context.Background(), OpTake, time.Now(), []Take{one(1, 5, time.Hour)}, make([]State, 1)); err == nil {
+		t.Error("counted without a connection")
+	}
+	if err := r.Probe(context.Background()); err == nil {
+		t.Error("connected to nothing")
+	}
+	r.Close()
+}
+
+func TestRedisClosed(t *testing.T) {
+	s := startRedis(t)
+	r := connectRedis(t, RedisOptions{URL: "redis://" + s.addr()})
+	r.Close()
+	r.Close()
+	if err := r.Probe(context.Background()); err == nil {
+		t.Error("connected after Close")
+	}
+}
+
+// gate is one of several clients of the same counters.
+type gate struct {
+	*Resilient
+	logs *observer.ObservedLogs
+}
+
+func startGate(t *testing.T, url string, timeout time.Duration) *gate {
+	t.Helper()
+	shared, err := NewRedis(RedisOptions{URL: url, Timeout: timeout})
+	if err != nil {
+		t.Fatal(err)
+	}
+	core, logs := observer.New(zapcore.DebugLevel)
+	g := &gate{NewResilient(shared, NewMemory(0), OnErrorMemory, zap.New(core)), logs}
+	t.Cleanup(g.Close)
+	return g
+}
+
+// tally is what load has seen, by end of window.
+type tally struct {
+	mu              sync.Mutex
+	passed, refused map[int64]int64
+	degraded        map[int64]bool // windows in which Redis was down for some gate
+}
+
+// load takes one unit after the other through every gate, with several requests
+// at a time, until the test is done with it.
+func load(t *testing.T, gates []*gate, takes ...Take) (seen *tally, stop func()) {
+	t.Helper()
+	seen = &tally{passed: map[int64]int64{}, refused: map[int64]int64{}, degraded: map[int64]bool{}}
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	for _, g := range gates {
+		for range 4 {
+			wg.Go(func() {
+				states := make([]State, len(takes))
+				for ctx.Err() == nil {
+					before := g.Health()
+					fits, err := g.Count(context.Background(), OpTake, time.Now(), takes, states)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					seen.add(states[0].Reset.UnixMilli(), fits, !before.Up || g.Health() != before)
+					if !fits {
+						time.Sleep(time.Millisecond) // leave the machine to Redis
+					}
+				}
+			})
+		}
+	}
+	return seen, func() { cancel(); wg.Wait() }
+}
+
+func (y *tally) add(end int64, fits, degraded bool) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	if fits {
+		y.passed[end]++
+	} else {
+		y.refused[end]++
+	}
+	if degraded {
+		y.degraded[end] = true
+	}
+}
+
+// exhausted returns the number of windows with refusals, and without outages.
+func (y *tally) exhausted() int {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	n := 0
+	for end := range y.refused {
+		if !y.degraded[end] {
+			n++
+		}
+	}
+	return n
+}
+
+// check requires that every window let through exactly n if it refused at all,
+// and never more; with Redis down somewhere, never more than most.
+func (y *tally) check(t *testing.T, n, most int64) {
+	t.Helper()
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	for end, passed := range y.passed {
+		switch {
+		case y.degraded[end]:
+			if passed > most {
+				t.Errorf("window %d: %d passed during an outage, want at most %d", end, passed, most)
+			}
+		case passed > n || y.refused[end] > 0 && passed != n:
+			t.Errorf("window %d: %d passed, %d refused, limit %d", end, passed, y.refused[end], n)
+		}
+	}
+}
+
+// TestRedisTwoGates: over ten windows, two gates that share a limit together
+// let through exactly as much as it allows.
+func TestRedisTwoGates(t *testing.T) {
+	s := startRedis(t)
+	gates := []*gate{startGate(t, "redis://"+s.addr(), patience), startGate(t, "redis://"+s.addr(), patience)}
+	const limit = 50
+	seen, stop := load(t, gates, one(1, limit, time.Second), one(2, 1<<50, time.Hour))
+	await(t, "ten windows", func() bool { return seen.exhausted() >= 10 })
+	stop()
+	seen.check(t, limit, limit)
+	var total int64
+	for _, n := range seen.passed {
+		total += n
+	}
+	if _, states := redisCount(t, connectRedis(t, RedisOptions{URL: "redis://" + s.addr()}), OpPeek, one(2, 1<<50, time.Hour)); states[0].Limit-states[0].Remaining != total {
+		t.Errorf("the other counter was charged %d for %d requests", states[0].Limit-states[0].Remaining, total)
+	}
+	for _, g := range gates {
+		if h := g.Health(); h != (Health{Up: true}) || g.logs.Len() > 0 {
+			t.Errorf("%+v, logs %v", h, g.logs.All())
+		}
+	}
+}
+
+// TestRedisOutage takes Redis away in mid-load and brings it back.
+func TestRedisOutage(t *testing.T) {
+	for _, tc := range []struct {
+		name               string
+		takeAway, giveBack func(s *redisServer)
+	}{
+		{"SIGSTOP", (*redisServer).stop, (*redisServer).resume},
+		{"SIGKILL", (*redisServer).kill, (*redisServer).start},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := startRedis(t)
+			testOutage(t, "redis://"+s.addr(), func() { tc.takeAway(s) }, func() { tc.giveBack(s) })
+		})
+	}
+}
+
+func testOutage(t *testing.T, url string, takeAway, giveBack func()) {
+	const limit, timeout = 50, time.Second
+	gates := []*gate{startGate(t, url, timeout), startGate(t, url, timeout)}
+	seen, stop := load(t, gates, one(1, limit, time.Second))
+	await(t, "a full window", func() bool { return seen.exhausted() >= 1 })
+
+	takeAway()
+	await(t, "both gates to notice", func() bool { return !gates[0].Health().Up && !gates[1].Health().Up })
+	began := time.Now()
+	for range 1000 { // none of them waits for Redis
+		if _, err := gates[0].Count(context.Background(), OpTake, began, []Take{one(2, 5, time.Hour)}, make([]State, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if d := time.Since(began); d > timeout {
+		t.Errorf("1000 requests took %v during the outage", d)
+	}
+
+	giveBack()
+	await(t, "both gates to come back", func() bool { return gates[0].Health().Up && gates[1].Health().Up })
+	before := seen.exhausted()
+	await(t, "full windows after the outage", func() bool { return seen.exhausted() >= before+2 })
+	stop()
+	// Each gate may let the limit through, and Redis before and after.
+	seen.check(t, limit, 4*limit)
+	for i, g := range gates {
+		if h := g.Health(); h.Outages != 1 || h.Degraded == 0 {
+			t.Errorf("gate %d: %+v", i, h)
+		}
+		if logs := g.logs.All(); len(logs) != 2 || logs[0].Message != down || logs[1].Message != back {
+			t.Errorf("gate %d: logs %v", i, logs)
+		}
+	}
+}
+
+// TestRedisStartsLate: a gate may start before its Redis.
+func TestRedisStartsLate(t *testing.T) {
+	s := startRedis(t)
+	s.kill()
+	g := startGate(t, "redis://"+s.addr(), patience)
+	if h := g.Health(); h.Up || h.Outages != 1 {
+		t.Errorf("%+v", h)
+	}
+	s.start()
+	await(t, "the gate to connect", func() bool { return g.Health().Up })
+}
+
+func TestRedisCluster(t *testing.T) {
+	nodes := startCluster(t)
+	url := "redis+cluster://" + nodes[0].addr() + "," + nodes[1].addr()
+	r := connectRedis(t, RedisOptions{URL: url})
+	for range 3 {
+		redisCount(t, r, OpTake, one(1, 10, time.Hour), one(2, 3, time.Hour), one(3, 10, time.Minute))
+	}
+	fits, states := redisCount(t, r, OpTake, one(1, 10, time.Hour), one(2, 3, time.Hour))
+	if fits || states[0].Remaining != 7 || !states[1].Refused {
+		t.Errorf("fits %v, %+v", fits, states)
+	}
+	var owner *redisServer
+	for _, n := range nodes {
+		if n.command("DBSIZE") != ":0" {
+			if owner != nil {
+				t.Error("counters are on two nodes")
+			}
+			owner = n
+		}
+	}
+	testOutage(t, url, owner.kill, owner.start)
+}
+
+// TestRedisSentinel: when the master dies, counting goes on with the replica
+// that the sentinel promotes, and with what it knows.
+func TestRedisSentinel(t *testing.T) {
+	sentinel, master := startSentinel(t)
+	g := startGate(t, "redis+sentinel://"+sentinel.addr()+"/service", time.Second)
+	take := []Take{one(1, 100, 1000*time.Hour)}
+	states := make([]State, 1)
+	count := func() {
+		t.Helper()
+		if _, err := g.Count(context.Background(), OpTake, time.Now(), take, states); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 10 {
+		count()
+	}
+	await(t, "replication", func() bool { return strings.Contains(master.command("WAIT 1 1000"), "1") })
+	master.kill()
+	await(t, "the gate to notice", func() bool { count(); return !g.Health().Up })
+	await(t, "the promoted replica", func() bool { return g.Health().Up })
+	count()
+	if !g.Health().Up || states[0].Remaining < 100-12 || states[0].Remaining > 100-11 {
+		t.Errorf("%+v, %+v", g.Health(), states[0])
+	}
+}

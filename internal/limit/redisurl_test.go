@@ -1,0 +1,133 @@
+package limit
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/redis/rueidis"
+)
+
+// parsed is what a URL says.
+type parsed struct {
+	Addresses                 []string
+	User, Password            string
+	Database                  int
+	Service, SentinelPassword string
+	Single, TLS, SentinelTLS  bool
+}
+
+func parsedOf(o rueidis.ClientOption) parsed {
+	return parsed{
+		Addresses: o.InitAddress, User: o.Username, Password: o.Password, Database: o.SelectDB,
+		Service: o.Sentinel.MasterSet, SentinelPassword: o.Sentinel.Password,
+		Single: o.ForceSingleClient, TLS: o.TLSConfig != nil, SentinelTLS: o.Sentinel.TLSConfig != nil,
+	}
+}
+
+func TestParseRedisURL(t *testing.T) {
+	for _, tc := range []struct {
+		url  string
+		want parsed
+	}{
+		{"redis://localhost", parsed{Addresses: []string{"localhost:6379"}, Single: true}},
+		{"redis://localhost/", parsed{Addresses: []string{"localhost:6379"}, Single: true}},
+		{"REDIS://h:7000/3", parsed{Addresses: []string{"h:7000"}, Database: 3, Single: true}},
+		{"redis://[::1]:7000", parsed{Addresses: []string{"[::1]:7000"}, Single: true}},
+		{"redis://[::1]", parsed{Addresses: []string{"[::1]:6379"}, Single: true}},
+		{"redis://:pw@h", parsed{Addresses: []string{"h:6379"}, Password: "pw", Single: true}},
+		{"redis://u:p%40%2F%3A%3F@h", parsed{Addresses: []string{"h:6379"}, User: "u", Password: "p@/:?", Single: true}},
+		{"redis://u:p@p@h", parsed{Addresses: []string{"h:6379"}, User: "u", Password: "p@p", Single: true}},
+		{"rediss://h", parsed{Addresses: []string{"h:6379"}, Single: true, TLS: true}},
+		{"redis+sentinel://a,b:1,[::1]/service", parsed{Addresses: []string{"a:26379", "b:1", "[::1]:26379"}, Service: "service"}},
+		{
+			"rediss+sentinel://u:p@a/service/2?sentinel_password=s%26x",
+			parsed{Addresses: []string{"a:26379"}, User: "u", Password: "p", Database: 2, Service: "service", SentinelPassword: "s&x", TLS: true, SentinelTLS: true},
+		},
+		{"redis+cluster://a:1,b:2,c", parsed{Addresses: []string{"a:1", "b:2", "c:6379"}}},
+		{"rediss+cluster://:pw@a/", parsed{Addresses: []string{"a:6379"}, Password: "pw", TLS: true}},
+	} {
+		t.Run(tc.url, func(t *testing.T) {
+			o, err := parseRedisURL(tc.url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tc.want, parsedOf(o)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestParseRedisURLErrors(t *testing.T) {
+	for _, tc := range []struct{ url, want string }{
+		{"", "no scheme"},
+		{"localhost:6379", "no scheme"},
+		{"http://h", "unknown scheme"},
+		{"redis+magic://h", "unknown scheme"},
+		{"redis://", "host:port"},
+		{"redis://:6379", "host:port"},
+		{"redis://h:x", "host:port"},
+		{"redis://h:0", "host:port"},
+		{"redis://h:65536", "host:port"},
+		{"redis://a,b", "several hosts"},
+		{"redis+cluster://a,,b", "host:port"},
+		{"redis://h/x", "not a number"},
+		{"redis://h/-1", "not a number"},
+		{"redis://h/1/2", "not a number"},
+		{"redis://h?tls=1", "parameters"},
+		{"redis://user@h", "without password"},
+		{"redis://user:SECRET%zz@h", "percent-encoded"},
+		{"redis://user:SECRET/x@h", "host:port"},
+		{"redis+cluster://h/1", "no databases"},
+		{"redis+cluster://h?x=SECRET", "parameters"},
+		{"redis+sentinel://h", "no service"},
+		{"redis+sentinel://h/s/x", "not a number"},
+		{"redis+sentinel://h/s?password=SECRET", "unknown parameter"},
+		{"redis+sentinel://h/s?sentinel_password=SECRET%zz", "percent-encoded"},
+	} {
+		t.Run(tc.url, func(t *testing.T) {
+			_, err := NewRedis(RedisOptions{URL: tc.url})
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Fatalf("got %v, want %q", err, tc.want)
+			}
+			if strings.Contains(err.Error(), "SECRET") {
+				t.Errorf("the error holds a secret: %v", err)
+			}
+		})
+	}
+}
+
+// FuzzParseRedisURL: whatever the URL, no panic, no secret in the error, and
+// addresses that can be dialled.
+func FuzzParseRedisURL(f *testing.F) {
+	for _, s := range []string{
+		"redis://h", "rediss://u:p@h:1/2", "redis+sentinel://a,b/s/1?sentinel_password=x",
+		"redis+cluster://a:1,[::1]:2", "redis://[::1", "redis://u:%@h", "redis://h?%", "://", "redis+://h",
+	} {
+		f.Add(s, "hunter2-")
+	}
+	f.Fuzz(func(t *testing.T, s, secret string) {
+		if len(secret) < 8 || strings.Contains(s, secret) || strings.ContainsAny(secret, "@/?,%") {
+			return
+		}
+		if scheme, rest, ok := strings.Cut(s, "://"); ok && !strings.ContainsAny(rest, "@") {
+			s = scheme + "://user:" + secret + "@" + rest
+		}
+		o, err := parseRedisURL(s)
+		if err != nil {
+			if strings.Contains(err.Error(), secret) {
+				t.Errorf("parsing %q: %v", s, err)
+			}
+			return
+		}
+		if len(o.InitAddress) == 0 {
+			t.Errorf("%q: no address", s)
+		}
+		for _, a := range o.InitAddress {
+			if i := strings.LastIndexByte(a, ':'); i <= 0 || i == len(a)-1 {
+				t.Errorf("%q: address %q", s, a)
+			}
+		}
+	})
+}
