@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"slices"
 	"sync/atomic"
 
 	"go.uber.org/zap/zapcore"
@@ -25,7 +26,7 @@ func (c *swapCore) Enabled(l zapcore.Level) bool { return (*c.to.Load()).Enabled
 
 // With implements zapcore.Core.
 func (c *swapCore) With(fields []zapcore.Field) zapcore.Core {
-	all := append(c.fields[:len(c.fields):len(c.fields)], fields...)
+	all := append(slices.Clip(c.fields), fields...)
 	return &swapCore{to: c.to, fields: all}
 }
 
@@ -41,7 +42,7 @@ func (c *swapCore) Check(e zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.Che
 // Write implements zapcore.Core.
 func (c *swapCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	if ce := (*c.to.Load()).Check(e, nil); ce != nil {
-		ce.Write(append(c.fields[:len(c.fields):len(c.fields)], fields...)...)
+		ce.Write(append(slices.Clip(c.fields), fields...)...)
 	}
 	return nil
 }

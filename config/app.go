@@ -17,6 +17,14 @@ type App struct {
 	// How the assertion is signed.
 	Sign Sign `json:"sign,omitzero"`
 
+	// Where limits count. Default: in the memory of this process.
+	Counters Counters `json:"counters,omitzero"`
+
+	// How much memory the request bodies that all gates are reading or holding may
+	// take together. Beyond it requests with a body are answered 503.
+	// Default: 256MiB.
+	BufferMemory Size `json:"buffer_memory,omitempty"`
+
 	// Whether the app refuses to start when a log that HTTP requests reach would
 	// write keys: `on` (the default) or `off`.
 	LogCheck string `json:"log_check,omitempty"`
@@ -73,6 +81,12 @@ func (a *App) SetDefaults() {
 	setDefault(&a.Sign.Audience, "backend")
 	setDefault(&a.Sign.TTL, Duration(time.Minute))
 	setDefault(&a.Sign.Rotate, Duration(24*time.Hour))
+	setDefault(&a.Counters.Store, "memory")
+	if a.Counters.Store == "redis" {
+		setDefault(&a.Counters.Timeout, Duration(50*time.Millisecond))
+		setDefault(&a.Counters.OnError, "memory")
+	}
+	setDefault(&a.BufferMemory, 256<<20)
 	setDefault(&a.LogCheck, "on")
 }
 
@@ -82,6 +96,12 @@ func (a *App) Validate() error {
 		return err
 	}
 	if err := oneOf("log_check", a.LogCheck, "on", "off"); err != nil {
+		return err
+	}
+	if err := a.Counters.validate(); err != nil {
+		return err
+	}
+	if err := a.validateBufferMemory(); err != nil {
 		return err
 	}
 	return a.Sign.validate()

@@ -45,6 +45,27 @@ type Gate struct {
 	// less than 64KiB are not held to it. Default: 100.
 	MaxRatio int `json:"max_ratio,omitempty"`
 
+	// How many elements a top-level JSON array, or lines NDJSON, may have at most.
+	// Default: any number.
+	MaxItems int `json:"max_items,omitempty"`
+
+	// How much may be used in which time. A request counts against all limits or,
+	// if one of them refuses it, against none. Default: no limits.
+	Limits []Limit `json:"limits,omitempty"`
+
+	// How many failed authentications a client IP (IPv6: a /64) may have in which
+	// time, such as 20/1m. Over it requests are refused without looking their key
+	// up. Default: any number.
+	LimitFailures Rate `json:"limit_failures,omitzero"`
+
+	// How many requests may be in flight at a time. Default: any number.
+	InFlight InFlight `json:"in_flight,omitzero"`
+
+	// Which headers describe the limits besides X-RateLimit-Limit, -Remaining and
+	// -Reset: `ietf` adds RateLimit-Policy and RateLimit of
+	// draft-ietf-httpapi-ratelimit-headers-10. Default: none.
+	LimitHeaders string `json:"limit_headers,omitempty"`
+
 	// What the assertion is bound to besides the identity: `request` (method, path
 	// and query) or `body` (those and the body's SHA-256). Bound assertions are
 	// signed for every request. Default: neither.
@@ -109,6 +130,9 @@ func (g *Gate) SetDefaults() {
 	setDefault(&g.MaxBody, 1<<20)
 	setDefault(&g.MaxDecoded, 8<<20)
 	setDefault(&g.MaxRatio, 100)
+	for i := range g.Limits {
+		setDefault(&g.Limits[i].Name, g.Limits[i].name())
+	}
 }
 
 func setDefault[T comparable](v *T, def T) {
@@ -131,6 +155,9 @@ func (g *Gate) Validate() error {
 		func() error { return positive("max_body", g.MaxBody) },
 		func() error { return positive("max_decoded", g.MaxDecoded) },
 		func() error { return positive("max_ratio", g.MaxRatio) },
+		func() error { return positive("max_items", g.MaxItems) },
+		g.validateLimits, g.validateInFlight,
+		func() error { return oneOf("limit_headers", g.LimitHeaders, "ietf") },
 	}
 	for _, check := range checks {
 		if err := check(); err != nil {

@@ -95,8 +95,16 @@ func (o Options) payload(c *Claims, now time.Time) ([]byte, error) {
 // as U+FFFD, and a claim would then name something else than the request did.
 func (c *Claims) validate() error {
 	for _, claim := range [...]struct{ name, value string }{
-		{"sub", c.Subject}, {"key_id", c.KeyID}, {"mode", c.Mode}, {"env", c.Env}, {"scope", c.Scope},
-		{"verdict", c.Verdict}, {"htm", c.Method}, {"htp", c.Path}, {"hqd", c.QueryDigest}, {"hbd", c.BodyDigest},
+		{"sub", c.Subject},
+		{"key_id", c.KeyID},
+		{"mode", c.Mode},
+		{"env", c.Env},
+		{"scope", c.Scope},
+		{"verdict", c.Verdict},
+		{"htm", c.Method},
+		{"htp", c.Path},
+		{"hqd", c.QueryDigest},
+		{"hbd", c.BodyDigest},
 	} {
 		if err := checkText(claim.value); err != nil {
 			return fmt.Errorf("claim %s %w", claim.name, err)

@@ -3,6 +3,7 @@ package assertion
 import (
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -52,9 +53,7 @@ func TestSignFillsInRegisteredClaims(t *testing.T) {
 			delete(p.claims, "jti")
 			want := map[string]any{}
 			for _, m := range []map[string]any{registered, tt.want} {
-				for k, v := range m {
-					want[k] = v
-				}
+				maps.Copy(want, m)
 			}
 			if diff := cmp.Diff(want, p.claims); diff != "" {
 				t.Errorf("claims (-want +got):\n%s", diff)

@@ -26,10 +26,7 @@ type issued struct {
 }
 
 func newLedger(s *Signer, o Options) *ledger {
-	lead := 10 * time.Minute
-	if o.Rotate/4 < lead {
-		lead = o.Rotate / 4
-	}
+	lead := min(o.Rotate/4, 10*time.Minute)
 	return &ledger{
 		signer: s, options: o, lead: lead, poll: lead / 10,
 		published: map[string]time.Time{}, lastUse: map[string]time.Time{},

@@ -115,7 +115,7 @@ func (s *source) Read(p []byte) (int, error) {
 	if s.n > s.limit {
 		err = fmt.Errorf("%w: at most %d bytes", ErrTooLarge, s.limit)
 	}
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		s.err = err
 	}
 	return n, err

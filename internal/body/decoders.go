@@ -2,6 +2,7 @@ package body
 
 import (
 	"bufio"
+	"errors"
 	"io"
 
 	"github.com/klauspost/compress/flate"
@@ -33,7 +34,7 @@ func (g *gzipDecoder) nextMember() error {
 
 func (g *gzipDecoder) Read(p []byte) (int, error) {
 	n, err := g.gz.Read(p)
-	if err != io.EOF {
+	if !errors.Is(err, io.EOF) {
 		return n, err
 	}
 	if _, err := g.src.Peek(1); err != nil {
@@ -99,7 +100,7 @@ func (z *zstdDecoder) Read(p []byte) (int, error) { return z.dec.Read(p) }
 
 // unexpected turns the end of input where there must be more into the error for it.
 func unexpected(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err

@@ -7,6 +7,7 @@ import (
 	stdzlib "compress/zlib"
 	"errors"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -409,9 +410,7 @@ func TestReplace(t *testing.T) {
 			r := newRequest(bytes.NewReader(content), -1)
 			r.TransferEncoding = []string{"chunked"}
 			r.Trailer = http.Header{"X": nil}
-			for name, values := range tt.header {
-				r.Header[name] = values
-			}
+			maps.Copy(r.Header, tt.header)
 			if tt.coding != "" {
 				r.Header.Set("Content-Encoding", tt.coding)
 			}

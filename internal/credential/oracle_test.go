@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -337,10 +338,8 @@ func (e *expected) value(i int, v string, row int) {
 		}
 		return
 	}
-	for _, d := range e.distinct[i] {
-		if d == v {
-			return
-		}
+	if slices.Contains(e.distinct[i], v) {
+		return
 	}
 	e.distinct[i] = append(e.distinct[i], v)
 	e.values = e.values || len(e.distinct[i]) > MaxValues

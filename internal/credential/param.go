@@ -1,6 +1,9 @@
 package credential
 
-import "strings"
+import (
+	"errors"
+	"strings"
+)
 
 // Param is a query parameter whose value names a resource. Its name is compared
 // as those of credentials are.
@@ -30,7 +33,7 @@ func (p *Param) Value(raw string) (value string, ok bool, err error) {
 	}
 	found, err := s.One(false)
 	switch {
-	case err == ErrMissing:
+	case errors.Is(err, ErrMissing):
 		return "", false, nil
 	case err != nil || found.Malformed:
 		return "", false, ErrQuery

@@ -1,6 +1,9 @@
 package credential
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // Shape is what a JSON body is.
 type Shape uint8
@@ -113,8 +116,8 @@ func (r *report) lack(resource, row int) {
 // addValue notes a value of a resource. It fails if there are too many.
 func (s *Set) addValue(resource int, value []byte) bool {
 	v := &s.values[resource]
-	for i := len(v.distinct) - 1; i >= 0; i-- { // most rows repeat the one before
-		if bytes.Equal(v.distinct[i], value) {
+	for _, known := range slices.Backward(v.distinct) { // most rows repeat the one before
+		if bytes.Equal(known, value) {
 			return true
 		}
 	}

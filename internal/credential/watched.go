@@ -58,7 +58,7 @@ func (p *parser) credential(i, depth int, location string) int {
 // resource reads the value of a resource member.
 func (p *parser) resource(i, depth, resource int, bit uint64, r *row) int {
 	var value []byte
-	end := -1
+	var end int
 	switch {
 	case i < len(p.b) && p.b[i] == '"':
 		value, end = p.text(i)

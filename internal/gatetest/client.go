@@ -2,6 +2,7 @@ package gatetest
 
 import (
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -106,9 +107,7 @@ func (g *Gate) request(req Request) (*http.Request, error) {
 	path, query, _ := strings.Cut(req.Target, "?")
 	r.URL.Opaque = path // as it is, unparsed
 	r.URL.RawQuery = query
-	for name, values := range req.Header {
-		r.Header[name] = values
-	}
+	maps.Copy(r.Header, req.Header)
 	r.Trailer = req.Trailer
 	return r, nil
 }

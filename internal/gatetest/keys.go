@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 )
 
 // Record is a record as it stands in a key file.
@@ -16,9 +17,7 @@ func Keys(records map[string]Record) string {
 	for key, rec := range records {
 		sum := sha256.Sum256([]byte(key))
 		full := Record{"digest": hex.EncodeToString(sum[:]), "key_id": "key_" + hex.EncodeToString(sum[:4]), "account": "acme"}
-		for name, value := range rec {
-			full[name] = value
-		}
+		maps.Copy(full, rec)
 		list = append(list, full)
 	}
 	b, err := json.Marshal(map[string]any{"keys": list})

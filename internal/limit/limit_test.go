@@ -12,9 +12,18 @@ func TestKeyOf(t *testing.T) {
 	// Every list of values has a key of its own.
 	seen := map[CounterKey][]string{}
 	for _, values := range [][]string{
-		{"limit"}, {"limit", ""}, {"limit", "", ""},
-		{"limit", "a", "bc"}, {"limit", "ab", "c"}, {"limit", "abc"}, {"limit", "abc", ""},
-		{"limita", "bc"}, {"limit", "bc", "a"}, {"limit", "a,bc"}, {"limit", "a\x00bc"}, {"limit", "\x01a\x02bc"},
+		{"limit"},
+		{"limit", ""},
+		{"limit", "", ""},
+		{"limit", "a", "bc"},
+		{"limit", "ab", "c"},
+		{"limit", "abc"},
+		{"limit", "abc", ""},
+		{"limita", "bc"},
+		{"limit", "bc", "a"},
+		{"limit", "a,bc"},
+		{"limit", "a\x00bc"},
+		{"limit", "\x01a\x02bc"},
 	} {
 		k := KeyOf(values[0], values[1:]...)
 		if other, ok := seen[k]; ok {
