@@ -21,6 +21,8 @@ type key struct {
 	header  string        // what tokens of this key begin with
 	sign    signFunc
 
+	material []byte // the secret bytes of the key, for Derive
+
 	created   time.Time
 	signsFrom time.Time
 	retire    time.Time // when it is removed; zero as long as it has no successor
@@ -47,20 +49,21 @@ func generatePrivate(a Algorithm) (crypto.Signer, error) {
 // quote private.
 func newKey(a Algorithm, private any) (*key, error) {
 	k := &key{}
+	var err error
 	switch p := private.(type) {
 	case ed25519.PrivateKey:
 		if a == EdDSA {
-			k.private, k.sign = p, signEd25519(p)
+			k.private, k.sign, k.material = p, signEd25519(p), p.Seed()
 		}
 	case *ecdsa.PrivateKey:
 		if a == ES256 && isPair(p) {
 			k.private, k.sign = p, signES256(p)
+			k.material, err = p.Bytes()
 		}
 	}
-	if k.private == nil {
+	if k.private == nil || err != nil {
 		return nil, fmt.Errorf("not a private key for %s", a)
 	}
-	var err error
 	if k.id, err = thumbprint(k.private.Public()); err != nil {
 		return nil, err
 	}

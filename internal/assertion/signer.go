@@ -75,7 +75,7 @@ func (s *Signer) openSecret(secret []byte) error {
 	if err != nil {
 		return err
 	}
-	s.keys.Store(&keySet{keys: []*key{{header: h, sign: signHS256(secret)}}, jwks: []byte(`{"keys":[]}`)})
+	s.keys.Store(&keySet{keys: []*key{{header: h, sign: signHS256(secret), material: secret}}, jwks: []byte(`{"keys":[]}`)})
 	s.stop = func() {}
 	close(s.stopped)
 	return nil

@@ -1,4 +1,6 @@
-// Package redact takes keys out of text that is logged or traced: URLs, queries,
-// header values, JSON, error messages. It fails closed: where it cannot tell what
-// a backend would read as a key, it redacts more than that.
+// Package redact takes credentials out of text that goes into logs and spans.
+//
+// It is the opposite of a parser: what some parser anywhere might take for a credential is
+// one. Names are compared without regard to case, encoding and punctuation, and what cannot
+// be decided is dropped as a whole. So it may remove too much, and that is what it is for.
 package redact

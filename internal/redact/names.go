@@ -2,6 +2,7 @@ package redact
 
 import (
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -9,163 +10,154 @@ import (
 	"unicode/utf8"
 )
 
-// Redacted stands in the place of what was taken out.
+// Redacted stands in the place of a secret.
 const Redacted = "REDACTED"
 
-// Names is the set of names under which keys may stand. It is safe for
-// concurrent use and only grows, so that it holds the names of every gate there
-// ever was: logs are written before a configuration is and after it was.
+// parameters are the names under which event-ingest services commonly take credentials.
+var parameters = []string{
+	"apikey", "_apikey", "api_key", "x-api-key", "x-apikey", "write_key", "writekey",
+	"token", "access_token", "auth_token", "api_token", "client_secret", "secret", "password",
+}
+
+var headers = []string{
+	"Authorization", "Proxy-Authorization", "X-API-Key", "X-ApiKey", "Api-Key", "ApiKey",
+	"X-Auth-Token", "X-Access-Token", "X-Vault-Token",
+}
+
+// Names is a set of names that credentials have in queries, forms and headers. It only
+// grows, and is safe for concurrent use: a text that is cleaned while a name is added may be
+// cleaned without it.
 type Names struct {
-	mu  sync.Mutex
-	set atomic.Pointer[nameSet]
+	mu  sync.Mutex // held by whoever replaces set
+	set atomic.Pointer[set]
 }
 
-// nameSet is immutable.
-type nameSet struct {
-	params  map[string]struct{} // as of normalize
-	headers map[string]struct{} // as of normalize
-}
-
-// NewNames returns a set that holds the usual names of credentials.
+// NewNames returns a set with the usual names of API keys and tokens, and Authorization and
+// Proxy-Authorization.
 func NewNames() *Names {
 	n := new(Names)
-	n.set.Store(&nameSet{})
-	n.AddQuery("apikey", "api_key", "_apikey", "x_api_key", "token", "access_token", "writekey", "write_key")
-	n.AddHeader("Authorization", "Proxy-Authorization", "X-API-Key", "Api-Key", "X-Auth-Token")
+	n.set.Store(&set{})
+	n.AddQuery(parameters...)
+	n.AddHeader(headers...)
 	return n
 }
 
-// AddQuery adds names of query parameters, form fields and JSON members.
-func (n *Names) AddQuery(names ...string) {
-	n.add(names, nil)
+// AddQuery adds names of query and form parameters, and of JSON members.
+func (n *Names) AddQuery(names ...string) { n.add(names, false) }
+
+// AddHeader adds names of header fields. In queries and texts they are looked for as well.
+func (n *Names) AddHeader(names ...string) { n.add(names, true) }
+
+// IsHeader reports whether name is that of a header field with a credential, in any case,
+// and with '_' or '.' in the place of '-'.
+func (n *Names) IsHeader(name string) bool {
+	var buf [64]byte
+	return n.set.Load().headers[string(canonical(buf[:0], []byte(name)))]
 }
 
-// AddHeader adds names of headers.
-func (n *Names) AddHeader(names ...string) {
-	n.add(nil, names)
+// IsName reports whether name is that of a parameter, member or header field with a
+// credential, written in any of the ways that Query sees through.
+func (n *Names) IsName(name string) bool {
+	c := cleaners.Get().(*cleaner)
+	defer c.free()
+	c.set = n.set.Load()
+	c.text = append(append(c.text[:0], name...), '=')
+	return c.judge(c.text) != clean
 }
 
-func (n *Names) add(params, headers []string) {
+func (n *Names) add(names []string, header bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	old := n.set.Load()
-	next := &nameSet{params: with(old.params, params), headers: with(old.headers, headers)}
+	next := n.set.Load().clone()
+	for _, name := range names {
+		if c := string(canonical(nil, []byte(name))); c != "" {
+			next.insert(c, header)
+		}
+	}
 	n.set.Store(next)
 }
 
-func with(set map[string]struct{}, names []string) map[string]struct{} {
-	next := make(map[string]struct{}, len(set)+len(names))
-	maps.Copy(next, set)
-	for _, name := range names {
-		next[normalize(name)] = struct{}{}
-	}
-	return next
+// set is never changed once it is stored in Names.
+type set struct {
+	names   map[string]bool // canonical, of parameters and headers
+	headers map[string]bool // canonical
+	letters []string        // names without punctuation
+	inName  [256]bool       // bytes that names are made of
+	longest int             // bytes
 }
 
-// IsHeader reports whether a header of that name holds a credential. Case does
-// not matter, and '_' and '.' are the same as '-'.
-func (n *Names) IsHeader(name string) bool {
-	_, ok := n.set.Load().headers[normalize(name)]
-	return ok
-}
-
-// IsName reports whether a parameter, field, member or header of that name holds
-// a credential.
-func (n *Names) IsName(name string) bool {
-	return n.set.Load().has(name)
-}
-
-func (s *nameSet) has(name string) bool {
-	norm := normalize(name)
-	if _, ok := s.params[norm]; ok {
-		return true
-	}
-	_, ok := s.headers[norm]
-	return ok
-}
-
-// mentioned reports whether a name that cannot be decoded contains one of the
-// set.
-func (s *nameSet) mentioned(name string) bool {
-	norm := normalize(name)
-	for param := range s.params {
-		if strings.Contains(norm, param) {
-			return true
+func (s *set) clone() *set {
+	c := *s
+	c.names, c.headers, c.letters = maps.Clone(s.names), maps.Clone(s.headers), slices.Clone(s.letters)
+	if c.names == nil {
+		c.names, c.headers = map[string]bool{}, map[string]bool{}
+		for b := range c.inName {
+			c.inName[b] = isAlphanumeric(byte(b)) || b >= utf8.RuneSelf || strings.IndexByte("_-. ", byte(b)) >= 0
 		}
 	}
-	return false
+	return &c
 }
 
-// normalize undoes everything that some backend ignores in a name: up to three
-// layers of percent-encoding, case, leading white space, a NUL or bracket and
-// what follows, and the difference between '-', '.', ' ' and '_'.
-func normalize(name string) string {
-	for range 3 {
-		decoded, changed := unescape(name)
-		if !changed {
+func (s *set) insert(name string, header bool) {
+	s.names[name] = true
+	if header {
+		s.headers[name] = true
+	}
+	if l := string(letters(nil, []byte(name))); l != "" && !slices.Contains(s.letters, l) {
+		s.letters = append(s.letters, l)
+	}
+	for i := range len(name) {
+		s.inName[name[i]] = true
+	}
+	s.longest = max(s.longest, len(name))
+}
+
+// canonical appends the form of name in which names are compared: without space and control
+// bytes around it, cut at NUL and '[' (as PHP does), in lower case, punctuation as '_'.
+func canonical(dst, name []byte) []byte {
+	for len(name) > 0 && (name[0] <= ' ' || name[0] == 0x7f) {
+		name = name[1:]
+	}
+	for i := 0; i < len(name); {
+		c := name[i]
+		if c == 0 || c == '[' {
 			break
 		}
-		name = decoded
-	}
-	name = strings.TrimLeftFunc(name, func(r rune) bool { return r <= ' ' || r == '[' })
-	if i := strings.IndexAny(name, "\x00[]"); i >= 0 {
-		name = name[:i]
-	}
-	if isNormal(name) {
-		return name
-	}
-	return strings.Map(foldRune, name)
-}
-
-func isNormal(name string) bool {
-	for i := range len(name) {
-		if c := name[i]; c >= utf8.RuneSelf || c >= 'A' && c <= 'Z' || c == '-' || c == '.' || c == ' ' || c == '+' {
-			return false
-		}
-	}
-	return true
-}
-
-func foldRune(r rune) rune {
-	switch r {
-	case '-', '.', ' ', '+':
-		return '_'
-	}
-	// The smallest rune of a folding orbit stands for it; for letters that is
-	// the capital one, which is turned into the small one.
-	least := r
-	for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
-		least = min(least, f)
-	}
-	return unicode.ToLower(least)
-}
-
-// unescape decodes percent-encoded bytes and leaves what is not one.
-func unescape(s string) (decoded string, changed bool) {
-	i := strings.IndexByte(s, '%')
-	if i < 0 {
-		return s, false
-	}
-	b := make([]byte, 0, len(s))
-	for i := 0; i < len(s); i++ {
-		if s[i] == '%' && i+2 < len(s) && isHex(s[i+1]) && isHex(s[i+2]) {
-			b = append(b, unhex(s[i+1])<<4|unhex(s[i+2]))
-			i += 2
-			changed = true
+		if c >= utf8.RuneSelf {
+			r, size := utf8.DecodeRune(name[i:])
+			dst = utf8.AppendRune(dst, unicode.ToLower(unicode.ToUpper(r)))
+			i += size
 			continue
 		}
-		b = append(b, s[i])
+		dst = append(dst, canonicalByte(c))
+		i++
 	}
-	return string(b), changed
+	for len(dst) > 0 && dst[len(dst)-1] < ' ' {
+		dst = dst[:len(dst)-1]
+	}
+	return dst
 }
 
-func isHex(c byte) bool {
-	return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f'
+func canonicalByte(c byte) byte {
+	switch {
+	case 'A' <= c && c <= 'Z':
+		return c + 'a' - 'A'
+	case c == '-' || c == '.' || c == ' ':
+		return '_'
+	}
+	return c
 }
 
-func unhex(c byte) byte {
-	if c <= '9' {
-		return c - '0'
+// letters appends the letters and digits of text, in lower case.
+func letters(dst, text []byte) []byte {
+	for _, c := range text {
+		if isAlphanumeric(c) {
+			dst = append(dst, canonicalByte(c))
+		}
 	}
-	return c | 0x20 - 'a' + 10
+	return dst
+}
+
+func isAlphanumeric(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }

@@ -2,12 +2,9 @@ package redact
 
 import (
 	"encoding/base64"
-	"encoding/json"
-	"fmt"
-	"net/url"
-	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 const canary = "cAnArY-5a1b9c"
@@ -16,6 +13,7 @@ func TestTextRedacts(t *testing.T) {
 	n := NewNames()
 	n.AddQuery("apiKey", "myKey")
 	n.AddHeader("X-Shop-Key")
+	far := strings.Repeat("x", 5000)
 	own := "iak_live_PublicDemoKeyDoNotUse000000000010ZukjS"
 	for text, want := range map[string]string{
 		"/track?apiKey=" + canary:                                         "/track?apiKey=REDACTED",
@@ -28,12 +26,12 @@ func TestTextRedacts(t *testing.T) {
 		"/x?api_key[]=" + canary:                                          "/x?api_key[]=REDACTED",
 		"/x?api.key=" + canary:                                            "/x?api.key=REDACTED",
 		"/x?apiKey%00z=" + canary:                                         "/x?apiKey%00z=REDACTED",
-		"/x?%zzapiKey=" + canary:                                          "/x?%zzapiKey=REDACTED",
+		"/x?%zzapiKey=" + canary:                                          "/x?REDACTED",
 		"/x?my\u212aey=" + canary:                                         "/x?my\u212aey=REDACTED",
 		"apiKey=" + canary + "&x=1":                                       "apiKey=REDACTED&x=1",
 		"x=apiKey=" + canary:                                              "x=apiKey=REDACTED",
-		"/x?u=%2Fy%3FapiKey%3D" + canary + "&z=1":                         "/x?u=%2Fy%3FapiKey%3DREDACTED&z=1",
-		"/x?u=%252Fy%253FapiKey%253D" + canary:                            "/x?u=%252Fy%253FapiKey%253DREDACTED",
+		"/x?u=%2Fy%3FapiKey%3D" + canary + "&z=1":                         "/x?u=REDACTED&z=1",
+		"/x?u=%252Fy%253FapiKey%253D" + canary:                            "/x?u=REDACTED",
 		`Get "http://h/x?apiKey=` + canary + `&y=1": EOF`:                 `Get "http://h/x?apiKey=REDACTED&y=1": EOF`,
 		`{"token":"` + canary + `","a":1}`:                                `{"token":"REDACTED","a":1}`,
 		`{"token" : "` + canary + `\"x","a":1}`:                           `{"token" : "REDACTED","a":1}`,
@@ -49,120 +47,99 @@ func TestTextRedacts(t *testing.T) {
 		"Basic " + base64.StdEncoding.EncodeToString([]byte("u:"+canary)): "Basic REDACTED",
 		"https://user:" + canary + "@host/x":                              "https://REDACTED@host/x",
 		"key " + own + " is bad":                                          "key REDACTED is bad",
+		`request uri="/x?%61piKey=` + canary + `" failed`:                 `request uri="/x?%61piKey=REDACTED" failed`,
+		`{"uri":"/x?%61piKey=` + canary + `","a":1}`:                      `{"uri":"/x?%61piKey=REDACTED","a":1}`,
+		`{"token":` + canary + `,"a":1}`:                                  `{"token":REDACTED,"a":1}`,
+		`{"token":{"a":"` + canary + `","b":[1]},"c":2}`:                  `{"token":REDACTED,"c":2}`,
+		`token = ` + canary + ` x`:                                        `token = REDACTED x`,
+		`token=>'` + canary + ` x' y`:                                     `token=>'REDACTED' y`,
+		`password="` + canary + ` x`:                                      `password="REDACTED`,
+		`token="a"` + canary + ` x`:                                       `token="REDACTED`,
+		"renewing token: " + canary + " has expired":                      "renewing token: REDACTED",
+		"renewing token: Bearer " + canary:                                "renewing token: Bearer REDACTED",
+		"Token: open " + canary:                                           "Token: REDACTED",
+		"renewing token: abcdefghijklmnop is it":                          "renewing token: REDACTED",
+		"%61piKey=" + canary + "&x=1":                                     "%61piKey=REDACTED&x=1",
+		`\x61piKey=` + canary:                                             `\x61piKey=REDACTED`,
+		"{apiKey[x]=" + canary:                                            "{apiKey[x]=REDACTED",
+		"{apiKey\x00x=" + canary:                                          "{apiKey\x00x=REDACTED",
+		"/x?apiKey[" + far + "]=" + canary:                                "/x?apiKey[" + far + "]=REDACTED",
+		"/x/bearer+" + canary:                                             "/x/REDACTED",
+		`{"token":"x\" ` + canary + `","a":1}`:                            `{"token":"REDACTED","a":1}`,
+		`"sent \"Authorization: ` + canary + `\" twice"`:                  `"sent \"Authorization: REDACTED\" twice"`,
+		"token::" + canary + " def":                                       "token::REDACTED",
+		"renewing token: secretkey":                                       "renewing token: REDACTED",
+		"renewing token:\tsecret key":                                     "renewing token:\tREDACTED",
+		"token:":                                                          "token:",
+		"–apiKey=" + canary:                                               "–apiKey=REDACTED",
+		"request.headers.X-Api-Key=" + canary:                             "request.headers.X-Api-Key=REDACTED",
+		"see <http://u:" + canary + "@h/>":                                "see <http://REDACTED@h/>",
 	} {
 		if got := n.Text(text); got != want {
-			t.Errorf("Text(%q)\n got %q\nwant %q", text, got, want)
+			t.Errorf("Text(%.100q)\n got %.100q\nwant %.100q", text, got, want)
 		}
 	}
 }
 
 func TestTextLeavesTheRest(t *testing.T) {
 	n := NewNames()
-	odd := regexp.MustCompile("%|://|basic") // a second look at these may allocate
 	for _, text := range []string{
 		"", "handled request", "/track?x=1&y=a%20b", "http://127.0.0.1:9000/x?tokens=3&notoken=4",
 		"invalid token: unexpected EOF", `{"event":"a","n":1}`, "basic auth is not set up", "a=b==;c", "%3D%3d%",
+		"renewing Vault token: permission denied", "reading secret: open /run/token: no such file",
+		"reading api key: unexpected end", `Bearer realm="events", error="invalid_token"`, "Bearer token missing",
+		`C:\\users\\token`, "100% of tokens", "mail a@b.example", "// a comment @ home", "Basic: no", "bearer", "a forbearer of news",
+		"/x?apiKey=REDACTED&a=1", "https://REDACTED@host/x", `{"token":"REDACTED"}`, "Bearer REDACTED",
 		"dial tcp [::1]:9000: connect: connection refused", "iak_ is the prefix", "at 12:30:00 x=y",
 	} {
 		if got := n.Text(text); got != text {
 			t.Errorf("Text(%q) = %q", text, got)
 		}
-		if allocs := testing.AllocsPerRun(10, func() { n.Text(text) }); allocs > 0 && !odd.MatchString(text) {
+		if allocs := testing.AllocsPerRun(1000, func() { n.Text(text) }); allocs > 0 {
 			t.Errorf("Text(%q): %v allocations", text, allocs)
 		}
 	}
 }
 
-func TestNames(t *testing.T) {
+func TestLongTextIsCleanedToo(t *testing.T) {
+	long := strings.Repeat("x=1&", 20_000)
 	n := NewNames()
-	for _, name := range []string{"authorization", "X_Api_Key", "x.api-KEY"} {
-		if !n.IsHeader(name) {
-			t.Errorf("%s is no header of a credential", name)
-		}
-	}
-	for _, name := range []string{"Accept", "Token", "X-Api-Keys"} {
-		if n.IsHeader(name) {
-			t.Errorf("%s is a header of a credential", name)
-		}
-	}
-	if n.IsName("shop") {
-		t.Error("shop is a name before it was added")
-	}
-	n.AddQuery("shop")
-	if !n.IsName("SHOP") {
-		t.Error("shop is no name after it was added")
+	if got, want := n.Query(long+"apiKey="+canary), long+"apiKey=REDACTED"; got != want {
+		t.Errorf("got %d bytes, want %d", len(got), len(want))
 	}
 }
 
-func FuzzTextHidesKeys(f *testing.F) {
+// TestTimeIsLinear takes texts of 512 KiB, as a request's head may have. Where a name
+// makes everything behind it be looked at, they take far longer.
+func TestTimeIsLinear(t *testing.T) {
 	n := NewNames()
-	names := []string{"apiKey", "api_key", "_apikey", "token"}
-	f.Add("k", "a=1", uint8(0), uint8(0), uint64(0))
-	f.Add("key with spaces &=", "%zz", uint8(1), uint8(3), uint64(0xffff))
-	f.Fuzz(func(t *testing.T, key, noise string, which, form uint8, bits uint64) {
-		key = canary + key
-		if strings.Contains(noise, canary) || len(key) > 512 {
-			t.Skip()
-		}
-		name := mangle(names[int(which)%len(names)], bits)
-		escaped := url.QueryEscape(key)
-		quoted, _ := json.Marshal(key)
-		noise = strings.NewReplacer("&", "", ";", "").Replace(noise)
-		var text string
-		switch form % 6 {
-		case 0:
-			text = fmt.Sprintf("/p?%s&%s=%s", noise, name, escaped)
-		case 1:
-			text = fmt.Sprintf("/p?%s=%s;%s", name, escaped, noise)
-		case 2:
-			text = fmt.Sprintf("/p#?x=%s&%s=%s#%s", url.QueryEscape(noise), name, escaped, noise)
-		case 3:
-			text = fmt.Sprintf(`{"x":1,"%s":%s}`, names[int(which)%len(names)], quoted)
-		case 4:
-			text = fmt.Sprintf("/p?u=%s", url.QueryEscape("/q?a=1&"+name+"="+escaped))
-		case 5:
-			text = fmt.Sprintf("Authorization: Bearer %s\n%s", escaped, noise)
-		}
-		got := n.Text(text)
-		if strings.Contains(got, canary) {
-			t.Errorf("Text(%q) = %q", text, got)
-		}
-		if again := n.Text(got); again != got {
-			t.Errorf("not idempotent: %q, then %q", got, again)
-		}
-	})
-}
-
-// mangle changes case and percent-encodes characters of a name as bits say.
-func mangle(name string, bits uint64) string {
-	var b strings.Builder
-	for _, c := range []byte(name) {
-		switch bits & 3 {
-		case 1:
-			b.WriteString(strings.ToUpper(string(c)))
-		case 2:
-			fmt.Fprintf(&b, "%%%02x", c)
-		case 3:
-			fmt.Fprintf(&b, "%%25%02X", c)
-		default:
-			b.WriteByte(c)
-		}
-		bits >>= 2
-	}
-	return b.String()
-}
-
-func BenchmarkText(b *testing.B) {
-	n := NewNames()
-	for name, text := range map[string]string{
-		"clean":  "/v1/project/p1/datasource/d1/stream/events?sync=true&page=2",
-		"redact": "/v1/track?apiKey=iak_live_PublicDemoKeyDoNotUse000000000010ZukjS&page=2",
+	for _, piece := range []string{
+		"token:", "token=a;", "token: open ", "token=[", `token="`, `token:\"`, `"token":1,`, "a.", "a.=", "[", "a[=", "iak_", "//",
+		"//@", "Bearer ", "Bearer token ", "&token", "&%74oken=", ";", "%25", "%", "+", `\u0074`, `\u0074=`, "/token=", "?a=%zz&", `"`,
 	} {
-		b.Run(name, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				n.Text(text)
-			}
-		})
+		text := strings.Repeat(piece, 1<<19/len(piece)) + "="
+		start := time.Now()
+		n.Text(text)
+		n.URL(text)
+		n.Query(text)
+		if took := time.Since(start); took > 3*time.Second {
+			t.Errorf("%q takes %v", piece, took)
+		}
+	}
+}
+
+// TestCleanersKeepNothing looks into the memory that is used again.
+func TestCleanersKeepNothing(t *testing.T) {
+	for _, size := range []int{100, maxKept + 1} {
+		c := &cleaner{text: make([]byte, size)}
+		copy(c.text, canary)
+		text := c.text
+		c.free()
+		if size > maxKept && cap(c.text) > 0 {
+			t.Errorf("%d bytes are kept", cap(c.text))
+		}
+		if size <= maxKept && strings.Contains(string(text), canary) {
+			t.Error("the text is kept")
+		}
 	}
 }

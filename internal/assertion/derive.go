@@ -1,0 +1,29 @@
+package assertion
+
+import (
+	"crypto/hkdf"
+	"crypto/sha256"
+	"fmt"
+	"time"
+)
+
+// Derive returns secrets for another purpose, one from each signing key, that of
+// the key that signs now first (HKDF with SHA-256, RFC 5869). What was
+// authenticated with the first one can be checked with one of the others after a
+// rotation, for as long as the key is kept. The label names the purpose.
+func (s *Signer) Derive(label string, now time.Time) ([][]byte, error) {
+	active := s.active(now)
+	secrets := make([][]byte, 1, 3)
+	for _, k := range s.keys.Load().keys {
+		secret, err := hkdf.Key(sha256.New, k.material, nil, label, sha256.Size)
+		if err != nil {
+			return nil, fmt.Errorf("deriving a secret: %w", err)
+		}
+		if k == active {
+			secrets[0] = secret
+			continue
+		}
+		secrets = append(secrets, secret)
+	}
+	return secrets, nil
+}

@@ -1,0 +1,12 @@
+// Stockcaddy is Caddy with its standard modules and nothing else: what the benchmark
+// compares with.
+package main
+
+import (
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	_ "github.com/caddyserver/caddy/v2/modules/standard"
+)
+
+func main() {
+	caddycmd.Main()
+}

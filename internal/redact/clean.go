@@ -1,0 +1,164 @@
+package redact
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// cleaner is what it takes to clean one text. It is reused and keeps nothing of the text.
+type cleaner struct {
+	set     *set
+	text    []byte
+	decoded []byte
+	cuts    []cut
+	prose   bool // text may be more than a URL: pairs are left to those who know quotes
+}
+
+// cut is a part of the text that has to go.
+type cut struct {
+	from, to int
+}
+
+var cleaners = sync.Pool{New: func() any { return new(cleaner) }}
+
+// maxRounds is how often a text is looked at again in which something was cut. What is left
+// can read differently than before: a word may have become the end of a value.
+const maxRounds = 4
+
+// clean has find look for cuts in s and makes them. It returns s itself if there are none.
+func (n *Names) clean(s string, find func(*cleaner)) string {
+	c := cleaners.Get().(*cleaner)
+	defer c.free()
+	c.set = n.set.Load()
+	for range maxRounds {
+		c.text, c.cuts = append(c.text[:0], s...), c.cuts[:0]
+		find(c)
+		c.each(findKey)
+		c.each(findScheme)
+		c.each(findUserinfo)
+		if len(c.cuts) == 0 {
+			break
+		}
+		s = c.apply(s)
+	}
+	return s
+}
+
+// maxKept is the size in bytes of buffers that are kept for reuse, at most.
+const maxKept = 16 << 10
+
+func (c *cleaner) free() {
+	c.text, c.decoded = wiped(c.text), wiped(c.decoded)
+	c.set, c.cuts, c.prose = nil, c.cuts[:0], false
+	cleaners.Put(c)
+}
+
+func wiped(b []byte) []byte {
+	if cap(b) > maxKept {
+		return nil
+	}
+	clear(b[:cap(b)])
+	return b[:0]
+}
+
+// each cuts all that find finds.
+func (c *cleaner) each(find func(text []byte, from int) (start, end int, ok bool)) {
+	for from := 0; ; {
+		start, end, ok := find(c.text, from)
+		if !ok {
+			return
+		}
+		c.cut(start, end)
+		from = end
+	}
+}
+
+func (c *cleaner) cut(from, to int) {
+	if from < to && string(c.text[from:to]) != Redacted {
+		c.cuts = append(c.cuts, cut{from, to})
+	}
+}
+
+// apply makes the cuts. Those that touch become one.
+func (c *cleaner) apply(s string) string {
+	slices.SortFunc(c.cuts, func(a, b cut) int { return cmp.Compare(a.from, b.from) })
+	var b strings.Builder
+	b.Grow(len(s) + len(c.cuts)*len(Redacted))
+	pos := 0
+	for i := 0; i < len(c.cuts); {
+		merged := c.cuts[i]
+		for i++; i < len(c.cuts) && c.cuts[i].from <= merged.to; i++ {
+			merged.to = max(merged.to, c.cuts[i].to)
+		}
+		b.WriteString(s[pos:merged.from])
+		b.WriteString(Redacted)
+		pos = merged.to
+	}
+	b.WriteString(s[pos:])
+	return b.String()
+}
+
+// verdict on a part of a URL.
+type verdict int
+
+const (
+	clean verdict = iota
+	secret
+	undecidable
+)
+
+// maxLevels is how many times in a row a text may be percent-encoded to be understood.
+const maxLevels = 3
+
+// judge looks at a part of a URL that has no separators, as it is and after decoding.
+func (c *cleaner) judge(part []byte) verdict {
+	found := c.set.isParameter(part)
+	if !c.prose {
+		_, isPair := c.set.findPair(part, 0)
+		found = found || isPair
+	}
+	if bytes.ContainsAny(part, `%+\`) {
+		hidden, decidable := c.decodeAndLook(part)
+		if !decidable {
+			return undecidable
+		}
+		found = found || hidden
+	}
+	if found {
+		return secret
+	}
+	return clean
+}
+
+// decodeAndLook decodes part until it stays as it is. A part cannot be decided that does not
+// get there, or has a damaged escape and anything in it that reminds of a name.
+func (c *cleaner) decodeAndLook(part []byte) (found, decidable bool) {
+	c.decoded = append(c.decoded[:0], part...)
+	text, changed, damaged := decode(c.decoded)
+	mentioned := damaged && c.set.mentions(part)
+	changed = changed || bytes.IndexByte(part, '+') >= 0
+	for range maxLevels {
+		if !changed {
+			return found, !mentioned
+		}
+		found = found || c.isSecret(text)
+		mentioned = mentioned || damaged && c.set.mentions(text)
+		text, changed, _ = decode(text)
+	}
+	return found, !mentioned && !changed
+}
+
+func (c *cleaner) isSecret(text []byte) bool {
+	if _, ok := c.set.findPair(text, 0); ok || c.set.isParameter(text) {
+		return true
+	}
+	for _, find := range []func([]byte, int) (int, int, bool){findKey, findScheme, findUserinfo} {
+		if _, _, ok := find(text, 0); ok {
+			return true
+		}
+	}
+	return false
+}

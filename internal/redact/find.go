@@ -1,0 +1,210 @@
+package redact
+
+import "bytes"
+
+// pair is a credential name with a separator after it.
+type pair struct {
+	name int // where the name begins
+	sep  int // where '=' or ':' stands
+}
+
+// findPair returns the first pair at or after from.
+func (s *set) findPair(text []byte, from int) (p pair, ok bool) {
+	for i := from; i < len(text); i++ {
+		if text[i] != '=' && text[i] != ':' {
+			continue
+		}
+		name := s.nameBefore(text, i)
+		if name < 0 {
+			name = s.escapedNameBefore(text, i)
+		}
+		if name >= 0 {
+			return pair{name, i}, true
+		}
+	}
+	return pair{}, false
+}
+
+// nameBefore returns where the name begins that ends before sep, or -1. Between the two there
+// may be space, quotes, escapes, and what PHP cuts off a name: brackets, and NUL with what
+// follows it.
+func (s *set) nameBefore(text []byte, sep int) int {
+	// A name takes up to three times its bytes where it is written with foreign letters.
+	stop := max(0, sep-4*s.longest-64)
+	for end := sep; end > stop; {
+		for end > stop && closesName(text[end-1]) {
+			end--
+		}
+		start := end
+		for start > stop && s.inName[text[start-1]] {
+			start--
+		}
+		if name := s.known(text, start, end); name >= 0 {
+			return name
+		}
+		if start == stop || text[start-1] != '[' && !closesName(text[start-1]) {
+			return -1
+		}
+		end = start - 1
+	}
+	return -1
+}
+
+// escapedNameBefore is nameBefore for a JSON member whose name has \u escapes. It returns
+// where the escapes begin.
+func (s *set) escapedNameBefore(text []byte, sep int) int {
+	start := max(0, sep-6*s.longest-8)
+	i := bytes.Index(text[start:sep], []byte(`\u`))
+	if i < 0 {
+		return -1
+	}
+	var buf [512]byte
+	decoded, _, _ := decode(append(buf[:0], text[start:sep]...))
+	if s.nameBefore(append(decoded, ':'), len(decoded)) < 0 {
+		return -1
+	}
+	return start + i
+}
+
+func closesName(c byte) bool {
+	return c <= ' ' || c == 0x7f || c == '"' || c == '\'' || c == '`' || c == '\\' || c == ']'
+}
+
+// known looks for a name that begins at any boundary in text[start:end] and goes on to its
+// end. A boundary is the start, and whatever is neither a letter, a digit, '_' nor '-'.
+func (s *set) known(text []byte, start, end int) int {
+	var buf [128]byte
+	for i := start; i < end; i++ {
+		if i > start && isWord(text[i-1]) {
+			continue
+		}
+		if s.names[string(canonical(buf[:0], text[i:end]))] {
+			return i
+		}
+	}
+	return -1
+}
+
+func isWord(c byte) bool { return isAlphanumeric(c) || c == '_' || c == '-' }
+
+// isParameter reports whether segment is a query parameter with the name of a credential.
+func (s *set) isParameter(segment []byte) bool {
+	name, _, ok := bytes.Cut(segment, []byte("="))
+	if !ok {
+		return false
+	}
+	var buf [128]byte
+	return s.names[string(canonical(buf[:0], name))]
+}
+
+// mentions reports whether text has a name in it in any way, with damaged escapes taken
+// for nothing.
+func (s *set) mentions(text []byte) bool {
+	var buf [256]byte
+	whole := letters(buf[:0], text)
+	for _, name := range s.letters {
+		if bytes.Contains(whole, []byte(name)) {
+			return true
+		}
+	}
+	cut := buf[:0]
+	for i := 0; i < len(text); i++ {
+		if text[i] == '%' {
+			i += 2
+			continue
+		}
+		cut = letters(cut, text[i:i+1])
+	}
+	for _, name := range s.letters {
+		if bytes.Contains(cut, []byte(name)) {
+			return true
+		}
+	}
+	return false
+}
+
+// keyPrefix begins every key that this product issues: iak_<mode>_<38 letters and digits>.
+var keyPrefix = []byte("iak_")
+
+// minKey is how many letters, digits and '_' after the prefix make a key, or a piece of one.
+const minKey = 16
+
+// findKey returns where the first key at or after from stands.
+func findKey(text []byte, from int) (start, end int, ok bool) {
+	for {
+		i := bytes.Index(text[from:], keyPrefix)
+		if i < 0 {
+			return 0, 0, false
+		}
+		start = from + i
+		from = start + len(keyPrefix)
+		for end = from; end < len(text) && (isAlphanumeric(text[end]) || text[end] == '_'); {
+			end++
+		}
+		if end-from >= minKey {
+			return start, end, true
+		}
+	}
+}
+
+// findUserinfo returns where the user name and password of the first URL at or after from
+// stand (RFC 3986, section 3.2.1).
+func findUserinfo(text []byte, from int) (start, end int, ok bool) {
+	for {
+		i := bytes.Index(text[from:], []byte("//"))
+		if i < 0 {
+			return 0, 0, false
+		}
+		start = from + i + 2
+		authority := text[start:]
+		if j := bytes.IndexAny(authority, "/?#\\\"<> \t\r\n"); j >= 0 {
+			authority = authority[:j]
+		}
+		if j := bytes.LastIndexByte(authority, '@'); j > 0 && string(authority[:j]) != Redacted {
+			return start, start + j, true
+		}
+		from = start
+	}
+}
+
+// schemes are those of RFC 9110, section 11, whose credentials are one token.
+var schemes = [][]byte{[]byte("bearer"), []byte("basic")}
+
+// notCredentials follow the name of a scheme in prose.
+var notCredentials = map[string]bool{
+	"auth": true, "authentication": true, "authorization": true, "credential": true,
+	"credentials": true, "error": true, "key": true, "realm": true, "scheme": true,
+	"token": true, "tokens": true, Redacted: true,
+}
+
+// findScheme returns where the credentials stand that follow the name of a scheme at or
+// after from.
+func findScheme(text []byte, from int) (start, end int, ok bool) {
+	for i := from; i < len(text); i++ {
+		if c := text[i] | 0x20; c != 'b' || i > 0 && isWord(text[i-1]) {
+			continue
+		}
+		for _, scheme := range schemes {
+			start = i + len(scheme)
+			if start >= len(text) || !bytes.EqualFold(text[i:start], scheme) || !isSpace(text[start]) {
+				continue
+			}
+			for start < len(text) && isSpace(text[start]) {
+				start++
+			}
+			end = start
+			for end < len(text) && text[end] > ' ' && text[end] != '"' {
+				end++
+			}
+			for end > start && bytes.IndexByte([]byte(`.,;:!?)]}\`), text[end-1]) >= 0 {
+				end--
+			}
+			if end > start && !notCredentials[string(bytes.TrimRight(text[start:end], "="))] {
+				return start, end, true
+			}
+		}
+	}
+	return 0, 0, false
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\t' }

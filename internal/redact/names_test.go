@@ -1,0 +1,75 @@
+package redact
+
+import (
+	"sync"
+	"testing"
+)
+
+func TestNames(t *testing.T) {
+	n := NewNames()
+	for _, name := range []string{"authorization", "X_Api_Key", "x.api-KEY"} {
+		if !n.IsHeader(name) {
+			t.Errorf("%s is no header of a credential", name)
+		}
+	}
+	for _, name := range []string{"Accept", "Token", "X-Api-Keys"} {
+		if n.IsHeader(name) {
+			t.Errorf("%s is a header of a credential", name)
+		}
+	}
+	for _, name := range []string{"token", "api%4bey", "X-Api-Key", "apiKey[]", "a.token"} {
+		if !n.IsName(name) {
+			t.Errorf("%s is no name of a credential", name)
+		}
+	}
+	if n.IsName("shop") {
+		t.Error("shop is a name before it was added")
+	}
+	n.AddQuery("shop")
+	if !n.IsName("SHOP") {
+		t.Error("shop is no name after it was added")
+	}
+}
+
+func TestNamesWithOddBytes(t *testing.T) {
+	n := NewNames()
+	n.AddQuery("$key", "größe", "", "nested[key]", " ")
+	for in, want := range map[string]string{
+		"$key=K":            "$key=REDACTED",
+		"%24KEY=K":          "%24KEY=REDACTED",
+		"gr%C3%B6%C3%9Fe=K": "gr%C3%B6%C3%9Fe=REDACTED",
+		"nested[key]=K":     "nested[key]=REDACTED",
+		"=K":                "=K",
+	} {
+		if got := n.Query(in); got != want {
+			t.Errorf("Query(%q) = %q, want %q", in, got, want)
+		}
+		if got := n.Text("{" + in); got != "{"+want {
+			t.Errorf("Text({%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestNamesGrowWhileInUse(t *testing.T) {
+	n := NewNames()
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 100 {
+				if got := n.Query("apiKey=K&a=1"); got != "apiKey=REDACTED&a=1" {
+					t.Errorf("got %q", got)
+				}
+			}
+		})
+		wg.Go(func() {
+			for i := range 100 {
+				n.AddQuery("name" + string(rune('a'+i%26)))
+				n.AddHeader("X-Name")
+			}
+		})
+	}
+	wg.Wait()
+	if !n.IsName("namez") || !n.IsHeader("x-name") || n.IsHeader("namez") {
+		t.Error("a name was lost")
+	}
+}

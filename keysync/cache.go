@@ -1,0 +1,230 @@
+package keysync
+
+import (
+	"context"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+)
+
+// CacheOptions are the settings of a Cache. Zero means the default.
+type CacheOptions struct {
+	// Size is how many records are kept. Default: 100,000.
+	Size int
+
+	// Fresh is how long a record is served before it is read again. Default: 5m.
+	Fresh time.Duration
+
+	// Unknown is how long it is remembered that there is no such key, or that its
+	// record is unusable. Default: 10s.
+	Unknown time.Duration
+
+	// Outage is how long after it was read a record is served at most, while the
+	// source cannot say anything newer. Default: 1h.
+	Outage time.Duration
+
+	// Reads is how often per second the source is asked at most. Default: 200.
+	Reads int
+
+	// Timeout is how long a look-up waits for the source, its turn under the cap
+	// included. Default: 500ms.
+	Timeout time.Duration
+}
+
+func (o CacheOptions) withDefaults() CacheOptions {
+	setDefault(&o.Size, 100_000)
+	setDefault(&o.Fresh, 5*time.Minute)
+	setDefault(&o.Unknown, 10*time.Second)
+	setDefault(&o.Outage, time.Hour)
+	setDefault(&o.Reads, 200)
+	setDefault(&o.Timeout, 500*time.Millisecond)
+	return o
+}
+
+func setDefault[T comparable](v *T, def T) {
+	var zero T
+	if *v == zero {
+		*v = def
+	}
+}
+
+func (o CacheOptions) validate() error {
+	switch {
+	case o.Size < 1 || o.Reads < 1:
+		return errors.New("cache: size and reads must be at least 1")
+	case o.Fresh < 0 || o.Unknown < 0 || o.Timeout < 0:
+		return errors.New("cache: times must not be negative")
+	case o.Outage < o.Fresh:
+		return errors.New("cache: outage must not be shorter than fresh")
+	}
+	return nil
+}
+
+// Outcome says how a look-up went.
+type Outcome uint8
+
+// The outcomes of a look-up.
+const (
+	OutcomeHit     Outcome = iota // served from the cache
+	OutcomeStale                  // served from the cache though it is to be read again
+	OutcomeMiss                   // read from the source
+	OutcomeUnknown                // no such key
+	OutcomeError                  // the source cannot say
+)
+
+// String returns "hit", "stale", "miss", "unknown" or "error".
+func (o Outcome) String() string {
+	return [...]string{"hit", "stale", "miss", "unknown", "error"}[o]
+}
+
+// Cache stands in front of a Source and remembers what it says.
+//
+// A record is fresh for a while, and is then served as long again while it is
+// read anew in the background. A record older than that is read before it is
+// served, and served as it is only if the source cannot say, up to the outage
+// ceiling. Records in use are read again before they cease to be fresh. All
+// ages count from when the read of a record began.
+//
+// However many look-ups there are, a digest is read once at a time, and the
+// source is asked no more often than the cap allows. Unknown digests have room
+// of their own, so that a flood of them evicts no record.
+type Cache struct {
+	source Source
+	opts   CacheOptions
+	epoch  time.Time // what the times below count from
+	shards []shard
+	budget *budget
+
+	suspectBefore atomic.Int64 // what was read by then must be read again
+	failedAt      atomic.Int64 // when the source last could not say, or never
+	reads         atomic.Uint64
+	refusedReads  atomic.Uint64
+
+	flights flightGroup
+}
+
+var _ Source = (*Cache)(nil)
+
+const never = math.MinInt64
+
+// NewCache returns a cache in front of source. Close ends what it does in the
+// background.
+func NewCache(source Source, opts CacheOptions) (*Cache, error) {
+	opts = opts.withDefaults()
+	if err := opts.validate(); err != nil {
+		return nil, err
+	}
+	c := &Cache{
+		source: source,
+		opts:   opts,
+		epoch:  time.Now(),
+		shards: newShards(opts.Size),
+		budget: newBudget(opts.Reads),
+	}
+	c.suspectBefore.Store(never)
+	c.failedAt.Store(never)
+	c.flights.init()
+	return c, nil
+}
+
+// Close ends all reads and waits for them. Look-ups that need the source fail
+// from then on with ErrUnavailable.
+func (c *Cache) Close() error {
+	c.flights.close()
+	return nil
+}
+
+// now returns the time since the cache was made. It is cheaper than time.Now.
+func (c *Cache) now() int64 {
+	return int64(time.Since(c.epoch))
+}
+
+// Lookup returns the record of d as a Source does.
+func (c *Cache) Lookup(ctx context.Context, d Digest) (*Record, error) {
+	rec, _, err := c.Get(ctx, d)
+	return rec, err
+}
+
+// Get returns the record of d, and how it was come by. The error is nil,
+// ErrUnknown, or wraps ErrUnavailable. A hit does not allocate.
+func (c *Cache) Get(ctx context.Context, d Digest) (*Record, Outcome, error) {
+	now := c.now()
+	s := c.shard(d)
+	s.mu.Lock()
+	if e, ok := s.known.Get(d); ok && now < e.refreshAt && e.readAt > c.suspectBefore.Load() {
+		rec := e.rec
+		s.mu.Unlock()
+		return rec, OutcomeHit, nil
+	}
+	s.mu.Unlock()
+	return c.getSlowly(ctx, s, d)
+}
+
+// getSlowly answers what a fresh record does not.
+func (c *Cache) getSlowly(ctx context.Context, s *shard, d Digest) (*Record, Outcome, error) {
+	now := c.now()
+	s.mu.Lock()
+	e, _ := s.known.Peek(d)
+	switch c.judge(e, now) {
+	case ageFresh:
+		if now >= e.refreshAt {
+			c.refresh(s, d, e, now)
+		}
+		s.mu.Unlock()
+		return e.rec, OutcomeHit, nil
+	case ageStale:
+		c.refresh(s, d, e, now)
+		s.mu.Unlock()
+		return e.rec, OutcomeStale, nil
+	case ageDoubtful:
+		rec := e.rec
+		f := c.refresh(s, d, e, now)
+		s.mu.Unlock()
+		if f == nil {
+			return rec, OutcomeStale, nil
+		}
+		return c.await(ctx, f, rec)
+	}
+	if r, ok := s.refused.Get(d); ok && now < r.until && r.readAt > c.suspectBefore.Load() {
+		s.mu.Unlock()
+		return refuse(r.err)
+	}
+	f, err := c.join(s, d)
+	s.mu.Unlock()
+	if err != nil {
+		return refuse(err)
+	}
+	return c.await(ctx, f, nil)
+}
+
+// await waits for a read. If it cannot say, stale is served unless it is nil.
+func (c *Cache) await(ctx context.Context, f *flight, stale *Record) (*Record, Outcome, error) {
+	var err error
+	select {
+	case <-f.done:
+		err = f.err
+	case <-ctx.Done():
+		err = unavailable("the request has ended", ctx.Err())
+	}
+	if err == nil {
+		return f.rec, OutcomeMiss, nil
+	}
+	if stale != nil && errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrUnusable) {
+		return stale, OutcomeStale, nil
+	}
+	return refuse(err)
+}
+
+func refuse(err error) (*Record, Outcome, error) {
+	if errors.Is(err, ErrUnknown) {
+		return nil, OutcomeUnknown, err
+	}
+	return nil, OutcomeError, err
+}
+
+// jitter returns a time between half of d and one and a half of it.
+func jitter(d time.Duration) time.Duration {
+	return d/2 + rand.N(d+1)
+}
