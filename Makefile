@@ -34,7 +34,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (30s)
 
 .PHONY: bench
 bench: ## Run the benchmarks of the hot path and of the scanner
-	go test -run '^$$' -bench . -benchmem ./caddymodule ./internal/credential ./internal/body
+	go test -run '^$$' -bench . -benchmem ./caddymodule ./internal/credential ./internal/body ./internal/redact ./internal/assertion ./keysync
 
 .PHONY: bench-proxy
 bench-proxy: build ## Compare stock Caddy, the bare binary and the gate under load (needs wrk)

@@ -3,8 +3,6 @@ package caddymodule
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
@@ -29,6 +27,7 @@ type App struct {
 	identity *identityHeader
 	source   *pooled[keysync.Source]
 	signer   *pooled[*assertion.Signer]
+	counters counterShares
 	log      *zap.Logger
 	ctx      caddy.Context
 }
@@ -51,35 +50,13 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.App.SetDefaults()
 	a.identity = newIdentityHeader(a.Sign.Header)
 	keyNames.AddHeader(a.Sign.Header)
-	if err := a.openSource(); err != nil {
+	if err := a.openCounters(); err != nil {
 		return err
 	}
-	return a.openSigner(ctx)
-}
-
-func (a *App) openSource() error {
-	path, err := filepath.Abs(a.Keys.File)
-	if err != nil {
-		return fmt.Errorf("ingest_auth: locating key file %s: %w", a.Keys.File, err)
-	}
-	a.source, err = fromPool("keys file "+path, a.log.Named("keys"), func(log *zap.Logger) (keysync.Source, func(), error) {
-		f, err := keysync.OpenFile(path, log)
-		if err != nil {
-			return nil, nil, err
-		}
-		return f, func() { _ = f.Close() }, nil
-	})
-	if err != nil {
-		return fmt.Errorf("ingest_auth: %w", missingKeyFile(path, err))
-	}
-	return nil
-}
-
-func missingKeyFile(path string, err error) error {
-	if !errors.Is(err, os.ErrNotExist) {
+	if err := a.openSigner(ctx); err != nil {
 		return err
 	}
-	return fmt.Errorf("there is no key file %s: create one holding {\"keys\":[]}, or name another with `keys file PATH` in the global ingest_auth option: %w", path, err)
+	return a.openSource(ctx)
 }
 
 func (a *App) openSigner(ctx caddy.Context) error {
@@ -122,7 +99,7 @@ func (a *App) Stop() error { return nil }
 
 // Cleanup lets go of what Provision took.
 func (a *App) Cleanup() error {
-	return errors.Join(a.source.release(), a.signer.release())
+	return errors.Join(a.source.release(), a.signer.release(), a.counters.release())
 }
 
 // Interface guards

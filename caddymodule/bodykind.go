@@ -22,7 +22,7 @@ const (
 // backends often do not care for the type: text, forms, bytes and what has no
 // type at all (navigator.sendBeacon) count as JSON if they start like it.
 func (g *Gate) bodyKind(h http.Header) (bodyKind, *refusal) {
-	if !g.finder.LooksAtJSON() && !g.finder.LooksAtForm() {
+	if !g.looksAtJSON && !g.finder.LooksAtForm() {
 		return kindOpaque, nil
 	}
 	values := h["Content-Type"]

@@ -115,6 +115,35 @@ func flag(to *bool) func(*caddyfile.Dispenser) error {
 //
 //	ingest_auth {
 //	    keys file <path>
+//	    keys vault {
+//	        address     <url>
+//	        mount       <path>
+//	        prefix      <path>
+//	        namespace   <name>
+//	        ca_cert     <file>
+//	        client_cert <file> <key-file>
+//	        server_name <name>
+//	        timeout     <duration>
+//	        auth        token [{env.NAME}|{file.PATH}]
+//	        auth        token_file <file>
+//	        auth        approle <role-id> <secret-id-file>|{env.NAME} [wrapped]
+//	        auth        kubernetes <role> [<token-file>]
+//	        auth_mount  <path>
+//	    }
+//	    cache {
+//	        size     <n>
+//	        fresh    <duration>
+//	        unknown  <duration>
+//	        outage   <duration>
+//	        reads    <n>
+//	        snapshot <duration>
+//	    }
+//	    counters memory
+//	    counters <redis-url>|{env.NAME}|{file.PATH} {
+//	        timeout  <duration>
+//	        on_error memory|allow|deny
+//	    }
+//	    buffer_memory <size>
 //	    sign {
 //	        header    <name>
 //	        algorithm EdDSA|ES256|HS256
@@ -136,24 +165,17 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 		return nil, d.ArgErr()
 	}
 	err := subdirectives{
-		"keys":      func(d *caddyfile.Dispenser) error { return parseKeys(d, &a.Keys) },
-		"sign":      func(d *caddyfile.Dispenser) error { return parseSign(d, a) },
-		"log_check": stringArg(&a.LogCheck),
+		"keys":          func(d *caddyfile.Dispenser) error { return parseKeys(d, a) },
+		"cache":         func(d *caddyfile.Dispenser) error { return parseCache(d, a) },
+		"sign":          func(d *caddyfile.Dispenser) error { return parseSign(d, a) },
+		"counters":      func(d *caddyfile.Dispenser) error { return parseCounters(d, a) },
+		"buffer_memory": parsedArg(&a.BufferMemory, config.ParseSize),
+		"log_check":     stringArg(&a.LogCheck),
 	}.parse(d, "ingest_auth", a.Validate)
 	if err != nil {
 		return nil, err
 	}
 	return httpcaddyfile.App{Name: appID, Value: caddyconfig.JSON(a, nil)}, nil
-}
-
-func parseKeys(d *caddyfile.Dispenser, k *config.Keys) error {
-	if k.Source != "" {
-		return d.Err("keys: is there twice")
-	}
-	if !d.Args(&k.Source, &k.File) || k.File == "" || d.NextArg() {
-		return d.Err("keys: write `keys file PATH`")
-	}
-	return nil
 }
 
 func parseSign(d *caddyfile.Dispenser, a *App) error {
@@ -192,6 +214,11 @@ func parseSign(d *caddyfile.Dispenser, a *App) error {
 //	    max_body    <size>
 //	    max_decoded <size>
 //	    max_ratio   <n>
+//	    max_items   <n>
+//	    limit          [<name>] <n>/<window> by <dimensions…> [cost body_items]
+//	    limit_failures <n>/<window> by ip
+//	    limit_headers  ietf
+//	    in_flight      <n> by key|account
 //	    bind        request|body
 //	    pass_preflights
 //	    errors      json|problem|caddy
@@ -221,7 +248,12 @@ func (g *Gate) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"require":         g.parseRequire,
 		"max_body":        parsedArg(&g.MaxBody, config.ParseSize),
 		"max_decoded":     parsedArg(&g.MaxDecoded, config.ParseSize),
-		"max_ratio":       parsedArg(&g.MaxRatio, parseRatio),
+		"max_ratio":       parsedArg(&g.MaxRatio, parseCount),
+		"max_items":       parsedArg(&g.MaxItems, parseCount),
+		"limit":           g.parseLimit,
+		"limit_failures":  g.parseLimitFailures,
+		"limit_headers":   stringArg(&g.LimitHeaders),
+		"in_flight":       g.parseInFlight,
 		"bind":            stringArg(&g.Bind),
 		"pass_preflights": flag(&g.PassPreflights),
 		"errors":          stringArg(&g.Errors),
@@ -229,7 +261,7 @@ func (g *Gate) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	}.parse(d, "ingest_auth", g.Validate)
 }
 
-func parseRatio(s string) (int, error) {
+func parseCount(s string) (int, error) {
 	n, err := strconv.Atoi(s)
 	if err != nil {
 		return 0, fmt.Errorf("%q is not a whole number; write something like 100", s)

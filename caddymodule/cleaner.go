@@ -25,7 +25,17 @@ func (c cleaner) AddString(key, value string) {
 		value = redacted
 	}
 	countProbe(value)
-	c.ObjectEncoder.AddString(key, keyNames.Text(value))
+	c.ObjectEncoder.AddString(key, clean(key, value))
+}
+
+// clean cleans the value of a field. What is known to be a URL is cleaned as one,
+// which need not guess where in a text it ends.
+func clean(key, value string) string {
+	switch key {
+	case "uri", "Location", "Content-Location", "Referer":
+		return keyNames.URL(value)
+	}
+	return keyNames.Text(value)
 }
 
 // AddByteString is part of the zapcore.ObjectEncoder interface.
@@ -57,7 +67,7 @@ func (c cleaner) AddArray(key string, m zapcore.ArrayMarshaler) error {
 		c.ObjectEncoder.AddString(key, redacted)
 		return nil
 	}
-	return c.ObjectEncoder.AddArray(key, cleanArray{m})
+	return c.ObjectEncoder.AddArray(key, cleanArray{m, key})
 }
 
 // AddReflected is part of the zapcore.ObjectEncoder interface.
@@ -75,20 +85,25 @@ func (o cleanObject) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	return o.ObjectMarshaler.MarshalLogObject(cleaner{enc})
 }
 
-type cleanArray struct{ zapcore.ArrayMarshaler }
+// cleanArray is an array in the field called key.
+type cleanArray struct {
+	zapcore.ArrayMarshaler
+	key string
+}
 
 // MarshalLogArray is part of the zapcore.ArrayMarshaler interface.
 func (a cleanArray) MarshalLogArray(enc zapcore.ArrayEncoder) error {
-	return a.ArrayMarshaler.MarshalLogArray(arrayCleaner{enc})
+	return a.ArrayMarshaler.MarshalLogArray(arrayCleaner{enc, a.key})
 }
 
 // arrayCleaner is to arrays what cleaner is to objects.
 type arrayCleaner struct {
 	zapcore.ArrayEncoder
+	key string
 }
 
 // AppendString is part of the zapcore.ArrayEncoder interface.
-func (c arrayCleaner) AppendString(value string) { c.ArrayEncoder.AppendString(keyNames.Text(value)) }
+func (c arrayCleaner) AppendString(value string) { c.ArrayEncoder.AppendString(clean(c.key, value)) }
 
 // AppendByteString is part of the zapcore.ArrayEncoder interface.
 func (c arrayCleaner) AppendByteString(value []byte) { c.AppendString(string(value)) }
@@ -100,7 +115,7 @@ func (c arrayCleaner) AppendObject(m zapcore.ObjectMarshaler) error {
 
 // AppendArray is part of the zapcore.ArrayEncoder interface.
 func (c arrayCleaner) AppendArray(m zapcore.ArrayMarshaler) error {
-	return c.ArrayEncoder.AppendArray(cleanArray{m})
+	return c.ArrayEncoder.AppendArray(cleanArray{m, c.key})
 }
 
 // AppendReflected is part of the zapcore.ArrayEncoder interface.

@@ -4,11 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/logging"
 	"go.uber.org/zap/buffer"
 	"go.uber.org/zap/zapcore"
@@ -46,6 +48,7 @@ type RedactEncoder struct {
 	Headers []string `json:"headers,omitempty"`
 
 	cleaner
+	pending        []pendingRequest
 	wrapped        zapcore.Encoder
 	wrappedDefault bool
 	ctx            caddy.Context
@@ -108,9 +111,39 @@ func (e *RedactEncoder) ConfigureDefaultFormat(wo caddy.WriterOpener) error {
 	return nil
 }
 
+// pendingRequest is a request that is part of the context of a logger. It is
+// encoded when an entry is: reverse_proxy makes a logger with the request for
+// every request it passes on, and nearly always writes nothing with it.
+type pendingRequest struct {
+	key     string
+	request caddyhttp.LoggableHTTPRequest
+}
+
+// AddObject is part of the zapcore.ObjectEncoder interface.
+func (e *RedactEncoder) AddObject(key string, m zapcore.ObjectMarshaler) error {
+	if r, ok := m.(caddyhttp.LoggableHTTPRequest); ok {
+		e.pending = append(slices.Clip(e.pending), pendingRequest{key, r})
+		return nil
+	}
+	return e.cleaner.AddObject(key, m)
+}
+
+// OpenNamespace is part of the zapcore.ObjectEncoder interface.
+func (e *RedactEncoder) OpenNamespace(key string) {
+	e.addPending(e.cleaner)
+	e.pending = nil
+	e.cleaner.OpenNamespace(key)
+}
+
+func (e *RedactEncoder) addPending(to cleaner) {
+	for _, p := range e.pending {
+		_ = to.AddObject(p.key, p.request) // never fails
+	}
+}
+
 // Clone is part of the zapcore.Encoder interface.
 func (e *RedactEncoder) Clone() zapcore.Encoder {
-	c := new(RedactEncoder)
+	c := &RedactEncoder{pending: e.pending}
 	c.setWrapped(e.wrapped.Clone())
 	return c
 }
@@ -118,6 +151,7 @@ func (e *RedactEncoder) Clone() zapcore.Encoder {
 // EncodeEntry is part of the zapcore.Encoder interface.
 func (e *RedactEncoder) EncodeEntry(ent zapcore.Entry, fields []zapcore.Field) (*buffer.Buffer, error) {
 	enc := e.wrapped.Clone()
+	e.addPending(cleaner{enc})
 	for i := range fields {
 		fields[i].AddTo(cleaner{enc})
 	}

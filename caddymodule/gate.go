@@ -35,6 +35,10 @@ func init() {
 // `{http.ingest_auth.scope}` | scopes of the key, separated by spaces
 // `{http.ingest_auth.res.NAME}` | the bound value of resource NAME
 // `{http.ingest_auth.error}` | error message for the client
+// `{http.ingest_auth.limit.name}` | name of the limit that is closest to refusing
+// `{http.ingest_auth.limit.limit}` | units of its window
+// `{http.ingest_auth.limit.remaining}` | units left in its window
+// `{http.ingest_auth.limit.reset}` | end of its window, in Unix seconds
 // `{http.auth.user.id}` | ID of the key
 type Gate struct {
 	config.Gate
@@ -45,13 +49,16 @@ type Gate struct {
 	halfLife time.Duration // how long an assertion is used again
 	finder   *credential.Finder
 	limits   body.Limits
+	limiter  *limiter
 	paths    []pathResource
 	queries  []queryResource
 	bodies   []string // names of the resources that stand in the body
 	grants   *grantCache
 	// keysInBody says that a credential may stand in the body.
 	keysInBody bool
-	slots      []string // headers whose storage the identity header may take over
+	// looksAtJSON says that JSON bodies are scanned.
+	looksAtJSON bool
+	slots       []string // headers whose storage the identity header may take over
 	// forbidden is forbiddenTrailer, bound once and not for every request.
 	forbidden func(name string) bool
 	log       *zap.Logger
@@ -82,7 +89,9 @@ func (g *Gate) Provision(ctx caddy.Context) error {
 	if err := g.provisionFinder(); err != nil {
 		return fmt.Errorf("ingest_auth: %w", err)
 	}
-	g.limits = body.Limits{Body: int64(g.MaxBody), Decoded: int64(g.MaxDecoded), Ratio: g.MaxRatio}
+	g.limits = body.Limits{Body: int64(g.MaxBody), Decoded: int64(g.MaxDecoded), Ratio: g.MaxRatio, Budget: app.counters.memory.value}
+	g.limiter = newLimiter(&g.Gate, &app.counters)
+	g.looksAtJSON = g.finder.LooksAtJSON() || countsItems(&g.Gate)
 	g.grants = newGrantCache()
 	g.forbidden = g.forbiddenTrailer
 	return nil

@@ -152,7 +152,7 @@ func (g *Gate) introduce(r *http.Request, p *passage, id *grant) {
 	p.slot[0] = id.assertion
 	r.Header[g.identity.name] = p.slot
 	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
-		repl.Map(id.placeholder)
+		repl.Map(p.placeholders(id.placeholder))
 	}
 	addLogField(r, zap.Inline(id))
 }

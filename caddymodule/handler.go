@@ -9,13 +9,14 @@ import (
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/body"
 	"github.com/ingestauth/caddy-ingest-auth/internal/credential"
+	"github.com/ingestauth/caddy-ingest-auth/internal/limit"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
 // ServeHTTP takes a request through the gate.
 func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	p := passage{set: credential.GetSet(), now: time.Now()}
-	defer p.end()
+	defer p.end(r)
 
 	g.dropSpoofed(r)
 	if ref := g.takeHead(r, &p); ref != nil {
@@ -30,7 +31,8 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	}
 	g.introduce(r, &p, id)
 
-	err := next.ServeHTTP(w, r)
+	err := next.ServeHTTP(p.response(w), r)
+	p.tally.finish()
 	switch {
 	case err == nil:
 		p.release()
@@ -49,14 +51,24 @@ type passage struct {
 	digest keysync.Digest
 	body   *body.Buffer // what was read of the request, nil if nothing was
 	replay *body.Replay // the body as the next handler sees it
+	tally  *tally       // what the limits said, nil if none counted the request
+
+	flights *limit.InFlight // holds the request under flight, nil if it does not
+	flight  limit.CounterKey
 }
 
 // end gives back what the passage borrowed, except for the body: that belongs to
 // the next handlers until release.
-func (p *passage) end() {
+func (p *passage) end(r *http.Request) {
 	credential.PutSet(p.set)
-	if p.replay == nil && p.body != nil {
+	switch {
+	case p.replay != nil:
+		p.replay.Abandon(r.Context()) // unless it was released
+	case p.body != nil:
 		p.body.Free()
+	}
+	if p.flights != nil {
+		p.flights.Release(p.flight)
 	}
 }
 
@@ -85,6 +97,9 @@ func (g *Gate) admit(r *http.Request, p *passage) (*grant, *refusal) {
 	if ref != nil {
 		return nil, ref
 	}
+	if ref := g.limit(r, p, bound); ref != nil {
+		return nil, ref
+	}
 	return g.grant(r, p, bound)
 }
 
@@ -98,7 +113,20 @@ func (g *Gate) identify(r *http.Request, p *passage) *refusal {
 		return refConflict
 	case p.record != nil:
 		return nil // the same credential as before, now also found in the body
-	case found.Malformed || keysync.CheckKey(found.Key) == keysync.KeyDamaged:
+	}
+	if ref := g.failedTooOften(r, p); ref != nil {
+		return ref
+	}
+	ref := g.lookUp(r, p, found)
+	if ref != nil {
+		g.noteFailure(r, p, ref)
+	}
+	return ref
+}
+
+// lookUp finds the record of a credential.
+func (g *Gate) lookUp(r *http.Request, p *passage, found credential.Found) *refusal {
+	if found.Malformed || keysync.CheckKey(found.Key) == keysync.KeyDamaged {
 		return refInvalid("malformed_key")
 	}
 	p.digest = keysync.DigestOf(found.Key)

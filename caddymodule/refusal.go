@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/ingestauth/caddy-ingest-auth/config"
+	"github.com/ingestauth/caddy-ingest-auth/internal/limit"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
@@ -22,6 +23,8 @@ type refusal struct {
 	message string // for the client's author
 	verdict string // for logs and placeholders, where it differs from the code
 	cause   error  // for logs only
+
+	limit *limit.State // that refuses, nil unless one does
 }
 
 var (
@@ -99,8 +102,13 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, p *passage, ref *r
 	switch ref.status {
 	case http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", g.challenge(ref))
+	case http.StatusTooManyRequests:
+		h.Set("Retry-After", "1")
 	case http.StatusServiceUnavailable:
 		h.Set("Retry-After", "5")
+	}
+	if p.tally != nil {
+		p.tally.setHeaders(h)
 	}
 	if g.Errors == "caddy" {
 		return caddyhttp.Error(ref.status, errors.New(ref.message))
@@ -133,10 +141,10 @@ func emptyRequest(r *http.Request) {
 // that is no configured location. The query of a request that was refused is
 // only of use to error routes.
 func redactQuery(r *http.Request) {
-	r.URL.RawQuery = keyNames.Text(r.URL.RawQuery)
+	r.URL.RawQuery = keyNames.Query(r.URL.RawQuery)
 	r.RequestURI = withQuery(r.RequestURI, r.URL.RawQuery)
 	if original := originalQuery(r); original != "" {
-		setOriginalQuery(r, keyNames.Text(original))
+		setOriginalQuery(r, keyNames.Query(original))
 	}
 }
 
@@ -160,7 +168,8 @@ func jsonBody(ref *refusal) string {
 	return encode(struct {
 		Error string `json:"error"`
 		Code  string `json:"code"`
-	}{ref.message, ref.code})
+		*limitMembers
+	}{ref.message, ref.code, membersOf(ref)})
 }
 
 // problemBody is the answer as RFC 9457 has it.
@@ -171,7 +180,8 @@ func problemBody(ref *refusal) string {
 		Status int    `json:"status"`
 		Detail string `json:"detail"`
 		Code   string `json:"code"`
-	}{"about:blank", http.StatusText(ref.status), ref.status, ref.message, ref.code})
+		*limitMembers
+	}{"about:blank", http.StatusText(ref.status), ref.status, ref.message, ref.code, membersOf(ref)})
 }
 
 func encode(v any) string {
@@ -198,7 +208,7 @@ func answer(w http.ResponseWriter, status int, contentType, body string) {
 func (g *Gate) logRefusal(r *http.Request, p *passage, ref *refusal) {
 	id := refusedID{record: p.record, ref: ref}
 	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
-		repl.Map(id.placeholder)
+		repl.Map(p.placeholders(id.placeholder))
 	}
 	addLogField(r, zap.Inline(id))
 	if c := g.log.Check(zap.DebugLevel, "request refused"); c != nil {

@@ -59,16 +59,16 @@ func (g *Gate) readBody(r *http.Request, p *passage, kind bodyKind) *refusal {
 	cut := len(clean) != len(raw)
 	p.body.SetBytes(clean)
 	p.replay = body.Replace(r, p.body, cut)
-	if ref := g.unmet(p.set); ref != nil {
-		return ref
+	if g.MaxItems > 0 && p.set.Items() > g.MaxItems {
+		return refManyItems
 	}
-	return nil
+	return g.unmet(p.set)
 }
 
 // scanBody removes credentials from the body in place.
 func (g *Gate) scanBody(kind bodyKind, raw []byte, set *credential.Set) ([]byte, error) {
 	switch {
-	case kind == kindJSON, kind == kindAny && startsLikeJSON(raw), kind == kindForm && startsLikeJSON(raw) && g.finder.LooksAtJSON():
+	case kind == kindJSON, kind == kindAny && startsLikeJSON(raw), kind == kindForm && startsLikeJSON(raw) && g.looksAtJSON:
 		return g.finder.JSON(raw, false, set)
 	case kind == kindLines:
 		return g.finder.JSON(raw, true, set)
@@ -112,6 +112,8 @@ func refBody(err error) *refusal {
 	switch {
 	case errors.Is(err, body.ErrTooLarge), errors.Is(err, body.ErrDecodedTooLarge), errors.Is(err, body.ErrRatio), errors.As(err, &tooLarge):
 		return &refusal{status: http.StatusRequestEntityTooLarge, code: "body_too_large", message: "Request body too large", cause: err}
+	case errors.Is(err, body.ErrMemory):
+		return &refusal{status: http.StatusServiceUnavailable, code: "unavailable", message: "Too many requests are being read; try again", cause: err}
 	case errors.Is(err, body.ErrUnsupported):
 		return &refusal{status: http.StatusUnsupportedMediaType, code: "unsupported_encoding", message: "Unsupported Content-Encoding", cause: err}
 	case errors.As(err, &syntax):

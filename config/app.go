@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"golang.org/x/net/http/httpguts"
@@ -13,6 +12,9 @@ type App struct {
 	// Where the records of the keys are. Default: the file keys.json in the
 	// working directory.
 	Keys Keys `json:"keys,omitzero"`
+
+	// How long records of a Vault are remembered.
+	Cache Cache `json:"cache,omitzero"`
 
 	// How the assertion is signed.
 	Sign Sign `json:"sign,omitzero"`
@@ -28,15 +30,6 @@ type App struct {
 	// Whether the app refuses to start when a log that HTTP requests reach would
 	// write keys: `on` (the default) or `off`.
 	LogCheck string `json:"log_check,omitempty"`
-}
-
-// Keys names the source of the records.
-type Keys struct {
-	// The kind of source: `file`.
-	Source string `json:"source,omitempty"`
-
-	// The path of the key file. Default: keys.json.
-	File string `json:"file,omitempty"`
 }
 
 // Sign says how assertions are signed.
@@ -92,7 +85,10 @@ func (a *App) SetDefaults() {
 
 // Validate reports the first setting that is wrong. What is not set is fine.
 func (a *App) Validate() error {
-	if err := oneOf("keys", a.Keys.Source, "file"); err != nil {
+	if err := a.Keys.validate(); err != nil {
+		return err
+	}
+	if err := a.Cache.validate(); err != nil {
 		return err
 	}
 	if err := oneOf("log_check", a.LogCheck, "on", "off"); err != nil {
@@ -130,8 +126,7 @@ func (s Sign) validateSecret() error {
 	if s.Algorithm != "HS256" {
 		return fmt.Errorf("sign secret: is only used with `algorithm HS256`; write that first or remove it")
 	}
-	placeholder := strings.HasPrefix(s.Secret, "{env.") || strings.HasPrefix(s.Secret, "{file.")
-	if !placeholder || !strings.HasSuffix(s.Secret, "}") {
+	if !IsPlaceholder(s.Secret) {
 		return fmt.Errorf("sign secret: must not stand in the configuration; write {env.NAME} or {file.PATH}")
 	}
 	return nil

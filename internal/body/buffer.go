@@ -27,7 +27,9 @@ type chunk struct {
 type Buffer struct {
 	chunk   *chunk
 	data    []byte
-	decoded bool   // Read has undone a content coding
+	decoded bool // Read has undone a content coding
+	budget  *Budget
+	held    int64  // bytes of the budget
 	replay  Replay // stands here to save an allocation per request
 }
 
@@ -39,11 +41,18 @@ func Get(sizeHint int) *Buffer {
 	return b
 }
 
+// newBuffer is Get within a budget. It fails with ErrMemory.
+func newBuffer(sizeHint int, budget *Budget) (*Buffer, error) {
+	b := &Buffer{budget: budget}
+	return b, b.grow(sizeHint)
+}
+
 // Bytes returns the content. It may be changed in place. It is valid until the next change
 // of the Buffer, Free, or the Release of the Replay that took the Buffer over.
 func (b *Buffer) Bytes() []byte { return b.data }
 
-// SetBytes makes a copy of p the content. p may be a part of Bytes.
+// SetBytes makes a copy of p the content. p may be a part of Bytes. The memory of a content
+// that is larger than ever before is not counted in the budget.
 func (b *Buffer) SetBytes(p []byte) {
 	if len(p) <= cap(b.data) {
 		b.data = b.data[:copy(b.data[:len(p)], p)]
@@ -66,14 +75,32 @@ func (b *Buffer) Free() {
 	if c != nil {
 		putChunk(c)
 	}
+	if b.held != 0 {
+		b.budget.give(b.held)
+		b.held = 0
+	}
 }
 
-// grow moves the content to the size class that has room for at least size bytes.
-func (b *Buffer) grow(size int) {
+// grow moves the content to the size class that has room for at least size bytes. It fails
+// with ErrMemory, and then leaves everything as it was.
+func (b *Buffer) grow(size int) error {
+	held := chunkSize(size)
+	if !b.budget.take(held) {
+		return ErrMemory
+	}
 	c := getChunk(size)
 	data := c.mem[:copy(c.mem, b.data)]
 	b.Free()
-	b.chunk, b.data = c, data
+	b.chunk, b.data, b.held = c, data, held
+	return nil
+}
+
+// chunkSize returns how large the chunk is that getChunk returns for size.
+func chunkSize(size int) int64 {
+	if class := classOf(size); class < classes {
+		return 1 << (class + minClassBits)
+	}
+	return int64(size)
 }
 
 func getChunk(size int) *chunk {

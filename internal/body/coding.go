@@ -51,9 +51,28 @@ func contentCoding(h http.Header) (string, error) {
 	return "", ErrUnsupported
 }
 
-// decode reads src to its end and puts what it stands for into b.
-func (b *Buffer) decode(src io.Reader, coding string, l Limits) error {
-	in := &source{r: src, limit: l.Body}
+// decode frees encoded and returns what it stands for. A decoder may need megabytes of its
+// own, so one is at work only when the body has arrived whole: slow clients hold none.
+func decode(encoded *Buffer, coding string, l Limits) (*Buffer, error) {
+	defer encoded.Free()
+	if len(encoded.data) == 0 {
+		return &Buffer{decoded: true}, nil
+	}
+	b, err := newBuffer(int(min(4*int64(len(encoded.data)), l.Decoded+1)), l.Budget)
+	if err != nil {
+		return nil, err
+	}
+	b.decoded = true
+	if err := b.decode(encoded.data, coding, l); err != nil {
+		b.Free()
+		return nil, err
+	}
+	return b, nil
+}
+
+// decode puts into b what encoded stands for.
+func (b *Buffer) decode(encoded []byte, coding string, l Limits) error {
+	in := &source{rest: encoded}
 	br := bufferedReaders.Get().(*bufio.Reader)
 	br.Reset(in)
 	defer func() {
@@ -61,9 +80,6 @@ func (b *Buffer) decode(src io.Reader, coding string, l Limits) error {
 		bufferedReaders.Put(br)
 	}()
 
-	if _, err := br.Peek(1); err == io.EOF {
-		return nil
-	}
 	dec := decoders[coding].Get().(decoder)
 	defer decoders[coding].Put(dec)
 
@@ -74,7 +90,7 @@ func (b *Buffer) decode(src io.Reader, coding string, l Limits) error {
 	if err == nil {
 		err = atEnd(br)
 	}
-	return explain(err, in, coding)
+	return explain(err, coding)
 }
 
 // atEnd reports bytes after the end of an encoded stream.
@@ -89,36 +105,29 @@ func atEnd(br *bufio.Reader) error {
 	}
 }
 
-// explain finds out whose fault err is: a body that could not be read makes every decoder fail.
-func explain(err error, in *source, coding string) error {
+// explain tells what is wrong with the body from what the limits say about it.
+func explain(err error, coding string) error {
 	switch {
-	case in.err != nil:
-		return in.err
-	case err == nil, errors.Is(err, ErrDecodedTooLarge), errors.Is(err, ErrRatio):
+	case err == nil, errors.Is(err, ErrDecodedTooLarge), errors.Is(err, ErrRatio), errors.Is(err, ErrMemory):
 		return err
 	}
 	return fmt.Errorf("%w: %s: %w", ErrEncoding, coding, err)
 }
 
-// source is an encoded body: it counts and limits what is read from it, and remembers why
-// it could not be read.
+// source is an encoded body: it counts what is read from it.
 type source struct {
-	r        io.Reader
-	n, limit int64
-	err      error
+	rest []byte
+	n    int64
 }
 
 func (s *source) Read(p []byte) (int, error) {
-	p = p[:min(int64(len(p)), s.limit+1-s.n)]
-	n, err := s.r.Read(p)
+	if len(s.rest) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, s.rest)
+	s.rest = s.rest[n:]
 	s.n += int64(n)
-	if s.n > s.limit {
-		err = fmt.Errorf("%w: at most %d bytes", ErrTooLarge, s.limit)
-	}
-	if err != nil && !errors.Is(err, io.EOF) {
-		s.err = err
-	}
-	return n, err
+	return n, nil
 }
 
 // guard stops a decoder whose output is out of proportion to its input.

@@ -15,6 +15,7 @@ var (
 	ErrRatio           = errors.New("request body is compressed more than allowed")                   // 413
 	ErrEncoding        = errors.New("request body does not match its Content-Encoding")               // 400
 	ErrUnsupported     = errors.New("unsupported Content-Encoding: it must be gzip, deflate or zstd") // 415
+	ErrMemory          = errors.New("request bodies take all the memory they may")                    // 503
 )
 
 // Limits bound a body that is read into memory. All are needed: zero lets no byte through.
@@ -25,6 +26,9 @@ type Limits struct {
 	// Ratio is the highest allowed number of decoded bytes per byte sent, e.g. 100. It does
 	// not count for the first 64 KiB decoded, because small bodies repeat themselves.
 	Ratio int
+
+	// Budget is what the memory is taken from. Nil sets no bound.
+	Budget *Budget
 
 	// Verbatim leaves the body as it was sent, whatever its Content-Encoding.
 	Verbatim bool
@@ -57,16 +61,25 @@ func Read(r *http.Request, l Limits) (*Buffer, error) {
 		return &Buffer{decoded: coding != ""}, nil
 	}
 
-	b := Get(int(min(max(r.ContentLength, 0)+1, firstRead)))
-	if coding == "" {
+	b, err := receive(r, l)
+	if err == nil && coding != "" {
+		b, err = decode(b, coding, l)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading request body: %w", err)
+	}
+	return b, nil
+}
+
+// receive reads a body as it was sent.
+func receive(r *http.Request, l Limits) (*Buffer, error) {
+	b, err := newBuffer(int(min(max(r.ContentLength, 0)+1, firstRead)), l.Budget)
+	if err == nil {
 		err = b.fill(r.Body, l.Body, ErrTooLarge)
-	} else {
-		b.decoded = true
-		err = b.decode(r.Body, coding, l)
 	}
 	if err != nil {
 		b.Free()
-		return nil, fmt.Errorf("reading request body: %w", err)
+		return nil, err
 	}
 	return b, nil
 }
@@ -75,7 +88,9 @@ func Read(r *http.Request, l Limits) (*Buffer, error) {
 func (b *Buffer) fill(src io.Reader, limit int64, over error) error {
 	for {
 		if len(b.data) == cap(b.data) {
-			b.grow(int(min(2*int64(cap(b.data)), limit+1)))
+			if err := b.grow(int(min(2*int64(cap(b.data)), limit+1))); err != nil {
+				return err
+			}
 		}
 		room := min(int64(cap(b.data)), limit+1)
 		n, err := src.Read(b.data[len(b.data):room])

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/ingestauth/caddy-ingest-auth/internal/redistest"
 )
 
 func BenchmarkMemoryTake(b *testing.B) {
@@ -20,8 +22,8 @@ func BenchmarkMemoryTake(b *testing.B) {
 }
 
 func BenchmarkRedisTake(b *testing.B) {
-	s := startRedis(b)
-	r := connectRedis(b, RedisOptions{URL: "redis://" + s.addr()})
+	s := redistest.Start(b)
+	r := connectRedis(b, RedisOptions{URL: "redis://" + s.Addr()})
 	for _, counters := range []int{1, 3} {
 		for _, clients := range []int{1, 64} {
 			b.Run(fmt.Sprintf("counters=%d/clients=%d", counters, clients), func(b *testing.B) {

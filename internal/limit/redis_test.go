@@ -24,6 +24,8 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/ingestauth/caddy-ingest-auth/internal/redistest"
 )
 
 // patience replaces the timeout where a test is not about timeouts: the machine
@@ -60,8 +62,8 @@ func redisCount(t *testing.T, r *Redis, op Op, takes ...Take) (bool, []State) {
 // TestRedisHistory compares Redis with the model of Count on random histories.
 // The clock is the server's, so the windows are long enough for none to end.
 func TestRedisHistory(t *testing.T) {
-	s := startRedis(t)
-	r := connectRedis(t, RedisOptions{URL: "redis://" + s.addr()})
+	s := redistest.Start(t)
+	r := connectRedis(t, RedisOptions{URL: "redis://" + s.Addr()})
 	model, random := map[modelKey]int64{}, mathrand.New(mathrand.NewPCG(1, 0))
 	windows := []time.Duration{1000 * time.Hour, 10_000 * time.Hour, 100_000 * time.Hour}
 	for range 2000 {
@@ -85,8 +87,8 @@ func TestRedisHistory(t *testing.T) {
 
 // TestRedisLargeNumbers: counting stays exact up to 2^53.
 func TestRedisLargeNumbers(t *testing.T) {
-	s := startRedis(t)
-	r := connectRedis(t, RedisOptions{URL: "redis://" + s.addr()})
+	s := redistest.Start(t)
+	r := connectRedis(t, RedisOptions{URL: "redis://" + s.Addr()})
 	const most = 1 << 53
 	take := Take{Key: key(1), Rate: Rate{most, 1000 * time.Hour}, Cost: most - 3}
 	for _, step := range []struct {
@@ -104,16 +106,16 @@ func TestRedisLargeNumbers(t *testing.T) {
 
 // TestRedisKeys: names carry prefix, tag and nothing else; keys expire.
 func TestRedisKeys(t *testing.T) {
-	s := startRedis(t)
-	r := connectRedis(t, RedisOptions{URL: "redis://" + s.addr() + "/2"})
+	s := redistest.Start(t)
+	r := connectRedis(t, RedisOptions{URL: "redis://" + s.Addr() + "/2"})
 	take := Take{Key: KeyOf("limit", "key_1"), Rate: Rate{5, time.Minute}, Cost: 1}
 	_, states := redisCount(t, r, OpTake, take)
 	redisCount(t, r, OpPeek, one(7, 5, time.Minute)) // leaves nothing behind
 	name := fmt.Sprintf("ingest_auth:{limits}:%x:60000", take.Key)
-	if got, want := s.command("EVAL \"redis.call('SELECT', 2) return #redis.call('KEYS', '*')\" 0"), ":2"; got != want { // and the probe's
+	if got, want := s.Command("EVAL \"redis.call('SELECT', 2) return #redis.call('KEYS', '*')\" 0"), ":2"; got != want { // and the probe's
 		t.Errorf("%s keys, want %s", got, want)
 	}
-	got := s.command("EVAL \"redis.call('SELECT', 2) return redis.call('PEXPIRETIME', '" + name + "')\" 0")
+	got := s.Command("EVAL \"redis.call('SELECT', 2) return redis.call('PEXPIRETIME', '" + name + "')\" 0")
 	if want := ":" + strconv.FormatInt(states[0].Reset.UnixMilli()+1000, 10); got != want {
 		t.Errorf("expires at %s, want %s", got, want)
 	}
@@ -122,8 +124,8 @@ func TestRedisKeys(t *testing.T) {
 // TestRedisWindowsPass: a counter starts afresh in the next window, although
 // its key is still there.
 func TestRedisWindowsPass(t *testing.T) {
-	s := startRedis(t)
-	r := connectRedis(t, RedisOptions{URL: "redis://" + s.addr()})
+	s := redistest.Start(t)
+	r := connectRedis(t, RedisOptions{URL: "redis://" + s.Addr()})
 	take := one(1, 3, 100*time.Millisecond)
 	passed := map[int64]int{}
 	for len(passed) < 5 {
@@ -142,8 +144,8 @@ func TestRedisWindowsPass(t *testing.T) {
 // counter of the window that has not begun yet counts on; one further ahead is
 // wrong.
 func TestRedisClockBehind(t *testing.T) {
-	s := startRedis(t)
-	r := connectRedis(t, RedisOptions{URL: "redis://" + s.addr()})
+	s := redistest.Start(t)
+	r := connectRedis(t, RedisOptions{URL: "redis://" + s.Addr()})
 	const window = 1000 * time.Hour
 	_, states := redisCount(t, r, OpPeek, one(1, 10, window))
 	end := states[0].Reset
@@ -152,7 +154,7 @@ func TestRedisClockBehind(t *testing.T) {
 		remaining int64
 	}{{0, 3}, {window, 3}, {2 * window, 10}, {-window, 10}} {
 		keys, _ := words(OpTake, []Take{one(n, 10, window)})
-		s.command(fmt.Sprintf("HSET %s end %d used 7", keys[0], end.Add(tc.ahead).UnixMilli()))
+		s.Command(fmt.Sprintf("HSET %s end %d used 7", keys[0], end.Add(tc.ahead).UnixMilli()))
 		if _, states := redisCount(t, r, OpPeek, one(n, 10, window)); states[0].Remaining != tc.remaining {
 			t.Errorf("%v ahead: %+v", tc.ahead, states[0])
 		}
@@ -160,10 +162,10 @@ func TestRedisClockBehind(t *testing.T) {
 }
 
 func TestRedisScriptFlushed(t *testing.T) {
-	s := startRedis(t)
-	r := connectRedis(t, RedisOptions{URL: "redis://" + s.addr()})
+	s := redistest.Start(t)
+	r := connectRedis(t, RedisOptions{URL: "redis://" + s.Addr()})
 	for want := int64(4); want >= 2; want-- {
-		if got := s.command("SCRIPT FLUSH"); got != "+OK" {
+		if got := s.Command("SCRIPT FLUSH"); got != "+OK" {
 			t.Fatal(got)
 		}
 		if _, states := redisCount(t, r, OpTake, one(1, 5, 1000*time.Hour)); states[0].Remaining != want {
@@ -173,11 +175,11 @@ func TestRedisScriptFlushed(t *testing.T) {
 }
 
 func TestRedisAuthentication(t *testing.T) {
-	s := startRedis(t, "--requirepass", "p@ss/word-1")
-	connectRedis(t, RedisOptions{URL: "redis://:p%40ss%2Fword-1@" + s.addr()})
-	connectRedis(t, RedisOptions{URL: "redis://default:p%40ss%2Fword-1@" + s.addr()})
+	s := redistest.Start(t, "--requirepass", "p@ss/word-1")
+	connectRedis(t, RedisOptions{URL: "redis://:p%40ss%2Fword-1@" + s.Addr()})
+	connectRedis(t, RedisOptions{URL: "redis://default:p%40ss%2Fword-1@" + s.Addr()})
 	for _, user := range []string{"", ":wrong-password@", "wrong-user:wrong-password@"} {
-		r, err := NewRedis(RedisOptions{URL: "redis://" + user + s.addr(), Timeout: patience})
+		r, err := NewRedis(RedisOptions{URL: "redis://" + user + s.Addr(), Timeout: patience})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -192,8 +194,8 @@ func TestRedisAuthentication(t *testing.T) {
 func TestRedisTLS(t *testing.T) {
 	dir := t.TempDir()
 	roots := writeCertificate(t, dir)
-	tlsPort := freePort(t)
-	startRedis(t, "--tls-port", strconv.Itoa(tlsPort), "--tls-auth-clients", "no",
+	tlsPort := redistest.FreePort(t)
+	redistest.Start(t, "--tls-port", strconv.Itoa(tlsPort), "--tls-auth-clients", "no",
 		"--tls-cert-file", filepath.Join(dir, "cert.pem"), "--tls-key-file", filepath.Join(dir, "key.pem"))
 	url := fmt.Sprintf("rediss://127.0.0.1:%d", tlsPort)
 	r := connectRedis(t, RedisOptions{URL: url, TLS: &tls.Config{RootCAs: roots}})
@@ -247,10 +249,10 @@ func writeCertificate(t *testing.T, dir string) *x509.CertPool {
 // TestRedisTimeout: a server that hangs costs a request the timeout, no more,
 // also when the connection is new.
 func TestRedisTimeout(t *testing.T) {
-	s := startRedis(t)
-	r := connectRedis(t, RedisOptions{URL: "redis://" + s.addr(), Timeout: 500 * time.Millisecond})
-	s.stop()
-	defer s.resume()
+	s := redistest.Start(t)
+	r := connectRedis(t, RedisOptions{URL: "redis://" + s.Addr(), Timeout: 500 * time.Millisecond})
+	s.Suspend()
+	defer s.Resume()
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
@@ -267,7 +269,7 @@ func TestRedisTimeout(t *testing.T) {
 }
 
 func TestRedisNotConnected(t *testing.T) {
-	r, err := NewRedis(RedisOptions{URL: "redis://127.0.0.1:" + strconv.Itoa(freePort(t))})
+	r, err := NewRedis(RedisOptions{URL: "redis://127.0.0.1:" + strconv.Itoa(redistest.FreePort(t))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -281,8 +283,8 @@ func TestRedisNotConnected(t *testing.T) {
 }
 
 func TestRedisClosed(t *testing.T) {
-	s := startRedis(t)
-	r := connectRedis(t, RedisOptions{URL: "redis://" + s.addr()})
+	s := redistest.Start(t)
+	r := connectRedis(t, RedisOptions{URL: "redis://" + s.Addr()})
 	r.Close()
 	r.Close()
 	if err := r.Probe(context.Background()); err == nil {
@@ -391,18 +393,18 @@ func (y *tally) check(t *testing.T, n, most int64) {
 // TestRedisTwoGates: over ten windows, two gates that share a limit together
 // let through exactly as much as it allows.
 func TestRedisTwoGates(t *testing.T) {
-	s := startRedis(t)
-	gates := []*gate{startGate(t, "redis://"+s.addr(), patience), startGate(t, "redis://"+s.addr(), patience)}
+	s := redistest.Start(t)
+	gates := []*gate{startGate(t, "redis://"+s.Addr(), patience), startGate(t, "redis://"+s.Addr(), patience)}
 	const limit = 50
 	seen, stop := load(t, gates, one(1, limit, time.Second), one(2, 1<<50, time.Hour))
-	await(t, "ten windows", func() bool { return seen.exhausted() >= 10 })
+	redistest.Await(t, "ten windows", func() bool { return seen.exhausted() >= 10 })
 	stop()
 	seen.check(t, limit, limit)
 	var total int64
 	for _, n := range seen.passed {
 		total += n
 	}
-	if _, states := redisCount(t, connectRedis(t, RedisOptions{URL: "redis://" + s.addr()}), OpPeek, one(2, 1<<50, time.Hour)); states[0].Limit-states[0].Remaining != total {
+	if _, states := redisCount(t, connectRedis(t, RedisOptions{URL: "redis://" + s.Addr()}), OpPeek, one(2, 1<<50, time.Hour)); states[0].Limit-states[0].Remaining != total {
 		t.Errorf("the other counter was charged %d for %d requests", states[0].Limit-states[0].Remaining, total)
 	}
 	for _, g := range gates {
@@ -416,14 +418,14 @@ func TestRedisTwoGates(t *testing.T) {
 func TestRedisOutage(t *testing.T) {
 	for _, tc := range []struct {
 		name               string
-		takeAway, giveBack func(s *redisServer)
+		takeAway, giveBack func(s *redistest.Server)
 	}{
-		{"SIGSTOP", (*redisServer).stop, (*redisServer).resume},
-		{"SIGKILL", (*redisServer).kill, (*redisServer).start},
+		{"SIGSTOP", (*redistest.Server).Suspend, (*redistest.Server).Resume},
+		{"SIGKILL", (*redistest.Server).Kill, (*redistest.Server).Restart},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			s := startRedis(t)
-			testOutage(t, "redis://"+s.addr(), func() { tc.takeAway(s) }, func() { tc.giveBack(s) })
+			s := redistest.Start(t)
+			testOutage(t, "redis://"+s.Addr(), func() { tc.takeAway(s) }, func() { tc.giveBack(s) })
 		})
 	}
 }
@@ -432,10 +434,10 @@ func testOutage(t *testing.T, url string, takeAway, giveBack func()) {
 	const limit, timeout = 50, time.Second
 	gates := []*gate{startGate(t, url, timeout), startGate(t, url, timeout)}
 	seen, stop := load(t, gates, one(1, limit, time.Second))
-	await(t, "a full window", func() bool { return seen.exhausted() >= 1 })
+	redistest.Await(t, "a full window", func() bool { return seen.exhausted() >= 1 })
 
 	takeAway()
-	await(t, "both gates to notice", func() bool { return !gates[0].Health().Up && !gates[1].Health().Up })
+	redistest.Await(t, "both gates to notice", func() bool { return !gates[0].Health().Up && !gates[1].Health().Up })
 	began := time.Now()
 	for range 1000 { // none of them waits for Redis
 		if _, err := gates[0].Count(context.Background(), OpTake, began, []Take{one(2, 5, time.Hour)}, make([]State, 1)); err != nil {
@@ -447,9 +449,9 @@ func testOutage(t *testing.T, url string, takeAway, giveBack func()) {
 	}
 
 	giveBack()
-	await(t, "both gates to come back", func() bool { return gates[0].Health().Up && gates[1].Health().Up })
+	redistest.Await(t, "both gates to come back", func() bool { return gates[0].Health().Up && gates[1].Health().Up })
 	before := seen.exhausted()
-	await(t, "full windows after the outage", func() bool { return seen.exhausted() >= before+2 })
+	redistest.Await(t, "full windows after the outage", func() bool { return seen.exhausted() >= before+2 })
 	stop()
 	// Each gate may let the limit through, and Redis before and after.
 	seen.check(t, limit, 4*limit)
@@ -465,19 +467,19 @@ func testOutage(t *testing.T, url string, takeAway, giveBack func()) {
 
 // TestRedisStartsLate: a gate may start before its Redis.
 func TestRedisStartsLate(t *testing.T) {
-	s := startRedis(t)
-	s.kill()
-	g := startGate(t, "redis://"+s.addr(), patience)
+	s := redistest.Start(t)
+	s.Kill()
+	g := startGate(t, "redis://"+s.Addr(), patience)
 	if h := g.Health(); h.Up || h.Outages != 1 {
 		t.Errorf("%+v", h)
 	}
-	s.start()
-	await(t, "the gate to connect", func() bool { return g.Health().Up })
+	s.Restart()
+	redistest.Await(t, "the gate to connect", func() bool { return g.Health().Up })
 }
 
 func TestRedisCluster(t *testing.T) {
-	nodes := startCluster(t)
-	url := "redis+cluster://" + nodes[0].addr() + "," + nodes[1].addr()
+	nodes := redistest.StartCluster(t)
+	url := "redis+cluster://" + nodes[0].Addr() + "," + nodes[1].Addr()
 	r := connectRedis(t, RedisOptions{URL: url})
 	for range 3 {
 		redisCount(t, r, OpTake, one(1, 10, time.Hour), one(2, 3, time.Hour), one(3, 10, time.Minute))
@@ -486,23 +488,23 @@ func TestRedisCluster(t *testing.T) {
 	if fits || states[0].Remaining != 7 || !states[1].Refused {
 		t.Errorf("fits %v, %+v", fits, states)
 	}
-	var owner *redisServer
+	var owner *redistest.Server
 	for _, n := range nodes {
-		if n.command("DBSIZE") != ":0" {
+		if n.Command("DBSIZE") != ":0" {
 			if owner != nil {
 				t.Error("counters are on two nodes")
 			}
 			owner = n
 		}
 	}
-	testOutage(t, url, owner.kill, owner.start)
+	testOutage(t, url, owner.Kill, owner.Restart)
 }
 
 // TestRedisSentinel: when the master dies, counting goes on with the replica
 // that the sentinel promotes, and with what it knows.
 func TestRedisSentinel(t *testing.T) {
-	sentinel, master := startSentinel(t)
-	g := startGate(t, "redis+sentinel://"+sentinel.addr()+"/service", time.Second)
+	sentinel, master := redistest.StartSentinel(t)
+	g := startGate(t, "redis+sentinel://"+sentinel.Addr()+"/service", time.Second)
 	take := []Take{one(1, 100, 1000*time.Hour)}
 	states := make([]State, 1)
 	count := func() {
@@ -514,10 +516,10 @@ func TestRedisSentinel(t *testing.T) {
 	for range 10 {
 		count()
 	}
-	await(t, "replication", func() bool { return strings.Contains(master.command("WAIT 1 1000"), "1") })
-	master.kill()
-	await(t, "the gate to notice", func() bool { count(); return !g.Health().Up })
-	await(t, "the promoted replica", func() bool { return g.Health().Up })
+	redistest.Await(t, "replication", func() bool { return strings.Contains(master.Command("WAIT 1 1000"), "1") })
+	master.Kill()
+	redistest.Await(t, "the gate to notice", func() bool { count(); return !g.Health().Up })
+	redistest.Await(t, "the promoted replica", func() bool { return g.Health().Up })
 	count()
 	if !g.Health().Up || states[0].Remaining < 100-12 || states[0].Remaining > 100-11 {
 		t.Errorf("%+v, %+v", g.Health(), states[0])

@@ -1,4 +1,6 @@
-package limit
+// Package redistest runs redis-server in tests. Tests are skipped where there is
+// none.
+package redistest
 
 import (
 	"bufio"
@@ -16,8 +18,8 @@ import (
 	"time"
 )
 
-// redisServer is a redis-server of a test, in a directory of its own.
-type redisServer struct {
+// Server is a redis-server of a test, in a directory of its own.
+type Server struct {
 	t    testing.TB
 	port int
 	dir  string
@@ -25,31 +27,32 @@ type redisServer struct {
 	cmd  *exec.Cmd
 }
 
-// startRedis starts a server on a free port. Arguments are those of redis-server
+// Start starts a server on a free port. Arguments are those of redis-server
 // in place of or in addition to the port; a configuration file comes first.
-func startRedis(t testing.TB, args ...string) *redisServer {
+func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Skip("needs redis-server: apt-get install redis-server")
 	}
-	s := &redisServer{t: t, port: freePort(t), dir: t.TempDir(), args: args}
-	s.start()
-	t.Cleanup(s.kill)
+	s := &Server{t: t, port: FreePort(t), dir: t.TempDir(), args: args}
+	s.Restart()
+	t.Cleanup(s.Kill)
 	return s
 }
 
-func (s *redisServer) start() {
+// Restart starts the server again after Kill, empty, on the same port.
+func (s *Server) Restart() {
 	s.t.Helper()
 	args := append(slices.Clone(s.args), "--port", strconv.Itoa(s.port), "--dir", s.dir, "--save", "", "--logfile", filepath.Join(s.dir, "log"))
 	s.cmd = exec.Command("redis-server", args...)
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	await(s.t, "redis-server", func() bool { return s.command("PING") != "" })
+	Await(s.t, "redis-server", func() bool { return s.Command("PING") != "" })
 }
 
-// kill ends the server as SIGKILL does, if it is still there.
-func (s *redisServer) kill() {
+// Kill ends the server as SIGKILL does, if it is still there.
+func (s *Server) Kill() {
 	if s.cmd != nil {
 		_ = s.cmd.Process.Kill()
 		_ = s.cmd.Wait()
@@ -57,22 +60,27 @@ func (s *redisServer) kill() {
 	}
 }
 
-func (s *redisServer) signal(sig os.Signal) {
+func (s *Server) signal(sig os.Signal) {
 	s.t.Helper()
 	if err := s.cmd.Process.Signal(sig); err != nil {
 		s.t.Fatal(err)
 	}
 }
 
-func (s *redisServer) stop()   { s.signal(syscall.SIGSTOP) }
-func (s *redisServer) resume() { s.signal(syscall.SIGCONT) }
+// Suspend stops the server as SIGSTOP does: it keeps its connections, but does not
+// answer.
+func (s *Server) Suspend() { s.signal(syscall.SIGSTOP) }
 
-func (s *redisServer) addr() string { return "127.0.0.1:" + strconv.Itoa(s.port) }
+// Resume undoes Suspend.
+func (s *Server) Resume() { s.signal(syscall.SIGCONT) }
 
-// command sends one inline command over a connection of its own and returns the
+// Addr returns host:port.
+func (s *Server) Addr() string { return "127.0.0.1:" + strconv.Itoa(s.port) }
+
+// Command sends one inline command over a connection of its own and returns the
 // first line of the answer, and of a bulk string the string; or "" if that fails.
-func (s *redisServer) command(line string) string {
-	conn, err := net.DialTimeout("tcp", s.addr(), time.Second)
+func (s *Server) Command(line string) string {
+	conn, err := net.DialTimeout("tcp", s.Addr(), time.Second)
 	if err != nil {
 		return ""
 	}
@@ -88,8 +96,8 @@ func (s *redisServer) command(line string) string {
 	return strings.TrimSpace(answer)
 }
 
-// freePort returns a port that is free, and whose cluster bus port is too.
-func freePort(t testing.TB) int {
+// FreePort returns a port that is free, and whose cluster bus port is too.
+func FreePort(t testing.TB) int {
 	t.Helper()
 	for range 100 {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -110,8 +118,8 @@ func freePort(t testing.TB) int {
 	return 0
 }
 
-// await waits until a condition of another process holds.
-func await(t testing.TB, what string, holds func() bool) {
+// Await waits until a condition of another process holds.
+func Await(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
@@ -124,41 +132,41 @@ func await(t testing.TB, what string, holds func() bool) {
 	}
 }
 
-// startCluster starts a cluster of three nodes without replicas.
-func startCluster(t *testing.T) []*redisServer {
+// StartCluster starts a cluster of three nodes without replicas.
+func StartCluster(t *testing.T) []*Server {
 	t.Helper()
 	if _, err := exec.LookPath("redis-cli"); err != nil {
 		t.Skip("needs redis-cli: apt-get install redis-server")
 	}
 	args := []string{"--cluster", "create"}
-	var nodes []*redisServer
+	var nodes []*Server
 	for range 3 {
-		n := startRedis(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "1000")
+		n := Start(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "1000")
 		nodes = append(nodes, n)
-		args = append(args, n.addr())
+		args = append(args, n.Addr())
 	}
 	if out, err := exec.Command("redis-cli", append(args, "--cluster-yes")...).CombinedOutput(); err != nil {
 		t.Fatalf("creating the cluster: %v\n%s", err, out)
 	}
 	for _, n := range nodes {
-		await(t, "the cluster", func() bool { return strings.Contains(n.command("CLUSTER INFO"), "cluster_state:ok") })
+		Await(t, "the cluster", func() bool { return strings.Contains(n.Command("CLUSTER INFO"), "cluster_state:ok") })
 	}
 	return nodes
 }
 
-// startSentinel starts a server, a replica of it, and a sentinel that watches
+// StartSentinel starts a server, a replica of it, and a sentinel that watches
 // them under the name "service".
-func startSentinel(t *testing.T) (sentinel, master *redisServer) {
+func StartSentinel(t *testing.T) (sentinel, master *Server) {
 	t.Helper()
-	master = startRedis(t)
-	replica := startRedis(t, "--replicaof", "127.0.0.1", strconv.Itoa(master.port))
-	await(t, "the replica", func() bool { return strings.Contains(replica.command("INFO replication"), "master_link_status:up") })
+	master = Start(t)
+	replica := Start(t, "--replicaof", "127.0.0.1", strconv.Itoa(master.port))
+	Await(t, "the replica", func() bool { return strings.Contains(replica.Command("INFO replication"), "master_link_status:up") })
 	config := filepath.Join(t.TempDir(), "sentinel.conf")
 	text := fmt.Sprintf("sentinel monitor service 127.0.0.1 %d 1\nsentinel down-after-milliseconds service 300\nsentinel failover-timeout service 2000\n", master.port)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	sentinel = startRedis(t, config, "--sentinel")
-	await(t, "the sentinel", func() bool { return strings.Contains(sentinel.command("INFO sentinel"), "slaves=1") })
+	sentinel = Start(t, config, "--sentinel")
+	Await(t, "the sentinel", func() bool { return strings.Contains(sentinel.Command("INFO sentinel"), "slaves=1") })
 	return sentinel, master
 }

@@ -1,0 +1,101 @@
+package caddymodule
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/ingestauth/caddy-ingest-auth/config"
+	"github.com/ingestauth/caddy-ingest-auth/internal/body"
+	"github.com/ingestauth/caddy-ingest-auth/internal/limit"
+)
+
+// localCounters count in the memory of this process. All configurations share
+// one, so that nothing is forgotten on a reload, whatever it changes.
+type localCounters struct {
+	requests *limit.Memory
+	failures *limit.Memory // apart, so that strangers displace only each other
+	inFlight *limit.InFlight
+}
+
+// counterShares are the shares of the pool that limits need.
+type counterShares struct {
+	local  *pooled[*localCounters]
+	redis  *pooled[*limit.Resilient] // nil unless limits count in Redis
+	memory *pooled[*body.Budget]     // what buffered bodies may take
+}
+
+// requests is where limits count.
+func (s *counterShares) requests() limit.Counters {
+	if s.redis != nil {
+		return s.redis.value
+	}
+	return s.local.value.requests
+}
+
+func (s *counterShares) release() error {
+	return errors.Join(s.redis.release(), s.local.release(), s.memory.release())
+}
+
+// openCounters takes over the counters of the running configuration, or makes
+// new ones.
+func (a *App) openCounters() (err error) {
+	a.counters.local, err = fromPool("counters in memory", a.log, func(*zap.Logger) (*localCounters, func(), error) {
+		return &localCounters{limit.NewMemory(0), limit.NewMemory(0), limit.NewInFlight()}, func() {}, nil
+	})
+	if err != nil {
+		return err
+	}
+	budget := int64(a.BufferMemory)
+	a.counters.memory, err = fromPool(fmt.Sprintf("buffer_memory %d", budget), a.log, func(*zap.Logger) (*body.Budget, func(), error) {
+		return body.NewBudget(budget), func() {}, nil
+	})
+	if err != nil || a.Counters.Store != "redis" {
+		return err
+	}
+	return a.openRedis()
+}
+
+func (a *App) openRedis() error {
+	c := a.Counters
+	url, err := redisURL(c.URL)
+	if err != nil {
+		return fmt.Errorf("ingest_auth: %w", err)
+	}
+	memory := a.counters.local.value.requests
+	a.counters.redis, err = fromPool(redisPoolKey(c, url), a.log.Named("counters"), func(log *zap.Logger) (*limit.Resilient, func(), error) {
+		redis, err := limit.NewRedis(limit.RedisOptions{URL: url, Timeout: durationOf(c.Timeout)})
+		if err != nil {
+			return nil, nil, err
+		}
+		r := limit.NewResilient(redis, memory, limit.OnError(c.OnError), log)
+		return r, r.Close, nil
+	})
+	if err != nil {
+		return fmt.Errorf("ingest_auth: counters: %w", err)
+	}
+	return nil
+}
+
+// redisURL resolves the placeholder that stands for a URL with a password.
+func redisURL(s string) (string, error) {
+	if !strings.HasPrefix(s, "{") {
+		return s, nil
+	}
+	url, err := caddy.NewReplacer().ReplaceOrErr(s, true, true)
+	if err != nil {
+		return "", fmt.Errorf("counters: resolving %s: %w", s, err)
+	}
+	return strings.TrimSpace(url), nil
+}
+
+// redisPoolKey names a client by its settings. The URL goes in as a hash: it may
+// hold a password, and pool keys may be printed.
+func redisPoolKey(c config.Counters, url string) string {
+	sum := sha256.Sum256([]byte(url))
+	return fmt.Sprintf("counters redis %x %s %s", sum[:8], c.Timeout, c.OnError)
+}

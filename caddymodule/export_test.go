@@ -1,0 +1,11 @@
+package caddymodule
+
+// BufferedBytes returns the memory that buffered bodies take in the running
+// configuration.
+func BufferedBytes() int64 {
+	app, err := runningApp()
+	if err != nil {
+		return 0
+	}
+	return app.counters.memory.value.Held()
+}

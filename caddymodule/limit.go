@@ -1,0 +1,158 @@
+package caddymodule
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ingestauth/caddy-ingest-auth/config"
+	"github.com/ingestauth/caddy-ingest-auth/internal/limit"
+)
+
+// maxTakes is how many counters one request may count against. More than one per
+// limit there are only for a body that names several values of a resource.
+const maxTakes = 1024
+
+var (
+	refManyTakes = &refusal{status: http.StatusBadRequest, code: "too_many_values", message: "Request names too many resources"}
+	refManyItems = &refusal{status: http.StatusBadRequest, code: "too_many_items", message: "Request body has too many items"}
+	refInFlight  = &refusal{status: http.StatusTooManyRequests, code: "too_many_in_flight", message: "Too many requests in flight"}
+)
+
+const rateLimited = "rate_limited"
+
+func refLimited(s limit.State) *refusal {
+	return &refusal{status: http.StatusTooManyRequests, code: rateLimited, message: "Rate limit exceeded", limit: &s}
+}
+
+func refCounters(err error) *refusal {
+	return &refusal{status: http.StatusServiceUnavailable, code: "unavailable", message: "Limits cannot be checked right now; try again", cause: err}
+}
+
+// limiter is what a gate limits, nil if nothing.
+type limiter struct {
+	limits   []config.Limit
+	failures limit.Rate // of authentication; zero for no limit
+	inFlight config.InFlight
+	ietf     bool
+	counters limit.Counters
+	local    *localCounters
+	patterns string // of the paths that the gate takes resources from
+}
+
+func newLimiter(g *config.Gate, shares *counterShares) *limiter {
+	if len(g.Limits) == 0 && g.LimitFailures == (config.Rate{}) && g.InFlight == (config.InFlight{}) {
+		return nil
+	}
+	l := &limiter{
+		limits:   g.Limits,
+		failures: limit.Rate(g.LimitFailures),
+		inFlight: g.InFlight,
+		ietf:     g.LimitHeaders == "ietf",
+		counters: shares.requests(),
+		local:    shares.local.value,
+	}
+	var patterns []string
+	for _, r := range g.Resources {
+		if r.In == "path" && !slices.Contains(patterns, r.At) {
+			patterns = append(patterns, r.At)
+		}
+	}
+	l.patterns = strings.Join(patterns, " ")
+	return l
+}
+
+// countsItems reports whether the items of bodies have to be counted.
+func countsItems(g *config.Gate) bool {
+	return g.MaxItems > 0 || slices.ContainsFunc(g.Limits, func(l config.Limit) bool { return l.Cost == config.CostBodyItems })
+}
+
+// limit counts the request against all limits, or against none if one of them
+// refuses it.
+func (g *Gate) limit(r *http.Request, p *passage, bound []boundResource) *refusal {
+	if g.limiter == nil {
+		return nil
+	}
+	if !g.limiter.enter(p) {
+		return refInFlight
+	}
+	if len(g.limiter.limits) == 0 {
+		return nil
+	}
+	return g.limiter.count(r, p, bound)
+}
+
+// enter counts the request as in flight. The end of the passage undoes it.
+func (l *limiter) enter(p *passage) bool {
+	if l.inFlight.N == 0 {
+		return true
+	}
+	who := p.record.KeyID
+	if l.inFlight.By == config.ByAccount {
+		who = accountOf(p.record)
+	}
+	key := limit.KeyOf("in_flight", l.inFlight.By, who)
+	if !l.local.inFlight.Acquire(key, int64(l.inFlight.N)) {
+		return false
+	}
+	p.flights, p.flight = l.local.inFlight, key
+	return true
+}
+
+func (l *limiter) count(r *http.Request, p *passage, bound []boundResource) *refusal {
+	t := newTally(l.ietf)
+	v := values{limiter: l, r: r, p: p, bound: bound}
+	for i := range l.limits {
+		v.addTakes(t, &l.limits[i])
+	}
+	if len(t.takes) > maxTakes {
+		return refManyTakes
+	}
+	t.makeStates()
+	fits, err := l.counters.Count(r.Context(), limit.OpTake, p.now, t.takes, t.states)
+	if err != nil {
+		return refCounters(err)
+	}
+	p.tally = t.counted()
+	if !fits {
+		return refLimited(t.states[t.closest])
+	}
+	return nil
+}
+
+// rateFor is the rate of a limit for the caller, whose record may replace it.
+func rateFor(l *config.Limit, overrides map[string]string) limit.Rate {
+	if text, ok := overrides[l.Name]; ok {
+		if r, err := config.ParseRate(text); err == nil {
+			return limit.Rate(r)
+		}
+	}
+	return limit.Rate(l.Rate)
+}
+
+// cost is what a request costs, at least one unit: a request is never free.
+func cost(l *config.Limit, p *passage) int64 {
+	if l.Cost == config.CostBodyItems {
+		return int64(max(1, p.set.Items()))
+	}
+	return 1
+}
+
+// limitMembers are the members of an error body that describe a limit.
+type limitMembers struct {
+	Limit     int64 `json:"limit"`
+	Remaining int64 `json:"remaining"`
+	ResetTime int64 `json:"resetTime"` // Unix seconds
+}
+
+// membersOf returns what the body says of the limit that refuses, or nil.
+func membersOf(ref *refusal) *limitMembers {
+	if ref.limit == nil {
+		return nil
+	}
+	return &limitMembers{ref.limit.Limit, ref.limit.Remaining, unixSeconds(ref.limit.Reset)}
+}
+
+// unixSeconds is the end of a window as clients are told: rounded up.
+func unixSeconds(t time.Time) int64 { return t.Add(time.Second - 1).Unix() }

@@ -1,0 +1,44 @@
+package caddymodule
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/ingestauth/caddy-ingest-auth/internal/limit"
+)
+
+// limitFailures counts failed authentications of one client. Each gateway counts
+// its own, in memory: a guess must not cost a round trip to Redis.
+const limitFailures = "limit_failures"
+
+// failedTooOften refuses a client that has failed too often, before its key is
+// looked up.
+func (g *Gate) failedTooOften(r *http.Request, p *passage) *refusal {
+	if g.limiter == nil || g.limiter.failures.N == 0 {
+		return nil
+	}
+	take, state := g.limiter.countFailure(r, p.now, limit.OpPeek)
+	if !state.Refused {
+		return nil
+	}
+	t := newTally(g.limiter.ietf)
+	t.takes, t.states = append(t.takes, take), append(t.states, state)
+	p.tally = t.counted()
+	return refLimited(state)
+}
+
+// noteFailure counts an authentication that has failed. A request without a key
+// is none: it guesses nothing.
+func (g *Gate) noteFailure(r *http.Request, p *passage, ref *refusal) {
+	if g.limiter == nil || g.limiter.failures.N == 0 || ref.status != http.StatusUnauthorized || ref == refMissing {
+		return
+	}
+	g.limiter.countFailure(r, p.now, limit.OpAdd)
+}
+
+func (l *limiter) countFailure(r *http.Request, now time.Time, op limit.Op) (limit.Take, limit.State) {
+	takes := [1]limit.Take{{Limit: limitFailures, Key: limit.KeyOf(limitFailures, clientNetwork(r)), Rate: l.failures, Cost: 1}}
+	var states [1]limit.State
+	_, _ = l.local.failures.Count(r.Context(), op, now, takes[:], states[:]) // memory never fails
+	return takes[0], states[0]
+}

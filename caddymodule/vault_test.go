@@ -1,0 +1,177 @@
+package caddymodule_test
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
+	"github.com/ingestauth/caddy-ingest-auth/internal/vaulttest"
+	"github.com/ingestauth/caddy-ingest-auth/keysync"
+)
+
+const vaultSite = `{
+	auto_https off
+	ingest_auth {
+		keys vault {
+			address {{vault}}
+			timeout 300ms
+			auth    token {env.TEST_VAULT_TOKEN}
+		}
+		cache {
+			fresh    2s
+			unknown  1s
+			outage   1h
+			snapshot 1h
+		}
+	}
+	log {
+		output file {{dir}}/caddy.log
+		format redact_keys
+	}
+}
+:{{gate}} {
+	log
+	ingest_auth
+	respond {http.ingest_auth.key_id}
+}
+`
+
+// vaultGate runs a gate in front of a real Vault, and a store to change its keys.
+func vaultGate(t *testing.T) (*gatetest.Gate, *vaulttest.Server, keysync.Store) {
+	t.Helper()
+	server := vaulttest.StartOnDisk(t)
+	store, err := keysync.NewVault(keysync.VaultOptions{
+		Address: server.URL(), Timeout: 5 * time.Second,
+		Auth: keysync.VaultAuth{Method: keysync.VaultToken, Token: keysync.Secret(server.Root)},
+	}, zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	if err := store.Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TEST_VAULT_TOKEN", server.Root)
+	g := gatetest.New(t, gatetest.Vars{"vault": server.URL()})
+	return g, server, store
+}
+
+func ask(t *testing.T, g *gatetest.Gate, key string) gatetest.Response {
+	t.Helper()
+	return g.Do(t, gatetest.Request{Target: "/", Header: http.Header{"X-Api-Key": {key}}})
+}
+
+func create(t *testing.T, store keysync.Store, key, id string) keysync.Digest {
+	t.Helper()
+	d := keysync.DigestOf([]byte(key))
+	if _, err := store.Create(t.Context(), keysync.Entry{Digest: d, Record: &keysync.Record{KeyID: id, Account: "acme", Mode: keysync.ModeLive}}); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func TestVault(t *testing.T) {
+	g, server, store := vaultGate(t)
+	digestA := create(t, store, keyA, "key_a")
+	g.Run(t, vaultSite)
+	waitFor(t, "the login", func() bool { return ask(t, g, keyA).Status == http.StatusOK })
+	if resp := ask(t, g, keyA); resp.Body != "key_a" {
+		t.Errorf("known key: %d %s", resp.Status, resp.Body)
+	}
+	if resp := ask(t, g, keyB); resp.Status != http.StatusUnauthorized {
+		t.Errorf("unknown key: %d %s", resp.Status, resp.Body)
+	}
+
+	create(t, store, keyB, "key_b")
+	waitFor(t, "a new key to be seen", func() bool { return ask(t, g, keyB).Status == http.StatusOK })
+
+	if _, err := store.Update(t.Context(), digestA, func(r *keysync.Record) error { r.RevokedAt = time.Now(); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	revoked := time.Now()
+	waitFor(t, "a revocation to be seen", func() bool { return ask(t, g, keyA).Status == http.StatusUnauthorized })
+	if d := time.Since(revoked); d > 5*time.Second { // 2 s on a machine that has time
+		t.Errorf("a revoked key was served for %s", d)
+	}
+
+	server.Kill()
+	if resp := ask(t, g, keyB); resp.Status != http.StatusOK {
+		t.Errorf("cached key in an outage: %d %s", resp.Status, resp.Body)
+	}
+	resp := ask(t, g, "a-key-that-was-never-asked-for")
+	if resp.Status != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" || !strings.Contains(resp.Body, `"unavailable"`) {
+		t.Errorf("unknown key in an outage: %d %s", resp.Status, resp.Body)
+	}
+
+	// Another gate starts in the outage: what the snapshot holds is served.
+	if err := caddy.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Load(vaultSite); err != nil {
+		t.Fatalf("starting while Vault is down: %v", err)
+	}
+	if resp := ask(t, g, keyB); resp.Status != http.StatusOK || resp.Body != "key_b" {
+		t.Errorf("key of the snapshot: %d %s", resp.Status, resp.Body)
+	}
+	if resp := ask(t, g, "another-key-never-asked-for"); resp.Status != http.StatusServiceUnavailable {
+		t.Errorf("key that is not in the snapshot: %d %s", resp.Status, resp.Body)
+	}
+	server.Restart()
+	waitFor(t, "the gate to find Vault again", func() bool { return ask(t, g, "another-key-never-asked-for").Status == http.StatusUnauthorized })
+	checkNoSecrets(t, g, server.Root)
+}
+
+// checkNoSecrets greps what the gate wrote and shows for keys and the token.
+func checkNoSecrets(t *testing.T, g *gatetest.Gate, token string) {
+	t.Helper()
+	log, err := os.ReadFile(filepath.Join(g.Dir, "caddy.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := leakRun{gate: g, up: new(gatetest.Upstream), spans: new(collector)}
+	for where, text := range run.outputs(t) {
+		for _, secret := range []string{keyA, keyB, token, "never-asked-for"} {
+			if strings.Contains(text, secret) {
+				t.Errorf("%s holds a secret", where)
+			}
+		}
+	}
+	if len(log) == 0 {
+		t.Error("nothing was logged")
+	}
+}
+
+func TestEditedSnapshotIsNotUsed(t *testing.T) {
+	g, server, store := vaultGate(t)
+	create(t, store, keyA, "key_a")
+	g.Run(t, vaultSite)
+	waitFor(t, "the login", func() bool { return ask(t, g, keyA).Status == http.StatusOK })
+	if err := caddy.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	server.Kill()
+	files, err := filepath.Glob(filepath.Join(g.Dir, "storage", "ingest_auth", "snapshot", "*"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("%d snapshots: %v", len(files), err)
+	}
+	snap, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(files[0], []byte(strings.Replace(string(snap), "key_a", "key_x", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Load(vaultSite); err != nil {
+		t.Fatal(err)
+	}
+	if resp := ask(t, g, keyA); resp.Status != http.StatusServiceUnavailable {
+		t.Errorf("key of an edited snapshot: %d %s", resp.Status, resp.Body)
+	}
+}

@@ -1,0 +1,77 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Counters says where the limits count.
+type Counters struct {
+	// Where: `memory` (of this process; the default) or `redis`.
+	Store string `json:"store,omitempty"`
+
+	// The URL of the Redis that several gateways share:
+	// redis://[[user]:password@]host[:port][/database],
+	// redis+sentinel://host[:port][,…]/service or redis+cluster://host[:port][,…];
+	// rediss for TLS. One with a user or a password is not written literally but
+	// as a placeholder that says where it is, `{env.NAME}` or `{file.PATH}`, so
+	// that it does not appear in the configuration that the admin API shows.
+	URL string `json:"url,omitempty"`
+
+	// How long a request waits for Redis. Default: 50ms.
+	Timeout Duration `json:"timeout,omitempty"`
+
+	// What happens while Redis is down: `memory` (count in this process; the
+	// default), `allow` (let everything through) or `deny` (answer 503).
+	OnError string `json:"on_error,omitempty"`
+}
+
+func (c Counters) validate() error {
+	if err := oneOf("counters", c.Store, "memory", "redis"); err != nil {
+		return err
+	}
+	if err := oneOf("counters on_error", c.OnError, "memory", "allow", "deny"); err != nil {
+		return err
+	}
+	if c.Timeout < 0 {
+		return errors.New("counters timeout: must be greater than zero")
+	}
+	if c.Store != "redis" {
+		if c != (Counters{Store: c.Store}) {
+			return errors.New("counters: url, timeout and on_error are for Redis; write `counters redis://HOST` or remove them")
+		}
+		return nil
+	}
+	return validateRedisURL(c.URL)
+}
+
+// validateRedisURL never quotes the URL: it may hold a password.
+func validateRedisURL(s string) error {
+	if isPlaceholder(s) {
+		return nil
+	}
+	scheme, rest, ok := strings.Cut(s, "://")
+	kind, _, _ := strings.Cut(scheme, "+")
+	if !ok || kind != "redis" && kind != "rediss" {
+		return errors.New("counters: write `memory`, a URL such as redis://localhost:6379, or {env.NAME} or {file.PATH} where one is")
+	}
+	if strings.ContainsAny(rest, "@?{}") {
+		return errors.New("counters: a URL with a user, a password, parameters or placeholders must not stand in the configuration; write {env.NAME} or {file.PATH} where the whole URL is")
+	}
+	return nil
+}
+
+// isPlaceholder reports whether s is nothing but a placeholder that says where a
+// secret is.
+func isPlaceholder(s string) bool {
+	known := strings.HasPrefix(s, "{env.") || strings.HasPrefix(s, "{file.")
+	return known && strings.IndexByte(s, '}') == len(s)-1
+}
+
+func (a *App) validateBufferMemory() error {
+	if a.BufferMemory != 0 && a.BufferMemory < 1<<20 {
+		return fmt.Errorf("buffer_memory: %d bytes are too few; at least 1MiB is needed", a.BufferMemory)
+	}
+	return nil
+}
