@@ -51,6 +51,13 @@ func TestAttackSpoofedIdentity(t *testing.T) {
 			}
 		})
 	}
+	t.Run("as a trailer of a preflight", func(t *testing.T) {
+		g.Raw(t, "OPTIONS", strings.Replace(chunkedWithTrailer("image/png", "x", "X-Ingest-Identity", true), "POST / HTTP/1.1",
+			"OPTIONS / HTTP/1.1\r\nOrigin: https://example.com\r\nAccess-Control-Request-Method: POST", 1))
+		if seen := up.One(t).String(); strings.Contains(seen, forged) {
+			t.Errorf("backend saw the forged trailer:\n%s", seen)
+		}
+	})
 	for _, name := range []string{"X-Ingest-Identity", "x-ingest-identity", "X-INGEST-IDENTITY"} {
 		t.Run("Connection: "+name, func(t *testing.T) {
 			g.Raw(t, "GET", "GET / HTTP/1.1\r\nHost: gate\r\nConnection: close, "+name+"\r\n"+withKey+"\r\n\r\n")

@@ -10,9 +10,10 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
+// A grant takes somewhat less than a kilobyte, all of them at most some 30 MB.
 const (
 	grantShards    = 32
-	grantsPerShard = 4096
+	grantsPerShard = 1024
 )
 
 // grantCache remembers identities by key and bound resources, so that an

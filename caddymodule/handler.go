@@ -23,7 +23,7 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 		return g.refuse(w, r, &p, ref)
 	}
 	if g.PassPreflights && isPreflight(r) {
-		return next.ServeHTTP(w, r)
+		return g.passPreflight(w, r, &p, next)
 	}
 	id, ref := g.admit(r, &p)
 	if ref != nil {
@@ -139,6 +139,14 @@ func (g *Gate) lookUp(r *http.Request, p *passage, found credential.Found) *refu
 	}
 	p.record = record
 	return refState(record.State(p.now))
+}
+
+// passPreflight lets a CORS preflight through, which carries no key.
+func (g *Gate) passPreflight(w http.ResponseWriter, r *http.Request, p *passage, next caddyhttp.Handler) error {
+	if ref := g.streamBody(r); ref != nil {
+		return g.refuse(w, r, p, ref)
+	}
+	return next.ServeHTTP(w, r)
 }
 
 // isPreflight reports whether the request is a CORS preflight (Fetch standard,
