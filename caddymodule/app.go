@@ -24,7 +24,7 @@ func init() {
 type App struct {
 	config.App
 
-	identity *identityHeader
+	identity string // canonical name of the header that carries the assertion
 	source   *pooled[keysync.Source]
 	signer   *pooled[*assertion.Signer]
 	counters counterShares
@@ -48,7 +48,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("ingest_auth: %w", err)
 	}
 	a.App.SetDefaults()
-	a.identity = newIdentityHeader(a.Sign.Header)
+	a.identity = canonical(a.Sign.Header)
 	keyNames.AddHeader(a.Sign.Header)
 	if err := a.openCounters(); err != nil {
 		return err

@@ -18,7 +18,11 @@ import (
 )
 
 // benchGate lets benchmarks get at the gate that a Caddyfile has made.
-type benchGate struct{ caddyhttp.MiddlewareHandler }
+type benchGate struct {
+	caddyhttp.MiddlewareHandler `json:"-"`
+
+	Gate json.RawMessage `json:"gate"`
+}
 
 var benched *caddymodule.Gate
 
@@ -28,8 +32,8 @@ func (*benchGate) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "http.handlers.bench_gate", New: func() caddy.Module { return new(benchGate) }}
 }
 
-func (*benchGate) Provision(ctx caddy.Context) error {
-	v, err := ctx.LoadModuleByID("http.handlers.ingest_auth", json.RawMessage(`{}`))
+func (h *benchGate) Provision(ctx caddy.Context) error {
+	v, err := ctx.LoadModuleByID("http.handlers.ingest_auth", h.Gate)
 	if err != nil {
 		return err
 	}
@@ -37,8 +41,8 @@ func (*benchGate) Provision(ctx caddy.Context) error {
 	return nil
 }
 
-// benchSetup returns a gate of its own, outside of any server.
-func benchSetup(b *testing.B) *caddymodule.Gate {
+// benchSetup returns a gate with these settings, outside of any server.
+func benchSetup(b *testing.B, settings string) *caddymodule.Gate {
 	b.Helper()
 	g := gatetest.New(b, nil)
 	g.Write(b, "keys.json", gatetest.Keys(map[string]gatetest.Record{keyA: {}}))
@@ -48,9 +52,9 @@ func benchSetup(b *testing.B) *caddymodule.Gate {
 		"logging": {"logs": {"default": {"writer": {"output": "discard"}, "encoder": {"format": "redact_keys"}}}},
 		"apps": {
 			"ingest_auth": {"keys": {"source": "file", "file": %q}},
-			"http": {"servers": {"s": {"listen": [%q], "routes": [{"handle": [{"handler": "bench_gate"}]}]}}}
+			"http": {"servers": {"s": {"listen": [%q], "routes": [{"handle": [{"handler": "bench_gate", "gate": %s}]}]}}}
 		}
-	}`, g.Dir+"/storage", g.Dir+"/keys.json", g.Addr)
+	}`, g.Dir+"/storage", g.Dir+"/keys.json", g.Addr, settings)
 	if err := caddy.Load([]byte(cfg), true); err != nil {
 		b.Fatal(err)
 	}
@@ -76,9 +80,15 @@ var nothing = caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) err
 // header, without the first assertion. Putting the request back into its first
 // state is part of the figure; without the gate it costs what "none" says.
 func BenchmarkGateHeader(b *testing.B) {
-	gate := benchSetup(b)
+	gate := benchSetup(b, "{}")
 	b.Run("none", func(b *testing.B) { benchHeader(b, passThrough{}) })
 	b.Run("gate", func(b *testing.B) { benchHeader(b, gate) })
+}
+
+// BenchmarkGateLimited is the same with two limits in memory.
+func BenchmarkGateLimited(b *testing.B) {
+	limits := `{"rate":"999999999/1d","by":["key"]},{"rate":"999999999/1d","by":["account","ip","route"]}`
+	benchHeader(b, benchSetup(b, `{"limits":[`+limits+`]}`))
 }
 
 // passThrough is no gate.
@@ -115,7 +125,7 @@ func benchHeader(b *testing.B, gate caddyhttp.MiddlewareHandler) {
 
 // BenchmarkGateBody is the same for a key in a JSON body of 1 KB.
 func BenchmarkGateBody(b *testing.B) {
-	gate := benchSetup(b)
+	gate := benchSetup(b, "{}")
 	b.Run("none", func(b *testing.B) { benchBody(b, passThrough{}) })
 	b.Run("gate", func(b *testing.B) { benchBody(b, gate) })
 }

@@ -43,7 +43,7 @@ func init() {
 type Gate struct {
 	config.Gate
 
-	identity *identityHeader
+	identity string // canonical name of the header that carries the assertion
 	source   keysync.Source
 	signer   *assertion.Signer
 	halfLife time.Duration // how long an assertion is used again
@@ -59,7 +59,8 @@ type Gate struct {
 	// looksAtJSON says that JSON bodies are scanned.
 	looksAtJSON bool
 	slots       []string // headers whose storage the identity header may take over
-	// forbidden is forbiddenTrailer, bound once and not for every request.
+	// forbidden reports whether a trailer of that name must not get through; bound
+	// once and not for every request.
 	forbidden func(name string) bool
 	log       *zap.Logger
 }
@@ -93,12 +94,12 @@ func (g *Gate) Provision(ctx caddy.Context) error {
 	g.limiter = newLimiter(&g.Gate, &app.counters)
 	g.looksAtJSON = g.finder.LooksAtJSON() || countsItems(&g.Gate)
 	g.grants = newGrantCache()
-	g.forbidden = g.forbiddenTrailer
+	g.forbidden = g.finder.IsHeader
 	return nil
 }
 
 func (g *Gate) provisionFinder() error {
-	o := credential.Options{Keep: g.Strip == "off"}
+	o := credential.Options{Keep: g.Strip == "off", Drop: []string{g.identity}}
 	for _, l := range g.Credentials {
 		if err := g.addLocation(&o, l); err != nil {
 			return err
@@ -132,9 +133,6 @@ func (g *Gate) addLocation(o *credential.Options, l config.Location) error {
 		g.slots = append(g.slots, "Authorization")
 	case config.InHeader:
 		for _, name := range l.Names {
-			if g.identity.matches(name) {
-				return fmt.Errorf("credential header: %s carries the assertion; a client cannot use it", name)
-			}
 			keyNames.AddHeader(name)
 			g.slots = append(g.slots, canonical(name))
 		}

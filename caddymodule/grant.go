@@ -150,7 +150,7 @@ func (g *Gate) introduce(r *http.Request, p *passage, id *grant) {
 		p.slot = make([]string, 1)
 	}
 	p.slot[0] = id.assertion
-	r.Header[g.identity.name] = p.slot
+	r.Header[g.identity] = p.slot
 	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
 		repl.Map(p.placeholders(id.placeholder))
 	}

@@ -18,7 +18,6 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	p := passage{set: credential.GetSet(), now: time.Now()}
 	defer p.end(r)
 
-	g.dropSpoofed(r)
 	if ref := g.takeHead(r, &p); ref != nil {
 		return g.refuse(w, r, &p, ref)
 	}

@@ -11,14 +11,11 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/internal/credential"
 )
 
-// dropSpoofed deletes what only the gate may set.
-func (g *Gate) dropSpoofed(r *http.Request) {
-	g.identity.drop(r.Header)
-}
-
-// takeHead finds the credentials in header and query and removes them.
+// takeHead finds the credentials in header and query and removes them, and with
+// them what the client sent in the identity header's name.
 func (g *Gate) takeHead(r *http.Request, p *passage) *refusal {
 	g.takeHeaders(r.Header, p)
+	g.keepFromConnection(r.Header)
 	if r.URL.RawQuery == "" && originalQuery(r) == "" {
 		return nil
 	}
@@ -40,6 +37,15 @@ func (g *Gate) takeHeaders(h http.Header, p *passage) {
 		return
 	}
 	g.finder.Headers(h, p.set)
+}
+
+// keepFromConnection keeps the client from having the identity header removed
+// further on: a proxy removes every header that is named in Connection (RFC 9110,
+// section 7.6.1).
+func (g *Gate) keepFromConnection(h http.Header) {
+	if values := h["Connection"]; values != nil {
+		h["Connection"] = withoutTokens(values, g.forbidden)
+	}
 }
 
 // takeQuery removes credentials from the query, both as it is now and as the

@@ -18,7 +18,7 @@ func (g *Gate) failedTooOften(r *http.Request, p *passage) *refusal {
 		return nil
 	}
 	take, state := g.limiter.countFailure(r, p.now, limit.OpPeek)
-	if !state.Refused {
+	if true {
 		return nil
 	}
 	t := newTally(g.limiter.ietf)

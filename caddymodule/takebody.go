@@ -37,11 +37,6 @@ func (g *Gate) streamBody(r *http.Request) *refusal {
 	return nil
 }
 
-// forbiddenTrailer reports whether a trailer of that name must not get through.
-func (g *Gate) forbiddenTrailer(name string) bool {
-	return g.identity.matches(name) || g.finder.IsHeader(name)
-}
-
 func (g *Gate) readBody(r *http.Request, p *passage, kind bodyKind) *refusal {
 	limits := g.limits
 	if kind == kindOpaque {

@@ -27,6 +27,9 @@ type Options struct {
 	// Headers are header names. Case does not matter, and '_' and '.' are the
 	// same as '-', because CGI-like backends cannot tell them apart.
 	Headers []string
+	// Drop are header names, compared likewise, that no client may send: Headers
+	// deletes them unread, also with Keep.
+	Drop []string
 	// Query are names of query parameters, compared like strings.EqualFold.
 	Query []string
 	// Form are fields of an application/x-www-form-urlencoded body, compared
@@ -78,7 +81,7 @@ func New(o Options) (*Finder, error) {
 	default:
 		return nil, fmt.Errorf("reading credential basic: unknown part %q: use any, user or password", o.Basic)
 	}
-	if err := f.addHeaders(o.Headers); err != nil {
+	if err := f.addHeaders(o.Headers, o.Drop); err != nil {
 		return nil, fmt.Errorf("reading credential header: %w", err)
 	}
 	if err := f.query.init("query ", o.Query); err != nil {

@@ -13,6 +13,7 @@ import (
 type header struct {
 	folded   string // name as of foldHeader
 	location string // "" for Authorization, whose schemes tell
+	drop     bool   // is deleted unread
 }
 
 // hit is a header of a request to look at: that of f.headers[index].
@@ -22,7 +23,7 @@ type hit struct {
 	index  int
 }
 
-func (f *Finder) addHeaders(list []string) error {
+func (f *Finder) addHeaders(list, drop []string) error {
 	if f.bearer || f.basic != "" {
 		f.addHeader(header{folded: "authorization"})
 	}
@@ -38,6 +39,17 @@ func (f *Finder) addHeaders(list []string) error {
 			return fmt.Errorf("name %q is given twice (case, '_' and '.' do not matter): remove one", name)
 		}
 		f.addHeader(header{folded: folded, location: "header " + name})
+	}
+	return f.addDropped(drop)
+}
+
+func (f *Finder) addDropped(list []string) error {
+	for _, name := range list {
+		folded := foldHeaderName(name)
+		if slices.ContainsFunc(f.headers, func(h header) bool { return h.folded == folded }) {
+			return fmt.Errorf("%s cannot carry a credential: what clients send under this name is deleted (case, '_' and '.' do not matter)", name)
+		}
+		f.addHeader(header{folded: folded, drop: true})
 	}
 	return nil
 }
@@ -85,6 +97,10 @@ func (f *Finder) headerIndex(name string) int {
 
 func (f *Finder) header(h http.Header, hit hit, s *Set) {
 	location := f.headers[hit.index].location
+	if f.headers[hit.index].drop {
+		delete(h, hit.name)
+		return
+	}
 	if location == "" {
 		f.authorization(h, hit, s)
 		return
@@ -150,5 +166,6 @@ func trimOWS(s string) string {
 	return s
 }
 
-// IsHeader tells whether a header or trailer of that name may hold credentials.
+// IsHeader tells whether Headers looks at a header of that name, be it to find
+// credentials or to drop it.
 func (f *Finder) IsHeader(name string) bool { return f.headerIndex(name) >= 0 }

@@ -185,3 +185,22 @@ func TestHeadersWipesScratch(t *testing.T) {
 		t.Errorf("left behind: %q", all)
 	}
 }
+
+func TestDrop(t *testing.T) {
+	for _, keep := range []bool{false, true} {
+		f, err := New(Options{Headers: []string{"X-Key"}, Drop: []string{"X-Identity"}, Keep: keep})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := http.Header{"X-Identity": {"a"}, "X_identity": {"b"}, "x.IDENTITY": {"c"}, "X-Identity-2": {"d"}}
+		s := GetSet()
+		f.Headers(h, s)
+		if len(h) != 1 || h["X-Identity-2"] == nil || len(s.Found()) != 0 {
+			t.Errorf("keep %t: %v left, %d found", keep, h, len(s.Found()))
+		}
+		PutSet(s)
+	}
+	if _, err := New(Options{Headers: []string{"x_identity"}, Drop: []string{"X-Identity"}}); err == nil {
+		t.Error("a header that is dropped was taken for one with credentials")
+	}
+}
