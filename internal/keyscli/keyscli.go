@@ -1,0 +1,99 @@
+package keyscli
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/ingestauth/caddy-ingest-auth/keysync"
+)
+
+// Short says in one line what the command does.
+const Short = "Creates, imports, lists, checks, rotates and revokes API keys"
+
+const long = `Manages the keys that an ingest_auth gate accepts, in the key file that the
+gate reads (--file) or in Vault (--vault).
+
+Only the SHA-256 of a key is stored. A key is shown once, when it is made, and is
+read from standard input where one is needed: never give a key as an argument,
+arguments are visible to others and stay in the history of the shell.
+
+Vault is reached as with its own command line: VAULT_ADDR, VAULT_TOKEN (or the
+token that "vault login" has left in ~/.vault-token), VAULT_NAMESPACE,
+VAULT_CACERT and so on. The token needs the policy docs/vault-policy-admin.hcl.
+
+Times are written as 2027-01-31T12:00:00Z, as 2027-01-31 (midnight UTC), or as
+the time from now: 90m, 24h, 30d.`
+
+const example = `  ingest-auth ingest-keys create --file keys.json --account acme --scope events:write
+  ingest-auth ingest-keys list   --vault --account acme
+  ingest-auth ingest-keys rotate --vault key_4z7qk2m5x3ta6wne --overlap 24h`
+
+// Setup makes cmd the command with all its subcommands. The exit code is 0, or 1
+// if there is an error, if the key that was to be checked does not work, or if
+// the audit has found something.
+func Setup(cmd *cobra.Command) {
+	setup(cmd, time.Now)
+}
+
+// cli is what the subcommands share.
+type cli struct {
+	now    func() time.Time
+	target target
+}
+
+func setup(cmd *cobra.Command, now func() time.Time) {
+	c := &cli{now: func() time.Time { return now().UTC().Truncate(time.Second) }}
+	cmd.Short, cmd.Long, cmd.Example = Short, long, example
+	cmd.Args, cmd.DisableFlagsInUseLine = cobra.ArbitraryArgs, true
+	cmd.RunE = unknownCommand
+	cmd.SetFlagErrorFunc(flagError)
+	cmd.SetHelpTemplate(new(cobra.Command).HelpTemplate()) // without Caddy's footer
+	c.target.flags(cmd.PersistentFlags())
+	cmd.AddCommand(c.create(), c.importKeys(), c.list(), c.show(), c.verify(), c.rotate(), c.revoke(), c.audit())
+}
+
+// unknownCommand does not quote what it was given, which may be a key.
+func unknownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return cmd.Help()
+	}
+	var names []string
+	for _, sub := range cmd.Commands() {
+		names = append(names, sub.Name())
+	}
+	return fmt.Errorf("there is no such command; there are %s", strings.Join(names, ", "))
+}
+
+// flagError leaves out what stands on the command line, but for flag names.
+func flagError(_ *cobra.Command, err error) error {
+	if _, ok := errors.AsType[*pflag.NotExistError](err); ok && strings.HasPrefix(err.Error(), "unknown shorthand") {
+		return errors.New("there are no flags of one letter but -h")
+	}
+	if e, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		return fmt.Errorf("--%s: this is not a value it takes", e.GetFlag().Name)
+	}
+	return err
+}
+
+// noArguments accepts none. Like oneKeyID it quotes nothing.
+func noArguments(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return errors.New("takes no argument; a key is read from standard input, everything else is a flag")
+	}
+	return nil
+}
+
+func oneKeyID(_ *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return errors.New("takes one argument, the key ID; `ingest-keys list` shows them")
+	}
+	if keysync.CheckKey([]byte(args[0])) != keysync.KeyForeign {
+		return errors.New("takes a key ID, and this is a key, which others may have seen now; find its ID with `ingest-keys verify` and rotate it")
+	}
+	return nil
+}

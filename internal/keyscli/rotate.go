@@ -1,0 +1,148 @@
+package keyscli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ingestauth/caddy-ingest-auth/config"
+	"github.com/ingestauth/caddy-ingest-auth/keysync"
+)
+
+var errRotated = errors.New("the key has a successor already; rotate that one")
+
+func (c *cli) rotate() *cobra.Command {
+	var id, overlap, expires string
+	var give handout
+	cmd := &cobra.Command{
+		Use:   "rotate KEY_ID",
+		Short: "Makes a successor of a key, and lets the old key expire",
+		Long: `Makes a new key with the record of an old one and shows it, once, as create does.
+The old key works until the overlap is over, or until it would have expired
+anyway, and its record names the successor.
+
+The new key expires when the old one was to expire, or as --expires says.`,
+		Example: `  ingest-auth ingest-keys rotate --vault key_4z7qk2m5x3ta6wne --overlap 24h
+  ingest-auth ingest-keys rotate --vault key_4z7qk2m5x3ta6wne --overlap 7d --expires 365d --out acme.key`,
+		Args: oneKeyID,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			wait, err := config.ParseDuration(overlap)
+			if err != nil || wait < 0 {
+				return errors.New("--overlap: write how long the old key goes on working, such as 24h or 7d")
+			}
+			now := c.now()
+			expiry, err := parseExpiry(expires, now)
+			if err != nil {
+				return err
+			}
+			return c.store(cmd, mustExist, func(ctx context.Context, s keysync.Store) error {
+				old, err := find(ctx, s, args[0])
+				if err != nil {
+					return err
+				}
+				rec, err := successor(old.Record, now, expiry)
+				if err != nil {
+					return err
+				}
+				if rec.KeyID = id; id == "" {
+					rec.KeyID = newKeyID(defaultIDPrefix)
+				}
+				r := rotation{old: old, end: now.Add(time.Duration(wait)), now: now}
+				return r.run(ctx, cmd, s, rec, give)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&id, "id", "", "the `KEY_ID` of the new key (default made at random)")
+	cmd.Flags().StringVar(&overlap, "overlap", "24h", "the `TIME` that the old key goes on working")
+	cmd.Flags().StringVar(&expires, "expires", "", "the `TIME` from which the new key no longer works (default as the old one)")
+	give.flags(cmd)
+	return cmd
+}
+
+// successor returns the record of the new key, without its ID. A zero expiry
+// means that of the old key.
+func successor(old *keysync.Record, now, expiry time.Time) (*keysync.Record, error) {
+	if old.Successor != "" {
+		return nil, errRotated
+	}
+	if old.State(now) == keysync.StateRevoked {
+		return nil, errors.New("the key is revoked; create another")
+	}
+	rec := *old
+	rec.CreatedAt, rec.RevokedAt = now, time.Time{}
+	if !rec.NotBefore.After(now) {
+		rec.NotBefore = time.Time{}
+	}
+	if !expiry.IsZero() {
+		rec.ExpiresAt = expiry
+	}
+	if rec.State(now) == keysync.StateExpired {
+		return nil, errors.New("the key has expired; say with --expires how long the new one is to work")
+	}
+	return &rec, nil
+}
+
+// rotation replaces an old key.
+type rotation struct {
+	old      keysync.Entry
+	end, now time.Time // when the old key ends
+}
+
+// run stores the new key before the old one gets an end: whatever fails, the
+// client has a key that works.
+func (r rotation) run(ctx context.Context, cmd *cobra.Command, s keysync.Store, rec *keysync.Record, give handout) error {
+	entry, key, err := newEntry(rec)
+	if err != nil {
+		return err
+	}
+	undo, err := give.reserve(key)
+	if err != nil {
+		return err
+	}
+	if err := createOne(ctx, s, entry); err != nil {
+		undo()
+		return err
+	}
+	failed := r.endOld(ctx, s, rec.KeyID)
+	if errors.Is(failed, errRotated) {
+		undo()
+		return errors.Join(failed, revokeUnused(ctx, s, entry, r.now))
+	}
+	err = give.give(cmd, view{Key: key, State: entry.Record.State(r.now).String(), Record: entry.Record})
+	if failed != nil {
+		id := r.old.Record.KeyID
+		failed = fmt.Errorf("the new key works and was handed out, but ending the old one failed: %w. Run `ingest-keys revoke %s --at %s` to end it", failed, id, moment(r.end))
+	}
+	return errors.Join(err, failed)
+}
+
+// endOld names the successor in the old record, and lets the old key expire.
+func (r rotation) endOld(ctx context.Context, s keysync.Store, successor string) error {
+	_, err := s.Update(ctx, r.old.Digest, func(old *keysync.Record) error {
+		if old.Successor != "" && old.Successor != successor {
+			return errRotated
+		}
+		old.Successor = successor
+		if old.ExpiresAt.IsZero() || old.ExpiresAt.After(r.end) {
+			old.ExpiresAt = r.end
+		}
+		return nil
+	})
+	return err
+}
+
+// revokeUnused ends a new key that nobody has got, because somebody else has
+// rotated the old one at the same time.
+func revokeUnused(ctx context.Context, s keysync.Store, e keysync.Entry, now time.Time) error {
+	_, err := s.Update(ctx, e.Digest, func(r *keysync.Record) error {
+		r.RevokedAt = now
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("revoking %s, which nobody has got: %w; do it with `ingest-keys revoke`", e.Record.KeyID, err)
+	}
+	return nil
+}

@@ -1,0 +1,126 @@
+package keyscli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/hashicorp/vault/api"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"go.uber.org/zap"
+
+	"github.com/ingestauth/caddy-ingest-auth/keysync"
+)
+
+const (
+	// loginTimeout bounds the wait for Vault at the start.
+	loginTimeout = 15 * time.Second
+
+	// readTimeout is for one record in Vault: no client waits for it.
+	readTimeout = 10 * time.Second
+
+	// tolerableSkew is how far our clock and Vault's may differ unsaid.
+	tolerableSkew = 30 * time.Second
+)
+
+// target says where the keys are.
+type target struct {
+	file   string
+	vault  bool
+	mount  string
+	prefix string
+	auth   keysync.VaultAuth
+}
+
+func (t *target) flags(f *pflag.FlagSet) {
+	f.StringVar(&t.file, "file", "", "the `PATH` of the key file")
+	f.BoolVar(&t.vault, "vault", false, "keys are in Vault; see the VAULT_* environment variables")
+	f.StringVar(&t.mount, "vault-mount", "", "the `PATH` where the KV engine, version 2, is mounted (default secret)")
+	f.StringVar(&t.prefix, "vault-prefix", "", "the `PATH` of the records below the mount (default ingest/keys)")
+	f.StringVar(&t.auth.Method, "vault-auth", "", "the `METHOD` to log in: token (default), token_file, approle or kubernetes")
+	f.StringVar(&t.auth.Role, "vault-role", "", "the `ROLE` ID (approle) or the name of the role (kubernetes)")
+	f.StringVar(&t.auth.File, "vault-auth-file", "", "the `PATH` of the token (token_file), secret ID (approle) or JWT (kubernetes)")
+}
+
+// mayBeAbsent says what to do if there is no key file yet.
+type mayBeAbsent bool
+
+const (
+	mustExist mayBeAbsent = false
+	mayExist  mayBeAbsent = true
+)
+
+// store gives do the store that the flags name. What it returns has advice in it.
+func (c *cli) store(cmd *cobra.Command, absent mayBeAbsent, do func(ctx context.Context, s keysync.Store) error) error {
+	if (c.target.file != "") == c.target.vault {
+		return errors.New("say where the keys are, with either --file PATH or --vault")
+	}
+	if !c.target.vault {
+		return c.target.fileStore(cmd, absent, do)
+	}
+	opts, err := c.target.vaultOptions()
+	if err != nil {
+		return err
+	}
+	v, err := keysync.NewVault(opts, zap.NewNop())
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	ctx, cancel := context.WithTimeout(cmd.Context(), loginTimeout)
+	defer cancel()
+	if err := v.Wait(ctx); err != nil {
+		return advise(err)
+	}
+	warnOfSkew(cmd, v)
+	return advise(do(cmd.Context(), v))
+}
+
+func (t *target) fileStore(cmd *cobra.Command, absent mayBeAbsent, do func(ctx context.Context, s keysync.Store) error) error {
+	if t.mount != "" || t.prefix != "" || t.auth != (keysync.VaultAuth{}) {
+		return errors.New("the --vault-… flags go with --vault, not with --file")
+	}
+	_, err := os.Stat(t.file)
+	if errors.Is(err, fs.ErrNotExist) && absent == mustExist {
+		return fmt.Errorf("there is no key file %s; check the path, `ingest-keys create` makes a new file", t.file)
+	}
+	return do(cmd.Context(), keysync.NewFileStore(t.file))
+}
+
+// vaultOptions uses what `vault login` has left if there is no VAULT_TOKEN.
+func (t *target) vaultOptions() (keysync.VaultOptions, error) {
+	opts := keysync.VaultOptions{Mount: t.mount, Prefix: t.prefix, Timeout: readTimeout, Auth: t.auth}
+	if cmp.Or(opts.Auth.Method, keysync.VaultToken) != keysync.VaultToken || os.Getenv(api.EnvVaultToken) != "" {
+		return opts, nil
+	}
+	home, err := os.UserHomeDir()
+	if err == nil {
+		opts.Auth.Method, opts.Auth.File = keysync.VaultTokenFile, filepath.Join(home, ".vault-token")
+		_, err = os.Stat(opts.Auth.File)
+	}
+	if err != nil {
+		return opts, errors.New("there is no token for Vault; run `vault login`, set VAULT_TOKEN, or choose another --vault-auth")
+	}
+	return opts, nil
+}
+
+// warnOfSkew compares the clocks, because times that count from now are reckoned
+// by ours.
+func warnOfSkew(cmd *cobra.Command, v *keysync.Vault) {
+	skew, err := v.ClockSkew(cmd.Context())
+	if err != nil || skew.Abs() <= tolerableSkew {
+		return
+	}
+	direction := "ahead of"
+	if skew < 0 {
+		direction = "behind"
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "Warning: the clock of this machine is %v %s Vault's: keys will begin and end at the wrong time. Set the clock, or give times such as 2027-01-31T12:00:00Z.\n",
+		skew.Abs().Round(time.Second), direction)
+}
