@@ -122,6 +122,7 @@ func (l *limiter) count(r *http.Request, p *passage, bound []boundResource) *ref
 }
 
 // rateFor is the rate of a limit for the caller, whose record may replace it.
+// Rates were checked when the record was read.
 func rateFor(l *config.Limit, overrides map[string]string) limit.Rate {
 	if text, ok := overrides[l.Name]; ok {
 		if r, err := config.ParseRate(text); err == nil {

@@ -18,7 +18,7 @@ func (g *Gate) failedTooOften(r *http.Request, p *passage) *refusal {
 		return nil
 	}
 	take, state := g.limiter.countFailure(r, p.now, limit.OpPeek)
-	if true {
+	if !state.Refused {
 		return nil
 	}
 	t := newTally(g.limiter.ietf)

@@ -34,9 +34,7 @@ func TestLimitInRedis(t *testing.T) {
 		t.Fatalf("%s %s", auth, keys)
 	}
 	// Neither a reload nor a restart forgets what Redis knows.
-	if err := g.Load(strings.Replace(app, "10s", "11s", 1) + site); err != nil {
-		t.Fatal(err)
-	}
+	reload(t, g, strings.Replace(app, "10s", "11s", 1)+site)
 	wantRemaining(t, g, get("/", keyA), 429, "0")
 
 	resp, err := http.Get("http://" + g.Admin + "/config/")
