@@ -380,3 +380,94 @@ func TestAttackManyHosts(t *testing.T) {
 		}
 	}
 }
+
+func TestAttackErrorRouteBehindTracing(t *testing.T) {
+	// Attack: error page fetched with the original request. Tracing hands the gate
+	// a copy of the request; the error routes get the server's own.
+	t.Setenv("OTEL_TRACES_EXPORTER", "none")
+	for _, tracing := range []string{"", "tracing"} {
+		for _, f := range gatetest.Framings {
+			t.Run(tracing+" "+string(f), func(t *testing.T) {
+				up := gatetest.NewUpstream(t, nil)
+				g := startSite(t, tracing+`
+				ingest_auth {
+					errors caddy
+					pass_preflights
+				}
+				respond ok
+				handle_errors {
+					reverse_proxy {{upstream}}
+				}`, map[string]gatetest.Record{keyA: {}}, gatetest.Vars{"upstream": up.Addr})
+				for _, req := range []gatetest.Request{
+					{Header: http.Header{"X-Api-Key": {"wrong"}}, Body: `{"token":"` + keyA + `"}`},
+					{Header: http.Header{"X-Api-Key": {keyB}, "Authorization": {"Bearer " + keyA}}, Body: `{"token":"` + keyA + `"}`},
+					{Header: http.Header{"X-Api-Key": {"wrong"}}, Body: "x", Trailer: http.Header{"X-Ingest-Identity": {forged}, "X-Api-Key": {keyA}}},
+					{Header: http.Header{"X-Api-Key": {keyB}}, Method: http.MethodGet},
+				} {
+					req.Framing, req.Target = f, "/?apiKey="+keyA
+					req.Header.Set("Content-Type", "application/json")
+					_, _ = g.Try(req) // without a body that can be read, the route may fail
+					for _, seen := range up.Take() {
+						if text := seen.String(); strings.Contains(text, "canary") || strings.Contains(text, forged) {
+							t.Errorf("the error route's backend saw:\n%s", text)
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestAttackPreflight(t *testing.T) {
+	g, up := start(t, "pass_preflights\nmax_body 100", map[string]gatetest.Record{keyA: {}})
+	for _, f := range gatetest.Framings {
+		g.Do(t, gatetest.Request{
+			Framing: f, Method: http.MethodOptions, Target: "/?apiKey=" + keyA, Body: `{"token":"` + keyA + `"}`,
+			Header: http.Header{
+				"Origin": {"https://example.com"}, "Access-Control-Request-Method": {"POST"}, "Content-Type": {"application/json"},
+				"X-Http-Method-Override": {"POST"}, "X-Api-Key": {keyA},
+			},
+		})
+		seen := up.One(t)
+		if strings.Contains(seen.String(), "canary") || seen.Body != "" || seen.Header.Get("X-Http-Method-Override") != "" {
+			t.Errorf("%s: backend saw:\n%s", f, seen)
+		}
+	}
+}
+
+func TestAttackOtherContentTypes(t *testing.T) {
+	g, up := start(t, "credential bearer\ncredential body token", map[string]gatetest.Record{keyA: {}})
+	body := `{"token":"` + keyA + `"}`
+	for _, contentType := range []string{
+		"application/json, text/plain", "application /json", `"application/json"`, "json", "*/*", "application/*",
+		"application/x-json", "application/json5", "application/json-seq", "application/csp-report+json", "TEXT/JSON", ";",
+	} {
+		resp := g.Do(t, gatetest.Request{Target: "/", Body: body, Header: http.Header{"Content-Type": {contentType}}})
+		if seen := up.Take(); resp.Status != http.StatusOK || len(seen) != 1 || seen[0].Body != "{}" {
+			t.Errorf("%s: status %d, backend saw %v", contentType, resp.Status, seen)
+		}
+	}
+	// The backend must get the type that the gate has gone by.
+	g.Raw(t, "POST", fmt.Sprintf("POST / HTTP/1.1\r\nHost: gate\r\n%s\r\nContent-Type: image/png\r\nConnection: close, Content-Type\r\nContent-Length: 2\r\n\r\n{}", withKey))
+	if got := up.One(t).Header.Get("Content-Type"); got != "image/png" {
+		t.Errorf("Content-Type %q", got)
+	}
+}
+
+func TestAttackTypeToEvadeChecks(t *testing.T) {
+	for _, check := range []string{"require any userId", "max_items 1"} {
+		g, up := start(t, check, map[string]gatetest.Record{keyA: {}})
+		resp := g.Do(t, gatetest.Request{Target: "/", Body: `[{},{}]`, Header: http.Header{"Content-Type": {"image/png"}, "X-Api-Key": {keyA}}})
+		if resp.Status != http.StatusUnsupportedMediaType || len(up.Take()) != 0 {
+			t.Errorf("%s: status %d", check, resp.Status)
+		}
+	}
+}
+
+func TestAttackUpgradeToHTTP2(t *testing.T) {
+	g, up := start(t, "", map[string]gatetest.Record{keyA: {}})
+	g.Raw(t, "GET", "GET / HTTP/1.1\r\nHost: gate\r\n"+withKey+"\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n")
+	if seen := up.One(t); seen.Header.Get("Upgrade") != "" || seen.Header.Get("Http2-Settings") != "" {
+		t.Errorf("backend was offered an upgrade:\n%s", seen)
+	}
+}

@@ -5,6 +5,8 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // bodyKind is how a body is looked at.
@@ -19,8 +21,9 @@ const (
 )
 
 // bodyKind tells from the Content-Type how the body is looked at. Legacy
-// backends often do not care for the type: text, forms, bytes and what has no
-// type at all (navigator.sendBeacon) count as JSON if they start like it.
+// backends often do not care for the type: text, forms, bytes, what has no type
+// at all (navigator.sendBeacon) or one that is none, and everything with "json" in
+// its name count as JSON if they start like it.
 func (g *Gate) bodyKind(h http.Header) (bodyKind, *refusal) {
 	if !g.looksAtJSON && !g.finder.LooksAtForm() {
 		return kindOpaque, nil
@@ -54,10 +57,17 @@ func mediaKind(contentType string) (kind bodyKind, params string) {
 		kind = kindLines
 	case is("application/x-www-form-urlencoded"):
 		kind = kindForm
-	case len(t) > 5 && strings.EqualFold(t[:5], "text/"), is("application/octet-stream"), t == "":
+	case len(t) > 5 && strings.EqualFold(t[:5], "text/"), is("application/octet-stream"), !isMediaType(t),
+		strings.Contains(strings.ToLower(t), "json"):
 		kind = kindAny
 	}
 	return kind, params
+}
+
+// isMediaType reports whether t is a type and a subtype.
+func isMediaType(t string) bool {
+	main, sub, ok := strings.Cut(t, "/")
+	return ok && httpguts.ValidHeaderFieldName(main) && httpguts.ValidHeaderFieldName(sub) && !strings.Contains(t, "*")
 }
 
 func hasSuffixFold(s, suffix string) bool {

@@ -58,7 +58,10 @@ type Gate struct {
 	keysInBody bool
 	// looksAtJSON says that JSON bodies are scanned.
 	looksAtJSON bool
-	slots       []string // headers whose storage the identity header may take over
+	// checksJSON says that a body which is not JSON is refused.
+	checksJSON bool
+	remover    *credential.Finder // removes credentials, also if strip is off
+	slots      []string           // headers whose storage the identity header may take over
 	// forbidden reports whether a trailer of that name must not get through; bound
 	// once and not for every request.
 	forbidden func(name string) bool
@@ -93,6 +96,7 @@ func (g *Gate) Provision(ctx caddy.Context) error {
 	g.limits = body.Limits{Body: int64(g.MaxBody), Decoded: int64(g.MaxDecoded), Ratio: g.MaxRatio, Budget: app.counters.memory.value}
 	g.limiter = newLimiter(&g.Gate, &app.counters)
 	g.looksAtJSON = g.finder.LooksAtJSON() || countsItems(&g.Gate)
+	g.checksJSON = len(g.Require) > 0 || countsItems(&g.Gate)
 	g.grants = newGrantCache()
 	g.forbidden = g.finder.IsHeader
 	return nil
@@ -114,7 +118,11 @@ func (g *Gate) provisionFinder() error {
 		}
 	}
 	var err error
-	g.finder, err = credential.New(o)
+	if g.finder, err = credential.New(o); err != nil {
+		return err
+	}
+	o.Keep = false
+	g.remover, err = credential.New(o)
 	return err
 }
 

@@ -22,7 +22,7 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 		return g.refuse(w, r, &p, ref)
 	}
 	if g.PassPreflights && isPreflight(r) {
-		return g.passPreflight(w, r, &p, next)
+		return p.passPreflight(w, r, next)
 	}
 	id, ref := g.admit(r, &p)
 	if ref != nil {
@@ -140,10 +140,12 @@ func (g *Gate) lookUp(r *http.Request, p *passage, found credential.Found) *refu
 	return refState(record.State(p.now))
 }
 
-// passPreflight lets a CORS preflight through, which carries no key.
-func (g *Gate) passPreflight(w http.ResponseWriter, r *http.Request, p *passage, next caddyhttp.Handler) error {
-	if ref := g.streamBody(r); ref != nil {
-		return g.refuse(w, r, p, ref)
+// passPreflight lets a CORS preflight through, which carries neither a key nor a
+// body, and must not be taken for another method by the backend.
+func (p *passage) passPreflight(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	p.emptyRequest(w, r)
+	for _, name := range []string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override"} {
+		delete(r.Header, name)
 	}
 	return next.ServeHTTP(w, r)
 }

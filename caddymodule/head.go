@@ -15,7 +15,7 @@ import (
 // them what the client sent in the identity header's name.
 func (g *Gate) takeHead(r *http.Request, p *passage) *refusal {
 	g.takeHeaders(r.Header, p)
-	g.keepFromConnection(r.Header)
+	g.keepConnection(r.Header)
 	if r.URL.RawQuery == "" && originalQuery(r) == "" {
 		return nil
 	}
@@ -39,13 +39,35 @@ func (g *Gate) takeHeaders(h http.Header, p *passage) {
 	g.finder.Headers(h, p.set)
 }
 
-// keepFromConnection keeps the client from having the identity header removed
-// further on: a proxy removes every header that is named in Connection (RFC 9110,
-// section 7.6.1).
-func (g *Gate) keepFromConnection(h http.Header) {
-	if values := h["Connection"]; values != nil {
-		h["Connection"] = withoutTokens(values, g.forbidden)
+// keepConnection keeps the client from having headers removed further on: a proxy
+// removes every header that is named in Connection (RFC 9110, section 7.6.1),
+// which must not befall the identity header, nor what the gate has gone by when
+// it looked at the body. An upgrade to another version of HTTP is a tunnel in
+// which requests would pass the gate unseen; it is not offered to the backend.
+func (g *Gate) keepConnection(h http.Header) {
+	values := h["Connection"]
+	if values == nil {
+		return
 	}
+	h["Connection"] = withoutTokens(values, func(token string) bool {
+		return g.forbidden(token) || strings.EqualFold(token, "Content-Type") || strings.EqualFold(token, "Content-Encoding")
+	})
+	if offersHTTP(h["Upgrade"]) {
+		delete(h, "Upgrade")
+		delete(h, "Http2-Settings")
+	}
+}
+
+func offersHTTP(upgrade []string) bool {
+	for _, value := range upgrade {
+		for protocol := range strings.SplitSeq(value, ",") {
+			name, _, _ := strings.Cut(strings.TrimSpace(protocol), "/")
+			if strings.EqualFold(name, "h2c") || strings.EqualFold(name, "h2") || strings.EqualFold(name, "HTTP") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // takeQuery removes credentials from the query, both as it is now and as the

@@ -134,7 +134,7 @@ const leakSites = `{
 	}
 	handle_errors {
 		@proxied query proxied=1
-		reverse_proxy @proxied {{upstream}}
+		reverse_proxy @proxied {{fallback}}
 		respond "{http.error.status_code} {http.error.message} {http.request.orig_uri} {http.request.uri} {http.request.header.X-Api-Key}"
 	}
 }
@@ -179,7 +179,7 @@ func runLeakFlows(t *testing.T, format, check string) *leakRun {
 	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "20")
 
 	run.gate = gatetest.New(t, gatetest.Vars{
-		"upstream": run.up.Addr, "down": closedPort(t), "early": earlyCloser(t), "format": format, "check": check,
+		"upstream": run.up.Addr, "fallback": run.up.Addr, "down": closedPort(t), "early": earlyCloser(t), "format": format, "check": check,
 	})
 	run.gate.Write(t, "keys.json", gatetest.Keys(map[string]gatetest.Record{
 		canaryGood:    {"resources": map[string]any{"project": []string{"p"}}},

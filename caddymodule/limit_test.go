@@ -367,9 +367,9 @@ func TestLimitCost(t *testing.T) {
 		{"object", postJSON("/", keyA, `{"a":[1,2,3]}`), 200, "13"},
 		{"empty array", postJSON("/", keyA, `[]`), 200, "12"},
 		{"no body", get("/", keyA), 200, "11"},
-		{"not looked at", binary, 200, "10"},
-		{"most items", postJSON("/", keyA, `[1,2,3,4,5,6,7,8,9,10]`), 200, "0"},
-		{"over the limit", postJSON("/", keyA, `[1,2]`), 429, "0"},
+		{"not looked at", binary, 415, ""},
+		{"most items", postJSON("/", keyA, `[1,2,3,4,5,6,7,8,9,10]`), 200, "1"},
+		{"over the limit", postJSON("/", keyA, `[1,2]`), 429, "1"},
 	} {
 		if resp := wantRemaining(t, g, tc.req, tc.status, tc.remaining); t.Failed() {
 			t.Fatalf("%s: %s", tc.name, resp.Body)

@@ -3,9 +3,11 @@ package caddymodule
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -32,6 +34,7 @@ var (
 	refConflict = &refusal{status: http.StatusBadRequest, code: "conflicting_credentials", message: "Request has more than one API key"}
 	refMode     = &refusal{status: http.StatusForbidden, code: "wrong_mode", message: "This kind of API key is not accepted here"}
 	refScope    = &refusal{status: http.StatusForbidden, code: "insufficient_scope", message: "API key lacks the required scope"}
+	refNotJSON  = &refusal{status: http.StatusUnsupportedMediaType, code: "unsupported_type", message: "Unsupported Content-Type; use application/json"}
 	refPath     = &refusal{status: http.StatusBadRequest, code: "malformed_path", message: "Malformed path"}
 )
 
@@ -96,7 +99,8 @@ func (ref *refusal) verdictOf() string {
 // refuse answers a request that does not get through.
 func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, p *passage, ref *refusal) error {
 	g.logRefusal(r, p, ref)
-	emptyRequest(r)
+	p.emptyRequest(w, r)
+	g.remover.Headers(r.Header, p.set)
 	redactQuery(r)
 	h := w.Header()
 	switch ref.status {
@@ -128,13 +132,45 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, p *passage, ref *r
 	return nil
 }
 
-// emptyRequest leaves nothing of the body for error routes: it was not searched
-// for keys to the end.
-func emptyRequest(r *http.Request) {
+// emptyRequest leaves nothing of the body: it was not searched for keys to the
+// end.
+func (p *passage) emptyRequest(w http.ResponseWriter, r *http.Request) {
+	unread := p.body == nil && r.Body != nil && r.Body != http.NoBody && r.ContentLength != 0
+	if unread && isCopy(r) {
+		drain(w, r.Body)
+	}
+	clear(r.Trailer)
 	r.Body, r.GetBody, r.ContentLength, r.TransferEncoding, r.Trailer = http.NoBody, nil, 0, nil, nil
 	for _, name := range []string{"Content-Length", "Content-Encoding", "Trailer", "Transfer-Encoding"} {
 		delete(r.Header, name)
 	}
+}
+
+// maxDrain is as much of a body as is waited for before the rest is given up.
+const maxDrain = 256 << 10
+
+// drain reads a body that another copy of the request holds too, so that nobody
+// can read it there. A body that is too long to wait for ends with an error.
+func drain(w http.ResponseWriter, b io.Reader) {
+	if _, err := io.CopyN(io.Discard, b, maxDrain); err == nil {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
+		_, _ = io.Copy(io.Discard, b)
+	}
+}
+
+// isCopy reports whether r is a copy of the request that the server holds, which
+// handlers such as tracing make. The replacer was made for the server's.
+func isCopy(r *http.Request) bool {
+	repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	if !ok {
+		return false
+	}
+	const probe = "probe"
+	method := r.Method
+	r.Method = probe
+	seen, _ := repl.GetString("http.request.method")
+	r.Method = method
+	return seen != probe
 }
 
 // redactQuery takes out of the query what may be a key in a place or an encoding

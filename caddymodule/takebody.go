@@ -21,6 +21,9 @@ func (g *Gate) takeBody(r *http.Request, p *passage) *refusal {
 	if ref != nil {
 		return ref
 	}
+	if kind == kindOpaque && g.checksJSON {
+		return refNotJSON
+	}
 	if kind == kindOpaque && g.Bind != "body" {
 		return g.streamBody(r)
 	}

@@ -107,7 +107,7 @@ func (s Sign) validate() error {
 	if err := oneOf("sign algorithm", s.Algorithm, "EdDSA", "ES256", "HS256"); err != nil {
 		return err
 	}
-	if s.Header != "" && (!httpguts.ValidHeaderFieldName(s.Header) || isAuthorization(s.Header)) {
+	if s.Header != "" && (!httpguts.ValidHeaderFieldName(s.Header) || isAuthorization(s.Header) || isReserved(s.Header)) {
 		return fmt.Errorf("sign header: %q cannot carry the assertion; use a header name of its own, such as X-Ingest-Identity", s.Header)
 	}
 	if s.TTL < 0 || s.TTL > 0 && s.TTL < Duration(2*time.Second) {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -199,8 +200,21 @@ func (g *Gate) validateResources() error {
 			return fmt.Errorf("resource %s: is there twice; a resource stands in one place", r.Name)
 		}
 		seen[r.Name] = true
+		if g.carriesCredential(r) {
+			return fmt.Errorf("resource %s: %s in the %s carries a credential, which is not a resource", r.Name, r.At, r.In)
+		}
 	}
 	return nil
+}
+
+func (g *Gate) carriesCredential(r Resource) bool {
+	for _, l := range g.Credentials {
+		same := func(name string) bool { return strings.EqualFold(name, r.At) }
+		if l.In == r.In && slices.ContainsFunc(l.Names, same) {
+			return true
+		}
+	}
+	return false
 }
 
 func (r Resource) validate() error {
@@ -238,6 +252,9 @@ func (g *Gate) validateRequire() error {
 }
 
 func (g *Gate) validateErrorBodies() error {
+	if g.Errors == "caddy" && len(g.ErrorBodies) > 0 {
+		return errors.New("error: with `errors caddy` the answer is up to handle_errors; remove one of the two")
+	}
 	seen := make(map[int]bool)
 	for _, e := range g.ErrorBodies {
 		if e.Status < 400 || e.Status > 599 {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -71,6 +72,9 @@ func (l Location) validateNames() error {
 		if l.In == InHeader && !httpguts.ValidHeaderFieldName(name) {
 			return fmt.Errorf("credential header: %q is not a header name (RFC 9110, section 5.1)", name)
 		}
+		if l.In == InHeader && isReserved(name) {
+			return fmt.Errorf("credential header: %s has a meaning of its own in HTTP; use a header such as X-API-Key", name)
+		}
 		if l.In == InHeader && isAuthorization(name) {
 			return fmt.Errorf("credential header: %s is read by `credential bearer` and `credential basic`", name)
 		}
@@ -83,5 +87,18 @@ func (l Location) validateNames() error {
 }
 
 func isAuthorization(name string) bool { return strings.EqualFold(name, "Authorization") }
+
+// isReserved reports whether a header frames or routes messages, or is set by
+// proxies, so that it can carry neither a key nor an assertion.
+func isReserved(name string) bool {
+	switch canonical := http.CanonicalHeaderKey(name); canonical {
+	case "Connection", "Cookie", "Date", "Expect", "Forwarded", "Host", "Keep-Alive", "Origin", "Referer", "Set-Cookie",
+		"Te", "Trailer", "Transfer-Encoding", "Upgrade", "User-Agent", "Via":
+		return true
+	default:
+		return strings.HasPrefix(canonical, "Content-") || strings.HasPrefix(canonical, "Proxy-") ||
+			strings.HasPrefix(canonical, "X-Forwarded-") || strings.HasPrefix(canonical, "Sec-")
+	}
+}
 
 var exampleName = map[string]string{InHeader: "X-API-Key", InQuery: "apiKey", InBody: "token", InForm: "api_key"}

@@ -186,6 +186,7 @@ func (c *Cache) getSlowly(ctx context.Context, s *shard, d Digest) (*Record, Out
 			return rec, OutcomeStale, nil
 		}
 		return c.await(ctx, f, rec)
+	case ageNone:
 	}
 	if r, ok := s.refused.Get(d); ok && now < r.until && r.readAt > c.suspectBefore.Load() {
 		s.mu.Unlock()

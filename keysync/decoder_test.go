@@ -72,85 +72,89 @@ func TestParseRecordDefaults(t *testing.T) {
 // with returns a record that has one more member.
 func with(member string) string { return `{"key_id":"k",` + "\n" + member + `}` }
 
+const (
+	plainMessage = `looks like a plaintext key; store its digest: printf %s "$KEY" | sha256sum`
+	strayKey     = "iak_live_0123456789ABCDEFGHIJKLMNOPQRSTUV3sRrWn"
+)
+
+var malformedRecords = []struct{ name, in, want string }{
+	{"not JSON", `{"key_id":}`, `line 1: is not valid JSON: invalid character '}' looking for beginning of value`},
+	{"line of a syntax error", "{\"key_id\":\"k\"\n,\n}", `line 3: is not valid JSON: invalid character '}' looking for beginning of object key string`},
+	{"empty", ``, `line 1: is not valid JSON: unexpected end of JSON input`},
+	{"cut off", "{\n\"key_id\":\"k\"", `line 2: is not valid JSON: unexpected end of JSON input`},
+	{"data after it", `{"key_id":"k"}{}`, `line 1: is not valid JSON: invalid character '{' after top-level value`},
+	{"not an object", "\n[1]", `line 2: a record must be an object`},
+	{"null", `null`, `line 1: a record must be an object`},
+	{"not UTF-8", "{\"key_id\":\"k\",\"account\":\"\xff\"}", `line 1: a record must be valid UTF-8`},
+
+	{"no key ID", "\n{\"account\":\"a\"}", `line 2, field "key_id": is missing`},
+	{"empty key ID", `{"key_id":""}`, `line 1, field "key_id": must have 1 to 128 letters, digits and "._:-", a letter or digit first`},
+	{"long key ID", `{"key_id":"` + strings.Repeat("k", 129) + `"}`, `line 1, field "key_id": must have 1 to 128 letters, digits and "._:-", a letter or digit first`},
+	{"key ID with a space", `{"key_id":"a b"}`, `line 1, field "key_id": must have 1 to 128 letters, digits and "._:-", a letter or digit first`},
+	{"key ID with a letter beyond ASCII", `{"key_id":"š"}`, `line 1, field "key_id": must have 1 to 128 letters, digits and "._:-", a letter or digit first`},
+	{"key ID is a parent folder", `{"key_id":".."}`, `line 1, field "key_id": must have 1 to 128 letters, digits and "._:-", a letter or digit first`},
+	{"key ID is a number", `{"key_id":5}`, `line 1, field "key_id": must be a string`},
+
+	{"unknown field", with(`"colour":"red"`), `line 2, field "colour": is not a field of a record`},
+	{"field in another case", with(`"Mode":"live"`), `line 2: a field name is not a field of a record`},
+	{"unknown field that may be secret", with(`"s3cr3tvalue":1`), `line 2: a field name is not a field of a record`},
+	{"long unknown field", with(`"abcdefghijklmnopqrstuvwxyz":1`), `line 2: a field name is not a field of a record`},
+	{"digest", with(`"digest":"00"`), `line 2, field "digest": is not a field of a record`},
+	{"repeated field", with(`"mode":"live","mode":"live"`), `line 2, field "mode": is there twice`},
+	{"repeated field, escaped", with(`"mode":"live","mod\u0065":"live"`), `line 2, field "mode": is there twice`},
+	{"repeated key ID", with(`"key_id":"k"`), `line 2, field "key_id": is there twice`},
+
+	{"field key", with(`"key":"abc"`), `line 2, field "key": ` + plainMessage},
+	{"field token", with(`"token":"abc"`), `line 2, field "token": ` + plainMessage},
+	{"field secret", with(`"secret":"abc"`), `line 2, field "secret": ` + plainMessage},
+	{"field api_key", with(`"API_Key":"abc"`), `line 2, field "API_Key": ` + plainMessage},
+	{"key as a field name", with(`"` + strayKey + `":1`), `line 2: a field name ` + plainMessage},
+	{"key as key ID", `{"key_id":"` + strayKey + `"}`, `line 1, field "key_id": ` + plainMessage},
+	{"key as account", with(`"account":"` + strayKey + `"`), `line 2, field "account": ` + plainMessage},
+	{"key within text", with(`"env":"Bearer ` + strayKey + `"`), `line 2, field "env": ` + plainMessage},
+	{"key as scope", with(`"scopes":["` + strayKey + `"]`), `line 2, field "scopes": holds an element that ` + plainMessage},
+	{"key as resource name", with(`"resources":{"` + strayKey + `":[]}`), `line 2, field "resources": holds a name that ` + plainMessage},
+	{"key as resource value", with(`"resources":{"p":["` + strayKey + `"]}`), `line 2, field "resources": holds a value that holds an element that ` + plainMessage},
+	{"key as limit", with(`"limits":{"key":"` + strayKey + `"}`), `line 2, field "limits": holds a value that ` + plainMessage},
+	{"key as mode", with(`"mode":"iak_x"`), `line 2, field "mode": ` + plainMessage},
+	{"key as time", with(`"created_at":"iak_x"`), `line 2, field "created_at": ` + plainMessage},
+	{"escaped key", with(`"account":"\u0069ak_x"`), `line 2, field "account": ` + plainMessage},
+
+	{"account null", with(`"account":null`), `line 2, field "account": must be a string`},
+	{"account empty", with(`"account":""`), `line 2, field "account": must have 1 to 256 bytes`},
+	{"account long", with(`"account":"` + strings.Repeat("a", 257) + `"`), `line 2, field "account": must have 1 to 256 bytes`},
+	{"account with a line end", with(`"account":"a\nb"`), `line 2, field "account": must have printable characters only`},
+	{"account with a lone surrogate", with(`"account":"\ud800"`), `line 2, field "account": must have printable characters only`},
+	{"account with an invisible character", with(`"account":"a\u200bb"`), `line 2, field "account": must have printable characters only`},
+	{"mode unknown", with(`"mode":"prod"`), `line 2, field "mode": must be live or test`},
+	{"mode is a number", with(`"mode":1`), `line 2, field "mode": must be a string`},
+	{"env is an object", with(`"env":{}`), `line 2, field "env": must be a string`},
+
+	{"scopes is a string", with(`"scopes":"a b"`), `line 2, field "scopes": must be an array of strings`},
+	{"scope with a space", with(`"scopes":["a b"]`), `line 2, field "scopes": holds an element that must be a scope (RFC 6749, section 3.3), without spaces and quotes`},
+	{"scope with a quote", with(`"scopes":["a\"b"]`), `line 2, field "scopes": holds an element that must be a scope (RFC 6749, section 3.3), without spaces and quotes`},
+	{"scope is null", with(`"scopes":["a",null]`), `line 2, field "scopes": holds an element that must be a string`},
+	{"resources is an array", with(`"resources":[]`), `line 2, field "resources": must be an object`},
+	{"resource is a string", with(`"resources":{"p":"p1"}`), `line 2, field "resources": holds a value that must be an array of strings`},
+	{"resource twice", with(`"resources":{"p":[],"p":[]}`), `line 2, field "resources": holds a name that is there twice`},
+	{"resource name empty", with(`"resources":{"":[]}`), `line 2, field "resources": holds a name that must have 1 to 128 letters, digits and "._:-", a letter or digit first`},
+	{"limits is a string", with(`"limits":"100/1m"`), `line 2, field "limits": must be an object`},
+	{"limit is a number", with(`"limits":{"key":100}`), `line 2, field "limits": holds a value that must be a string`},
+
+	{"limit is no rate", with(`"limits":{"key":"100"}`), `line 2, field "limits": holds a value that must be a rate such as 100/1m`},
+	{"limit of zero", with(`"limits":{"key":"0/1m"}`), `line 2, field "limits": holds a value that must be a rate such as 100/1m`},
+
+	{"time without zone", with(`"expires_at":"2026-01-01T00:00:00"`), `line 2, field "expires_at": must be a time such as 2026-01-31T12:00:00Z (RFC 3339)`},
+	{"date alone", with(`"not_before":"2026-01-01"`), `line 2, field "not_before": must be a time such as 2026-01-31T12:00:00Z (RFC 3339)`},
+	{"time as Unix seconds", with(`"revoked_at":1767225600`), `line 2, field "revoked_at": must be a string`},
+	{"time zero", with(`"revoked_at":"0001-01-01T00:00:00Z"`), `line 2, field "revoked_at": must be a time such as 2026-01-31T12:00:00Z (RFC 3339)`},
+	{"impossible day", with(`"created_at":"2026-02-30T00:00:00Z"`), `line 2, field "created_at": must be a time such as 2026-01-31T12:00:00Z (RFC 3339)`},
+	{"expires before it begins", with(`"not_before":"2026-01-02T00:00:00Z","expires_at":"2026-01-02T00:00:00Z"`), `line 1, field "expires_at": must be later than not_before`},
+	{"successor", with(`"successor":""`), `line 2, field "successor": must have 1 to 128 letters, digits and "._:-", a letter or digit first`},
+}
+
 func TestParseRecordErrors(t *testing.T) {
-	const plain = `looks like a plaintext key; store its digest: printf %s "$KEY" | sha256sum`
-	const key = "iak_live_0123456789ABCDEFGHIJKLMNOPQRSTUV3sRrWn"
-	tests := []struct{ name, in, want string }{
-		{"not JSON", `{"key_id":}`, `line 1: is not valid JSON: invalid character '}' looking for beginning of value`},
-		{"line of a syntax error", "{\"key_id\":\"k\"\n,\n}", `line 3: is not valid JSON: invalid character '}' looking for beginning of object key string`},
-		{"empty", ``, `line 1: is not valid JSON: unexpected end of JSON input`},
-		{"cut off", "{\n\"key_id\":\"k\"", `line 2: is not valid JSON: unexpected end of JSON input`},
-		{"data after it", `{"key_id":"k"}{}`, `line 1: is not valid JSON: invalid character '{' after top-level value`},
-		{"not an object", "\n[1]", `line 2: a record must be an object`},
-		{"null", `null`, `line 1: a record must be an object`},
-		{"not UTF-8", "{\"key_id\":\"k\",\"account\":\"\xff\"}", `line 1: a record must be valid UTF-8`},
-
-		{"no key ID", "\n{\"account\":\"a\"}", `line 2, field "key_id": is missing`},
-		{"empty key ID", `{"key_id":""}`, `line 1, field "key_id": must have 1 to 128 letters, digits and "._:-", a letter or digit first`},
-		{"long key ID", `{"key_id":"` + strings.Repeat("k", 129) + `"}`, `line 1, field "key_id": must have 1 to 128 letters, digits and "._:-", a letter or digit first`},
-		{"key ID with a space", `{"key_id":"a b"}`, `line 1, field "key_id": must have 1 to 128 letters, digits and "._:-", a letter or digit first`},
-		{"key ID with a letter beyond ASCII", `{"key_id":"š"}`, `line 1, field "key_id": must have 1 to 128 letters, digits and "._:-", a letter or digit first`},
-		{"key ID is a parent folder", `{"key_id":".."}`, `line 1, field "key_id": must have 1 to 128 letters, digits and "._:-", a letter or digit first`},
-		{"key ID is a number", `{"key_id":5}`, `line 1, field "key_id": must be a string`},
-
-		{"unknown field", with(`"colour":"red"`), `line 2, field "colour": is not a field of a record`},
-		{"field in another case", with(`"Mode":"live"`), `line 2: a field name is not a field of a record`},
-		{"unknown field that may be secret", with(`"s3cr3tvalue":1`), `line 2: a field name is not a field of a record`},
-		{"long unknown field", with(`"abcdefghijklmnopqrstuvwxyz":1`), `line 2: a field name is not a field of a record`},
-		{"digest", with(`"digest":"00"`), `line 2, field "digest": is not a field of a record`},
-		{"repeated field", with(`"mode":"live","mode":"live"`), `line 2, field "mode": is there twice`},
-		{"repeated field, escaped", with(`"mode":"live","mod\u0065":"live"`), `line 2, field "mode": is there twice`},
-		{"repeated key ID", with(`"key_id":"k"`), `line 2, field "key_id": is there twice`},
-
-		{"field key", with(`"key":"abc"`), `line 2, field "key": ` + plain},
-		{"field token", with(`"token":"abc"`), `line 2, field "token": ` + plain},
-		{"field secret", with(`"secret":"abc"`), `line 2, field "secret": ` + plain},
-		{"field api_key", with(`"API_Key":"abc"`), `line 2, field "API_Key": ` + plain},
-		{"key as a field name", with(`"` + key + `":1`), `line 2: a field name ` + plain},
-		{"key as key ID", `{"key_id":"` + key + `"}`, `line 1, field "key_id": ` + plain},
-		{"key as account", with(`"account":"` + key + `"`), `line 2, field "account": ` + plain},
-		{"key within text", with(`"env":"Bearer ` + key + `"`), `line 2, field "env": ` + plain},
-		{"key as scope", with(`"scopes":["` + key + `"]`), `line 2, field "scopes": holds an element that ` + plain},
-		{"key as resource name", with(`"resources":{"` + key + `":[]}`), `line 2, field "resources": holds a name that ` + plain},
-		{"key as resource value", with(`"resources":{"p":["` + key + `"]}`), `line 2, field "resources": holds a value that holds an element that ` + plain},
-		{"key as limit", with(`"limits":{"key":"` + key + `"}`), `line 2, field "limits": holds a value that ` + plain},
-		{"key as mode", with(`"mode":"iak_x"`), `line 2, field "mode": ` + plain},
-		{"key as time", with(`"created_at":"iak_x"`), `line 2, field "created_at": ` + plain},
-		{"escaped key", with(`"account":"\u0069ak_x"`), `line 2, field "account": ` + plain},
-
-		{"account null", with(`"account":null`), `line 2, field "account": must be a string`},
-		{"account empty", with(`"account":""`), `line 2, field "account": must have 1 to 256 bytes`},
-		{"account long", with(`"account":"` + strings.Repeat("a", 257) + `"`), `line 2, field "account": must have 1 to 256 bytes`},
-		{"account with a line end", with(`"account":"a\nb"`), `line 2, field "account": must have printable characters only`},
-		{"account with a lone surrogate", with(`"account":"\ud800"`), `line 2, field "account": must have printable characters only`},
-		{"account with an invisible character", with(`"account":"a\u200bb"`), `line 2, field "account": must have printable characters only`},
-		{"mode unknown", with(`"mode":"prod"`), `line 2, field "mode": must be live or test`},
-		{"mode is a number", with(`"mode":1`), `line 2, field "mode": must be a string`},
-		{"env is an object", with(`"env":{}`), `line 2, field "env": must be a string`},
-
-		{"scopes is a string", with(`"scopes":"a b"`), `line 2, field "scopes": must be an array of strings`},
-		{"scope with a space", with(`"scopes":["a b"]`), `line 2, field "scopes": holds an element that must be a scope (RFC 6749, section 3.3), without spaces and quotes`},
-		{"scope with a quote", with(`"scopes":["a\"b"]`), `line 2, field "scopes": holds an element that must be a scope (RFC 6749, section 3.3), without spaces and quotes`},
-		{"scope is null", with(`"scopes":["a",null]`), `line 2, field "scopes": holds an element that must be a string`},
-		{"resources is an array", with(`"resources":[]`), `line 2, field "resources": must be an object`},
-		{"resource is a string", with(`"resources":{"p":"p1"}`), `line 2, field "resources": holds a value that must be an array of strings`},
-		{"resource twice", with(`"resources":{"p":[],"p":[]}`), `line 2, field "resources": holds a name that is there twice`},
-		{"resource name empty", with(`"resources":{"":[]}`), `line 2, field "resources": holds a name that must have 1 to 128 letters, digits and "._:-", a letter or digit first`},
-		{"limits is a string", with(`"limits":"100/1m"`), `line 2, field "limits": must be an object`},
-		{"limit is a number", with(`"limits":{"key":100}`), `line 2, field "limits": holds a value that must be a string`},
-
-		{"limit is no rate", with(`"limits":{"key":"100"}`), `line 2, field "limits": holds a value that must be a rate such as 100/1m`},
-		{"limit of zero", with(`"limits":{"key":"0/1m"}`), `line 2, field "limits": holds a value that must be a rate such as 100/1m`},
-
-		{"time without zone", with(`"expires_at":"2026-01-01T00:00:00"`), `line 2, field "expires_at": must be a time such as 2026-01-31T12:00:00Z (RFC 3339)`},
-		{"date alone", with(`"not_before":"2026-01-01"`), `line 2, field "not_before": must be a time such as 2026-01-31T12:00:00Z (RFC 3339)`},
-		{"time as Unix seconds", with(`"revoked_at":1767225600`), `line 2, field "revoked_at": must be a string`},
-		{"time zero", with(`"revoked_at":"0001-01-01T00:00:00Z"`), `line 2, field "revoked_at": must be a time such as 2026-01-31T12:00:00Z (RFC 3339)`},
-		{"impossible day", with(`"created_at":"2026-02-30T00:00:00Z"`), `line 2, field "created_at": must be a time such as 2026-01-31T12:00:00Z (RFC 3339)`},
-		{"expires before it begins", with(`"not_before":"2026-01-02T00:00:00Z","expires_at":"2026-01-02T00:00:00Z"`), `line 1, field "expires_at": must be later than not_before`},
-		{"successor", with(`"successor":""`), `line 2, field "successor": must have 1 to 128 letters, digits and "._:-", a letter or digit first`},
-	}
-	for _, tt := range tests {
+	for _, tt := range malformedRecords {
 		t.Run(tt.name, func(t *testing.T) {
 			rec, err := ParseRecord([]byte(tt.in))
 			if err == nil {

@@ -59,7 +59,12 @@ func (f *Feed) Close() error {
 	return nil
 }
 
+// poll looks at the feed once. Without a login, which has a log of its own, there
+// is nothing to look at.
 func (f *Feed) poll(ctx context.Context) {
+	if f.vault.notReady() != nil {
+		return
+	}
 	ctx, cancel := context.WithTimeout(ctx, f.vault.opts.Timeout)
 	defer cancel()
 	doc, err := f.vault.read(ctx, f.vault.dataPath(changesPath))

@@ -9,6 +9,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/ingestauth/caddy-ingest-auth/config"
 )
 
 const (
@@ -21,7 +23,6 @@ const (
 var (
 	identifierForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$`)
 	scopeForm      = regexp.MustCompile(`^[!#-\[\]-~]{1,256}$`)
-	rateForm       = regexp.MustCompile(`^[1-9][0-9]{0,8}/[1-9][0-9]{0,5}(ms|s|m|h|d)$`)
 )
 
 type field struct {
@@ -207,13 +208,13 @@ func readScope(value []byte) (string, error) {
 	return string(s), nil
 }
 
-// readRate checks the form of a rate.
+// readRate checks a rate and leaves it as it is written.
 func readRate(value []byte) (string, error) {
 	s, err := unquote(value)
 	if err != nil {
 		return "", err
 	}
-	if !rateForm.Match(s) {
+	if _, err := config.ParseRate(string(s)); err != nil {
 		return "", errors.New("must be a rate such as 100/1m")
 	}
 	return string(s), nil

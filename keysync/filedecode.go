@@ -148,7 +148,7 @@ func (f *fileDecoder) fail(field string, problem error) error {
 // syntax finds the line of a syntax error. The decoder counts its offset from
 // somewhere else, so the rest of the input is looked at once more.
 func (f *fileDecoder) syntax(err error) error {
-	if f.lines.err != nil && f.lines.err != io.EOF {
+	if f.lines.err != nil && !errors.Is(f.lines.err, io.EOF) {
 		return f.lines.err
 	}
 	if errors.Is(err, io.EOF) {

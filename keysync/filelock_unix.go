@@ -13,7 +13,7 @@ import (
 // lockFile takes the lock file at path, and waits while somebody else has it.
 // The lock ends with the process at the latest; the file stays.
 func lockFile(ctx context.Context, path string) (unlock func() error, err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // whoever runs the program names the file
 	if err != nil {
 		return nil, err
 	}

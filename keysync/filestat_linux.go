@@ -16,7 +16,8 @@ type fileVersion struct {
 func versionOf(info fs.FileInfo) fileVersion {
 	v := fileVersion{size: info.Size(), modified: info.ModTime().UnixNano()}
 	if s, ok := info.Sys().(*syscall.Stat_t); ok {
-		v.device, v.inode, v.changed = uint64(s.Dev), s.Ino, s.Ctim.Nano()
+		v.device = uint64(s.Dev) //nolint:unconvert // 32 bits wide on some platforms
+		v.inode, v.changed = s.Ino, s.Ctim.Nano()
 	}
 	return v
 }

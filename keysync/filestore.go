@@ -116,7 +116,7 @@ func indexOf(entries []Entry, d Digest) int {
 
 // read returns the entries in the file, in order; none if there is no file.
 func (s *FileStore) read() ([]Entry, error) {
-	file, err := os.Open(s.path)
+	file, err := os.Open(s.path) //nolint:gosec // whoever runs the program names the file
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -175,7 +175,7 @@ func writeEntries(path string, entries []Entry) error {
 		return err
 	}
 	mode := fs.FileMode(0o600)
-	if info, err := os.Stat(path); err == nil {
+	if info, err := os.Stat(path); err == nil { //nolint:gosec // whoever runs the program names the file
 		mode = info.Mode().Perm()
 	}
 	if err := replaceFile(path, content, mode); err != nil {
@@ -215,7 +215,7 @@ func replaceFile(path string, content []byte, mode fs.FileMode) error {
 	if err != nil {
 		return err
 	}
-	if err := os.Rename(f.Name(), path); err != nil {
+	if err := os.Rename(f.Name(), path); err != nil { //nolint:gosec // whoever runs the program names the file
 		return err
 	}
 	syncFolder(filepath.Dir(path))
@@ -224,7 +224,7 @@ func replaceFile(path string, content []byte, mode fs.FileMode) error {
 
 // syncFolder makes a rename last through a crash where the system can do that.
 func syncFolder(path string) {
-	if d, err := os.Open(path); err == nil {
+	if d, err := os.Open(path); err == nil { //nolint:gosec // whoever runs the program names the file
 		_ = d.Sync()
 		_ = d.Close()
 	}

@@ -23,138 +23,147 @@ func testEntry(i int) Entry {
 
 // storeTests are what every Store must do.
 func storeTests(t *testing.T, open func(t *testing.T) Store) {
-	ctx := t.Context()
-	t.Run("create, look up, find, list", func(t *testing.T) {
-		s := open(t)
-		if got := collectEntries(t, s); len(got) != 0 {
-			t.Errorf("a new store has %d entries", len(got))
+	for name, test := range map[string]func(t *testing.T, s Store){
+		"create, look up, find, list":  storeCreates,
+		"create what is there":         storeLeavesWhatIsThere,
+		"key ID taken":                 storeRefusesTakenKeyID,
+		"malformed record":             storeRefusesMalformedRecord,
+		"update":                       storeUpdates,
+		"writers at once lose nothing": storeTakesManyWriters,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, open(t)) })
+	}
+}
+
+func storeCreates(t *testing.T, s Store) {
+	if got := collectEntries(t, s); len(got) != 0 {
+		t.Errorf("a new store has %d entries", len(got))
+	}
+	var want []Entry
+	for i := range 5 {
+		want = append(want, testEntry(i))
+	}
+	existing, err := s.Create(t.Context(), want...)
+	if len(existing) != 0 || err != nil {
+		t.Fatalf("Create = %v, %v", existing, err)
+	}
+	if d := cmp.Diff(byDigest(want), byDigest(collectEntries(t, s))); d != "" {
+		t.Errorf("list (-want +got)\n%s", d)
+	}
+	for _, e := range want {
+		rec, err := s.Lookup(t.Context(), e.Digest)
+		if d := cmp.Diff(e.Record, rec); d != "" || err != nil {
+			t.Errorf("Lookup: %v\n%s", err, d)
 		}
-		var want []Entry
-		for i := range 5 {
-			want = append(want, testEntry(i))
+		found, err := s.Find(t.Context(), e.Record.KeyID)
+		if d := cmp.Diff(e, found); d != "" || err != nil {
+			t.Errorf("Find: %v\n%s", err, d)
 		}
-		existing, err := s.Create(ctx, want...)
-		if len(existing) != 0 || err != nil {
-			t.Fatalf("Create = %v, %v", existing, err)
+	}
+	for _, id := range []string{"key_none", "", "../key_1", "ids/key_1"} {
+		if _, err := s.Find(t.Context(), id); !errors.Is(err, ErrUnknown) {
+			t.Errorf("Find(%q) = %v, want ErrUnknown", id, err)
 		}
-		if d := cmp.Diff(byDigest(want), byDigest(collectEntries(t, s))); d != "" {
-			t.Errorf("list (-want +got)\n%s", d)
+	}
+	if _, err := s.Lookup(t.Context(), testDigest(99)); !errors.Is(err, ErrUnknown) {
+		t.Errorf("Lookup of nothing = %v", err)
+	}
+}
+
+func storeLeavesWhatIsThere(t *testing.T, s Store) {
+	mustCreate(t, s, testEntry(1))
+	changed := testEntry(1)
+	changed.Record.Account = "other"
+	existing, err := s.Create(t.Context(), changed, testEntry(2))
+	if err != nil || len(existing) != 1 || existing[0] != testDigest(1) {
+		t.Errorf("Create = %v, %v", existing, err)
+	}
+	if d := cmp.Diff(byDigest([]Entry{testEntry(1), testEntry(2)}), byDigest(collectEntries(t, s))); d != "" {
+		t.Errorf("(-want +got)\n%s", d)
+	}
+}
+
+func storeRefusesTakenKeyID(t *testing.T, s Store) {
+	mustCreate(t, s, testEntry(1))
+	other := Entry{Digest: testDigest(2), Record: testEntry(1).Record}
+	if _, err := s.Create(t.Context(), other); !errors.Is(err, ErrKeyIDTaken) {
+		t.Errorf("error %v, want ErrKeyIDTaken", err)
+	}
+	if n := len(collectEntries(t, s)); n != 1 {
+		t.Errorf("%d entries", n)
+	}
+}
+
+func storeRefusesMalformedRecord(t *testing.T, s Store) {
+	key, err := NewKey(ModeLive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Create(t.Context(), Entry{Digest: testDigest(1), Record: &Record{KeyID: "key_1", Account: key}})
+	if err == nil || strings.Contains(err.Error(), key) {
+		t.Errorf("error %v", err)
+	}
+	if n := len(collectEntries(t, s)); n != 0 {
+		t.Errorf("%d entries", n)
+	}
+}
+
+func storeUpdates(t *testing.T, s Store) {
+	mustCreate(t, s, testEntry(1), testEntry(2))
+	revoked := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	rec, err := s.Update(t.Context(), testDigest(1), func(r *Record) error {
+		r.RevokedAt = revoked
+		return nil
+	})
+	if err != nil || !rec.RevokedAt.Equal(revoked) {
+		t.Fatalf("Update = %+v, %v", rec, err)
+	}
+	want := testEntry(1)
+	want.Record.RevokedAt = revoked
+	if d := cmp.Diff(byDigest([]Entry{want, testEntry(2)}), byDigest(collectEntries(t, s))); d != "" {
+		t.Errorf("(-want +got)\n%s", d)
+	}
+	stop := errors.New("stop")
+	for name, change := range map[string]func(*Record) error{
+		"error":      func(r *Record) error { r.Account = "x"; return stop },
+		"key ID":     func(r *Record) error { r.KeyID = "key_9"; return nil },
+		"bad record": func(r *Record) error { r.Mode = "x"; return nil },
+	} {
+		if _, err := s.Update(t.Context(), testDigest(2), change); err == nil || name == "error" && !errors.Is(err, stop) {
+			t.Errorf("%s: error %v", name, err)
 		}
-		for _, e := range want {
-			rec, err := s.Lookup(ctx, e.Digest)
-			if d := cmp.Diff(e.Record, rec); d != "" || err != nil {
-				t.Errorf("Lookup: %v\n%s", err, d)
+	}
+	if d := cmp.Diff(byDigest([]Entry{want, testEntry(2)}), byDigest(collectEntries(t, s))); d != "" {
+		t.Errorf("after failed updates (-want +got)\n%s", d)
+	}
+	if _, err := s.Update(t.Context(), testDigest(9), func(*Record) error { return nil }); !errors.Is(err, ErrUnknown) {
+		t.Errorf("Update of nothing = %v", err)
+	}
+}
+
+func storeTakesManyWriters(t *testing.T, s Store) {
+	mustCreate(t, s, testEntry(0))
+	var wg sync.WaitGroup
+	const n = 8
+	for i := range n {
+		wg.Go(func() {
+			if _, err := s.Create(t.Context(), testEntry(i+1)); err != nil {
+				t.Error(err)
 			}
-			found, err := s.Find(ctx, e.Record.KeyID)
-			if d := cmp.Diff(e, found); d != "" || err != nil {
-				t.Errorf("Find: %v\n%s", err, d)
-			}
-		}
-		for _, id := range []string{"key_none", "", "../key_1", "ids/key_1"} {
-			if _, err := s.Find(ctx, id); !errors.Is(err, ErrUnknown) {
-				t.Errorf("Find(%q) = %v, want ErrUnknown", id, err)
-			}
-		}
-		if _, err := s.Lookup(ctx, testDigest(99)); !errors.Is(err, ErrUnknown) {
-			t.Errorf("Lookup of nothing = %v", err)
-		}
-	})
-	t.Run("create what is there", func(t *testing.T) {
-		s := open(t)
-		mustCreate(t, s, testEntry(1))
-		changed := testEntry(1)
-		changed.Record.Account = "other"
-		existing, err := s.Create(ctx, changed, testEntry(2))
-		if err != nil || len(existing) != 1 || existing[0] != testDigest(1) {
-			t.Errorf("Create = %v, %v", existing, err)
-		}
-		if d := cmp.Diff(byDigest([]Entry{testEntry(1), testEntry(2)}), byDigest(collectEntries(t, s))); d != "" {
-			t.Errorf("(-want +got)\n%s", d)
-		}
-	})
-	t.Run("key ID taken", func(t *testing.T) {
-		s := open(t)
-		mustCreate(t, s, testEntry(1))
-		other := Entry{Digest: testDigest(2), Record: testEntry(1).Record}
-		if _, err := s.Create(ctx, other); !errors.Is(err, ErrKeyIDTaken) {
-			t.Errorf("error %v, want ErrKeyIDTaken", err)
-		}
-		if n := len(collectEntries(t, s)); n != 1 {
-			t.Errorf("%d entries", n)
-		}
-	})
-	t.Run("malformed record", func(t *testing.T) {
-		s := open(t)
-		key, err := NewKey(ModeLive)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = s.Create(ctx, Entry{Digest: testDigest(1), Record: &Record{KeyID: "key_1", Account: key}})
-		if err == nil || strings.Contains(err.Error(), key) {
-			t.Errorf("error %v", err)
-		}
-		if n := len(collectEntries(t, s)); n != 0 {
-			t.Errorf("%d entries", n)
-		}
-	})
-	t.Run("update", func(t *testing.T) {
-		s := open(t)
-		mustCreate(t, s, testEntry(1), testEntry(2))
-		revoked := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-		rec, err := s.Update(ctx, testDigest(1), func(r *Record) error {
-			r.RevokedAt = revoked
-			return nil
-		})
-		if err != nil || !rec.RevokedAt.Equal(revoked) {
-			t.Fatalf("Update = %+v, %v", rec, err)
-		}
-		want := testEntry(1)
-		want.Record.RevokedAt = revoked
-		if d := cmp.Diff(byDigest([]Entry{want, testEntry(2)}), byDigest(collectEntries(t, s))); d != "" {
-			t.Errorf("(-want +got)\n%s", d)
-		}
-		stop := errors.New("stop")
-		for name, change := range map[string]func(*Record) error{
-			"error":      func(r *Record) error { r.Account = "x"; return stop },
-			"key ID":     func(r *Record) error { r.KeyID = "key_9"; return nil },
-			"bad record": func(r *Record) error { r.Mode = "x"; return nil },
-		} {
-			if _, err := s.Update(ctx, testDigest(2), change); err == nil || name == "error" && !errors.Is(err, stop) {
-				t.Errorf("%s: error %v", name, err)
-			}
-		}
-		if d := cmp.Diff(byDigest([]Entry{want, testEntry(2)}), byDigest(collectEntries(t, s))); d != "" {
-			t.Errorf("after failed updates (-want +got)\n%s", d)
-		}
-		if _, err := s.Update(ctx, testDigest(9), func(*Record) error { return nil }); !errors.Is(err, ErrUnknown) {
-			t.Errorf("Update of nothing = %v", err)
-		}
-	})
-	t.Run("writers at once lose nothing", func(t *testing.T) {
-		s := open(t)
-		mustCreate(t, s, testEntry(0))
-		var wg sync.WaitGroup
-		const n = 8
-		for i := range n {
-			wg.Go(func() {
-				if _, err := s.Create(ctx, testEntry(i+1)); err != nil {
-					t.Error(err)
-				}
-				_, err := s.Update(ctx, testDigest(0), func(r *Record) error {
-					r.Scopes = append(r.Scopes, fmt.Sprintf("s%d", i))
-					return nil
-				})
-				if err != nil {
-					t.Error(err)
-				}
+			_, err := s.Update(t.Context(), testDigest(0), func(r *Record) error {
+				r.Scopes = append(r.Scopes, fmt.Sprintf("s%d", i))
+				return nil
 			})
-		}
-		wg.Wait()
-		got := byDigest(collectEntries(t, s))
-		if len(got) != n+1 || len(got[testDigest(0)].Scopes) != n {
-			t.Errorf("%d entries, scopes %v", len(got), got[testDigest(0)].Scopes)
-		}
-	})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	got := byDigest(collectEntries(t, s))
+	if len(got) != n+1 || len(got[testDigest(0)].Scopes) != n {
+		t.Errorf("%d entries, scopes %v", len(got), got[testDigest(0)].Scopes)
+	}
 }
 
 func mustCreate(t *testing.T, s Store, entries ...Entry) {
@@ -319,7 +328,7 @@ func TestFileStoreManyProcesses(t *testing.T) {
 		}
 	}
 	s := NewFileStore(path)
-	eventually(t, "200 entries", func() bool { return len(collectEntries(t, s)) > 200 })
+	eventually(t, "100 entries", func() bool { return len(collectEntries(t, s)) > 100 })
 	perProcess := map[int]int{}
 	last := map[int]int{}
 	for _, e := range collectEntries(t, s) {
@@ -338,7 +347,7 @@ func TestFileStoreManyProcesses(t *testing.T) {
 			t.Errorf("process %d wrote up to %d, %d are there", p, last[p], n)
 		}
 	}
-	eventually(t, "the reader has followed", func() bool { return reader.Len() > 200 })
+	eventually(t, "the reader has followed", func() bool { return reader.Len() > 100 })
 }
 
 // writeEntriesForever is what the other processes do.

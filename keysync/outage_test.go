@@ -119,6 +119,7 @@ const (
 // and comes back. No key is taken for unknown, none is refused that is to be
 // served, and none is served past the ceiling.
 func TestOutageDrill(t *testing.T) {
+	t.Parallel()
 	slow := func(w http.ResponseWriter, r *http.Request) {
 		select {
 		case <-time.After(2 * time.Second):

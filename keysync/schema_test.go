@@ -4,9 +4,12 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/ingestauth/caddy-ingest-auth/config"
 )
 
 type schema struct {
@@ -65,7 +68,11 @@ func TestRecordSchema(t *testing.T) {
 	if err := json.Unmarshal(s.Properties["limits"].AdditionalProperties, &limit); err != nil {
 		t.Fatal(err)
 	}
-	check(t, "rate", limit.Pattern, rateForm.String())
+	pattern := regexp.MustCompile(limit.Pattern)
+	for _, rate := range []string{"1/1s", "100/1m", "5/500ms", "999999999/1h", "1/366d", "", "0/1m", "01/1m", "1/0s", "100", "100/m", "1/1.5s", "1000000000/1m", "1/1000000s", "1/1w", " 1/1s", "-1/1s"} {
+		_, err := config.ParseRate(rate)
+		check(t, "rate "+rate, pattern.MatchString(rate), err == nil)
+	}
 	for _, name := range []string{"created_at", "not_before", "expires_at", "revoked_at"} {
 		check(t, name, s.Properties[name].Ref, "#/$defs/time")
 	}

@@ -192,7 +192,7 @@ func (v *Vault) get(ctx context.Context, path string) (*document, error) {
 	if resp != nil {
 		defer resp.Body.Close()
 	}
-	if isStatus(err, http.StatusForbidden) {
+	if isDenied(err) {
 		v.suspectToken()
 	}
 	if err != nil {

@@ -111,107 +111,131 @@ func TestVaultStore(t *testing.T) {
 
 func TestVaultLookup(t *testing.T) {
 	s := startVault(t)
-	v, logs := openVault(t, rootOptions(s))
+	for name, test := range map[string]func(t *testing.T, s *vaulttest.Server, v *Vault, logs *observer.ObservedLogs){
+		"all fields":               lookupAllFields,
+		"unknown":                  lookupUnknown,
+		"deleted, back, destroyed": lookupDeleted,
+		"malformed":                lookupMalformed,
+		"search without an index":  findWithoutIndex,
+	} {
+		t.Run(name, func(t *testing.T) {
+			opts := rootOptions(s)
+			opts.Prefix = "ingest/" + strings.ReplaceAll(strings.ReplaceAll(name, ",", ""), " ", "-")
+			v, logs := openVault(t, opts)
+			test(t, s, v, logs)
+		})
+	}
+}
+
+// kvPath returns the path of a record below the mount.
+func (v *Vault) kvPath(d Digest) string {
+	return strings.TrimPrefix(v.recordPath(d), v.opts.Mount+"/data/")
+}
+
+// putByHand writes a document as a tool does that knows nothing of the change
+// feed, the index and the schema.
+func putByHand(t *testing.T, s *vaulttest.Server, v *Vault, d Digest, data map[string]any) {
+	t.Helper()
+	if _, err := s.Client().KVv2(v.opts.Mount).Put(t.Context(), v.kvPath(d), data); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func lookupAllFields(t *testing.T, _ *vaulttest.Server, v *Vault, _ *observer.ObservedLogs) {
+	want, err := ParseRecord([]byte(fullRecord))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustCreate(t, v, Entry{testDigest(1), want})
+	got, err := v.Lookup(t.Context(), testDigest(1))
+	if d := cmp.Diff(want, got); d != "" || err != nil {
+		t.Errorf("%v (-want +got)\n%s", err, d)
+	}
+	if v.recordPath(testDigest(1)) != "secret/data/"+v.opts.Prefix+"/"+testDigest(1).String()[:2]+"/"+testDigest(1).String() {
+		t.Errorf("path %s", v.recordPath(testDigest(1)))
+	}
+}
+
+func lookupUnknown(t *testing.T, _ *vaulttest.Server, v *Vault, _ *observer.ObservedLogs) {
+	if err := lookup(t, v, testDigest(2)); !errors.Is(err, ErrUnknown) || errors.Is(err, ErrUnavailable) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func lookupDeleted(t *testing.T, s *vaulttest.Server, v *Vault, _ *observer.ObservedLogs) {
 	kv := s.Client().KVv2("secret")
-	path := func(d Digest) string { return strings.TrimPrefix(v.recordPath(d), "secret/data/") }
-	put := func(t *testing.T, d Digest, data map[string]any) {
-		t.Helper()
-		if _, err := kv.Put(t.Context(), path(d), data); err != nil {
-			t.Fatal(err)
+	d := testDigest(3)
+	mustCreate(t, v, testEntry(3))
+	if err := kv.Delete(t.Context(), v.kvPath(d)); err != nil {
+		t.Fatal(err)
+	}
+	if err := lookup(t, v, d); !errors.Is(err, ErrUnknown) {
+		t.Errorf("deleted: error %v", err)
+	}
+	if _, err := v.Update(t.Context(), d, func(*Record) error { return nil }); !errors.Is(err, ErrUnknown) {
+		t.Errorf("update of a deleted record: %v", err)
+	}
+	mustCreate(t, v, testEntry(3))
+	if err := lookup(t, v, d); err != nil {
+		t.Errorf("created again: error %v", err)
+	}
+	if err := kv.Destroy(t.Context(), v.kvPath(d), []int{1, 2}); err != nil {
+		t.Fatal(err)
+	}
+	if err := lookup(t, v, d); !errors.Is(err, ErrUnknown) {
+		t.Errorf("destroyed: error %v", err)
+	}
+	for e, err := range v.List(t.Context()) {
+		if e.Digest == d || err != nil {
+			t.Errorf("listed: %v, %v", e, err)
 		}
 	}
+}
 
-	t.Run("all fields", func(t *testing.T) {
-		want, err := ParseRecord([]byte(fullRecord))
-		if err != nil {
-			t.Fatal(err)
-		}
-		mustCreate(t, v, Entry{testDigest(1), want})
-		got, err := v.Lookup(t.Context(), testDigest(1))
-		if d := cmp.Diff(want, got); d != "" || err != nil {
-			t.Errorf("%v (-want +got)\n%s", err, d)
-		}
-		if v.recordPath(testDigest(1)) != "secret/data/ingest/keys/"+testDigest(1).String()[:2]+"/"+testDigest(1).String() {
-			t.Errorf("path %s", v.recordPath(testDigest(1)))
-		}
-	})
-	t.Run("unknown", func(t *testing.T) {
-		if err := lookup(t, v, testDigest(2)); !errors.Is(err, ErrUnknown) || errors.Is(err, ErrUnavailable) {
+func lookupMalformed(t *testing.T, s *vaulttest.Server, v *Vault, logs *observer.ObservedLogs) {
+	d := testDigest(4)
+	putByHand(t, s, v, d, map[string]any{"key_id": "key_4", "color": "topsecret"})
+	for range 3 {
+		err := lookup(t, v, d)
+		if !errors.Is(err, ErrUnusable) || !errors.Is(err, ErrUnavailable) || errors.Is(err, ErrUnknown) {
 			t.Errorf("error %v", err)
 		}
-	})
-	t.Run("deleted, back, destroyed", func(t *testing.T) {
-		d := testDigest(3)
-		mustCreate(t, v, testEntry(3))
-		if err := kv.Delete(t.Context(), path(d)); err != nil {
-			t.Fatal(err)
+		if text := err.Error(); !strings.Contains(text, v.recordPath(d)) || !strings.Contains(text, `"color"`) || strings.Contains(text, "topsecret") {
+			t.Errorf("error %v", err)
 		}
-		if err := lookup(t, v, d); !errors.Is(err, ErrUnknown) {
-			t.Errorf("deleted: error %v", err)
+	}
+	entries := logs.FilterMessageSnippet("record cannot be used").All()
+	if len(entries) != 1 || entries[0].ContextMap()["field"] != "color" || entries[0].ContextMap()["path"] != v.recordPath(d) {
+		t.Errorf("logged %v", entries)
+	}
+	putByHand(t, s, v, d, map[string]any{"key_id": "key_4", "mode": 5})
+	_ = lookup(t, v, d)
+	if n := logs.FilterMessageSnippet("record cannot be used").Len(); n != 2 {
+		t.Errorf("%d log entries after a change, want 2", n)
+	}
+	if n := v.UnusableRecords(); n != 4 {
+		t.Errorf("counted %d, want 4", n)
+	}
+	var listed error
+	for e, err := range v.List(t.Context()) {
+		if e.Digest == d {
+			listed = err
 		}
-		if _, err := v.Update(t.Context(), d, func(*Record) error { return nil }); !errors.Is(err, ErrUnknown) {
-			t.Errorf("update of a deleted record: %v", err)
-		}
-		mustCreate(t, v, testEntry(3))
-		if err := lookup(t, v, d); err != nil {
-			t.Errorf("created again: error %v", err)
-		}
-		if err := kv.Destroy(t.Context(), path(d), []int{1, 2}); err != nil {
-			t.Fatal(err)
-		}
-		if err := lookup(t, v, d); !errors.Is(err, ErrUnknown) {
-			t.Errorf("destroyed: error %v", err)
-		}
-		for e, err := range v.List(t.Context()) {
-			if e.Digest == d || err != nil {
-				t.Errorf("listed: %v, %v", e, err)
-			}
-		}
-	})
-	t.Run("malformed", func(t *testing.T) {
-		d := testDigest(4)
-		put(t, d, map[string]any{"key_id": "key_4", "color": "topsecret"})
-		for range 3 {
-			err := lookup(t, v, d)
-			if !errors.Is(err, ErrUnusable) || !errors.Is(err, ErrUnavailable) || errors.Is(err, ErrUnknown) {
-				t.Errorf("error %v", err)
-			}
-			if text := err.Error(); !strings.Contains(text, v.recordPath(d)) || !strings.Contains(text, `"color"`) || strings.Contains(text, "topsecret") {
-				t.Errorf("error %v", err)
-			}
-		}
-		entries := logs.FilterMessageSnippet("record cannot be used").All()
-		if len(entries) != 1 || entries[0].ContextMap()["field"] != "color" || entries[0].ContextMap()["path"] != v.recordPath(d) {
-			t.Errorf("logged %v", entries)
-		}
-		put(t, d, map[string]any{"key_id": "key_4", "mode": 5})
-		_ = lookup(t, v, d)
-		if n := logs.FilterMessageSnippet("record cannot be used").Len(); n != 2 {
-			t.Errorf("%d log entries after a change, want 2", n)
-		}
-		if n := v.UnusableRecords(); n != 4 {
-			t.Errorf("counted %d, want 4", n)
-		}
-		var listed error
-		for e, err := range v.List(t.Context()) {
-			if e.Digest == d {
-				listed = err
-			}
-		}
-		if !errors.Is(listed, ErrUnusable) {
-			t.Errorf("listed with %v", listed)
-		}
-		if _, err := v.Update(t.Context(), d, func(*Record) error { return nil }); !errors.Is(err, ErrUnusable) {
-			t.Errorf("update of a malformed record: %v", err)
-		}
-	})
-	t.Run("search without an index", func(t *testing.T) {
-		d := testDigest(5)
-		put(t, d, map[string]any{"key_id": "key_by_hand"})
-		if e, err := v.Find(t.Context(), "key_by_hand"); e.Digest != d || err != nil {
-			t.Errorf("found %v, %v", e.Digest, err)
-		}
-	})
+	}
+	if !errors.Is(listed, ErrUnusable) {
+		t.Errorf("listed with %v", listed)
+	}
+	if _, err := v.Update(t.Context(), d, func(*Record) error { return nil }); !errors.Is(err, ErrUnusable) {
+		t.Errorf("update of a malformed record: %v", err)
+	}
+}
+
+func findWithoutIndex(t *testing.T, s *vaulttest.Server, v *Vault, _ *observer.ObservedLogs) {
+	d := testDigest(5)
+	putByHand(t, s, v, d, map[string]any{"key_id": "key_by_hand"})
+	if e, err := v.Find(t.Context(), "key_by_hand"); e.Digest != d || err != nil {
+		t.Errorf("found %v, %v", e.Digest, err)
+	}
 }
 
 func TestVaultLeastPrivilege(t *testing.T) {
@@ -245,7 +269,7 @@ func TestVaultLeastPrivilege(t *testing.T) {
 				"list":    func() error { _, err := v.Find(t.Context(), "key_none"); return err }(),
 				"outside": func() error { _, err := v.current(t.Context(), "secret/data/other"); return err }(),
 			} {
-				if !isStatus(err, http.StatusForbidden) {
+				if !isDenied(err) {
 					t.Errorf("%s: error %v, want a denial", what, err)
 				} else if !strings.Contains(err.Error(), "policy allows this path") {
 					t.Errorf("%s: error %v does not help", what, err)

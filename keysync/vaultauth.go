@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -50,7 +49,7 @@ func (t tokenLogin) login(ctx context.Context, c *api.Client) (grant, error) {
 	}
 	c.SetToken(string(token))
 	self, err := c.Auth().Token().LookupSelfWithContext(ctx)
-	if isStatus(err, http.StatusForbidden) {
+	if isDenied(err) {
 		// The policy may forbid just this. What follows shows whether the token
 		// is good.
 		return grant{token: token}, nil

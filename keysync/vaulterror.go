@@ -70,10 +70,10 @@ func advice(r *api.ResponseError) string {
 	return ""
 }
 
-// isStatus reports whether Vault answered with a status code.
-func isStatus(err error, code int) bool {
+// isDenied reports whether Vault refuses the token, or its policy the request.
+func isDenied(err error) bool {
 	r, ok := errors.AsType[*api.ResponseError](err)
-	return ok && r.StatusCode == code
+	return ok && r.StatusCode == http.StatusForbidden
 }
 
 // isAbsent reports whether Vault says that nothing is stored at a path. A mount

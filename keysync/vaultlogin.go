@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"os"
 	"time"
 
@@ -85,7 +84,7 @@ func (v *Vault) checkMount(ctx context.Context, c *api.Client) error {
 	if resp != nil {
 		defer resp.Body.Close()
 	}
-	if isStatus(err, http.StatusForbidden) {
+	if isDenied(err) {
 		v.usable.Store(false)
 		return fmt.Errorf("%w; or there is no such mount", explain(err, doing))
 	}
@@ -191,7 +190,7 @@ func (v *Vault) keep(ctx context.Context, g grant) {
 func (v *Vault) tokenAccepted(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
 	defer cancel()
-	return !isStatus(v.checkMount(ctx, v.client), http.StatusForbidden)
+	return !isDenied(v.checkMount(ctx, v.client))
 }
 
 // timerFor fires when a token should be renewed; never for one without end.

@@ -137,94 +137,108 @@ func TestVaultAppRole(t *testing.T) {
 	roleID := s.AppRoleLogin("gateway", map[string]any{
 		"token_policies": "gateway", "token_ttl": "2s", "token_max_ttl": "4s",
 	})
-	t.Run("renewed, and logged in again at the end", func(t *testing.T) {
-		t.Parallel()
-		secretID := s.SecretID("gateway", false)
-		opts := rootOptions(s)
-		opts.Auth = VaultAuth{Method: VaultAppRole, Role: roleID, SecretID: Secret(secretID)}
-		v, logs := openVault(t, opts)
-		token := v.client.Token()
-		staysGood(t, v, 6*time.Second)
-		if v.client.Token() == token {
-			t.Error("the token is used past its end")
-		}
-		noSecrets(t, logs, secretID, token)
-	})
-	t.Run("token revoked in mid-flight", func(t *testing.T) {
-		t.Parallel()
-		opts := rootOptions(s)
-		opts.Auth = VaultAuth{Method: VaultAppRole, Role: roleID, File: secretFile(t, s.SecretID("gateway", false)+"\n")}
-		v, _ := openVault(t, opts)
-		if err := s.Client().Auth().Token().RevokeTree(v.client.Token()); err != nil {
-			t.Fatal(err)
-		}
-		if err := lookup(t, v, testDigest(1)); !errors.Is(err, ErrUnavailable) {
-			t.Errorf("right after: %v", err)
-		}
-		comesBack(t, v)
-	})
-	t.Run("wrapped secret ID", func(t *testing.T) {
-		t.Parallel()
-		opts := rootOptions(s)
-		opts.Auth = VaultAuth{Method: VaultAppRole, Role: roleID, File: secretFile(t, s.SecretID("gateway", true)), Wrapped: true}
-		v, _ := openVault(t, opts)
-		token := v.client.Token()
-		staysGood(t, v, 5*time.Second)
-		if v.client.Token() == token {
-			t.Error("not logged in again with the unwrapped secret ID")
-		}
-	})
-	t.Run("wrapped secret ID used by somebody else", func(t *testing.T) {
-		t.Parallel()
-		wrapped := s.SecretID("gateway", true)
-		c := s.Client()
-		if _, err := c.Logical().Unwrap(wrapped); err != nil {
-			t.Fatal(err)
-		}
-		opts := rootOptions(s)
-		opts.Auth = VaultAuth{Method: VaultAppRole, Role: roleID, SecretID: Secret(wrapped), Wrapped: true}
-		v, logs := newVault(t, opts)
-		if err := v.Wait(t.Context()); err == nil || !strings.Contains(err.Error(), "somebody else may have used it") {
-			t.Errorf("problem %v", err)
-		}
-		noSecrets(t, logs, wrapped)
-	})
-	t.Run("something else is wrapped", func(t *testing.T) {
-		t.Parallel()
-		c := s.Client()
-		c.SetWrappingLookupFunc(func(string, string) string { return "60s" })
-		secret, err := c.Logical().Write("sys/wrapping/wrap", map[string]any{"secret_id": "mine"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		opts := rootOptions(s)
-		opts.Auth = VaultAuth{Method: VaultAppRole, Role: roleID, SecretID: Secret(secret.WrapInfo.Token), Wrapped: true}
-		v, _ := newVault(t, opts)
-		if err := v.Wait(t.Context()); err == nil || !strings.Contains(err.Error(), "somebody may have replaced it") {
-			t.Errorf("problem %v", err)
-		}
-	})
-	t.Run("bad secret ID, then a good one", func(t *testing.T) {
-		t.Parallel()
-		opts := rootOptions(s)
-		opts.Auth = VaultAuth{Method: VaultAppRole, Role: roleID, File: secretFile(t, "not-a-secret-id")}
-		v, logs := newVault(t, opts)
-		if err := v.Wait(t.Context()); err == nil {
-			t.Error("logged in")
-		}
-		vaulttest.WriteFile(t, opts.Auth.File, s.SecretID("gateway", false))
-		comesBack(t, v)
-		noSecrets(t, logs, "not-a-secret-id")
-	})
-	t.Run("other mount", func(t *testing.T) {
-		t.Parallel()
-		opts := rootOptions(s)
-		opts.Auth = VaultAuth{Method: VaultAppRole, Mount: "elsewhere", Role: roleID, SecretID: Secret(s.SecretID("gateway", false))}
-		v, _ := newVault(t, opts)
-		if err := v.Wait(t.Context()); err == nil {
-			t.Error("logged in")
-		}
-	})
+	for name, test := range map[string]func(t *testing.T, s *vaulttest.Server, roleID string){
+		"renewed, and logged in again at the end": appRoleRenewed,
+		"token revoked in mid-flight":             appRoleTokenRevoked,
+		"wrapped secret ID":                       appRoleWrapped,
+		"wrapped secret ID used by somebody else": appRoleWrappedAndUsed,
+		"something else is wrapped":               appRoleWrappedSomethingElse,
+		"bad secret ID, then a good one":          appRoleBadThenGood,
+		"other mount":                             appRoleOtherMount,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, s, roleID)
+		})
+	}
+}
+
+func appRoleRenewed(t *testing.T, s *vaulttest.Server, roleID string) {
+	secretID := s.SecretID("gateway", false)
+	opts := rootOptions(s)
+	opts.Auth = VaultAuth{Method: VaultAppRole, Role: roleID, SecretID: Secret(secretID)}
+	v, logs := openVault(t, opts)
+	token := v.client.Token()
+	staysGood(t, v, 6*time.Second)
+	if v.client.Token() == token {
+		t.Error("the token is used past its end")
+	}
+	noSecrets(t, logs, secretID, token)
+}
+
+func appRoleTokenRevoked(t *testing.T, s *vaulttest.Server, roleID string) {
+	opts := rootOptions(s)
+	opts.Auth = VaultAuth{Method: VaultAppRole, Role: roleID, File: secretFile(t, s.SecretID("gateway", false)+"\n")}
+	v, _ := openVault(t, opts)
+	if err := s.Client().Auth().Token().RevokeTree(v.client.Token()); err != nil {
+		t.Fatal(err)
+	}
+	if err := lookup(t, v, testDigest(1)); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("right after: %v", err)
+	}
+	comesBack(t, v)
+}
+
+func appRoleWrapped(t *testing.T, s *vaulttest.Server, roleID string) {
+	opts := rootOptions(s)
+	opts.Auth = VaultAuth{Method: VaultAppRole, Role: roleID, File: secretFile(t, s.SecretID("gateway", true)), Wrapped: true}
+	v, _ := openVault(t, opts)
+	token := v.client.Token()
+	staysGood(t, v, 5*time.Second)
+	if v.client.Token() == token {
+		t.Error("not logged in again with the unwrapped secret ID")
+	}
+}
+
+func appRoleWrappedAndUsed(t *testing.T, s *vaulttest.Server, roleID string) {
+	wrapped := s.SecretID("gateway", true)
+	c := s.Client()
+	if _, err := c.Logical().Unwrap(wrapped); err != nil {
+		t.Fatal(err)
+	}
+	opts := rootOptions(s)
+	opts.Auth = VaultAuth{Method: VaultAppRole, Role: roleID, SecretID: Secret(wrapped), Wrapped: true}
+	v, logs := newVault(t, opts)
+	if err := v.Wait(t.Context()); err == nil || !strings.Contains(err.Error(), "somebody else may have used it") {
+		t.Errorf("problem %v", err)
+	}
+	noSecrets(t, logs, wrapped)
+}
+
+func appRoleWrappedSomethingElse(t *testing.T, s *vaulttest.Server, roleID string) {
+	c := s.Client()
+	c.SetWrappingLookupFunc(func(string, string) string { return "60s" })
+	secret, err := c.Logical().Write("sys/wrapping/wrap", map[string]any{"secret_id": "mine"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts := rootOptions(s)
+	opts.Auth = VaultAuth{Method: VaultAppRole, Role: roleID, SecretID: Secret(secret.WrapInfo.Token), Wrapped: true}
+	v, _ := newVault(t, opts)
+	if err := v.Wait(t.Context()); err == nil || !strings.Contains(err.Error(), "somebody may have replaced it") {
+		t.Errorf("problem %v", err)
+	}
+}
+
+func appRoleBadThenGood(t *testing.T, s *vaulttest.Server, roleID string) {
+	opts := rootOptions(s)
+	opts.Auth = VaultAuth{Method: VaultAppRole, Role: roleID, File: secretFile(t, "not-a-secret-id")}
+	v, logs := newVault(t, opts)
+	if err := v.Wait(t.Context()); err == nil {
+		t.Error("logged in")
+	}
+	vaulttest.WriteFile(t, opts.Auth.File, s.SecretID("gateway", false))
+	comesBack(t, v)
+	noSecrets(t, logs, "not-a-secret-id")
+}
+
+func appRoleOtherMount(t *testing.T, s *vaulttest.Server, roleID string) {
+	opts := rootOptions(s)
+	opts.Auth = VaultAuth{Method: VaultAppRole, Mount: "elsewhere", Role: roleID, SecretID: Secret(s.SecretID("gateway", false))}
+	v, _ := newVault(t, opts)
+	if err := v.Wait(t.Context()); err == nil {
+		t.Error("logged in")
+	}
 }
 
 // A login whose policy is of no use leaves no tokens behind.
@@ -277,30 +291,34 @@ func TestVaultKubernetes(t *testing.T) {
 		t.Error("the token is used past its end")
 	}
 	noSecrets(t, logs, first, second, token, v.client.Token())
+}
 
-	t.Run("another service account", func(t *testing.T) {
-		opts.Auth.File = secretFile(t, k.Issue(t, "ingest", "other"))
-		v, _ := newVault(t, opts)
-		if err := v.Wait(t.Context()); err == nil {
-			t.Error("logged in")
-		}
+func TestVaultKubernetesRefused(t *testing.T) {
+	t.Parallel()
+	s := startVault(t)
+	k := vaulttest.StartKubernetes(t)
+	s.KubernetesLogin(k, "gateway", map[string]any{
+		"bound_service_account_names": "gateway", "bound_service_account_namespaces": "ingest", "token_policies": "gateway",
 	})
-	t.Run("a JWT that Kubernetes does not know", func(t *testing.T) {
-		opts.Auth.File = secretFile(t, first)
-		v, _ := newVault(t, opts)
-		if err := v.Wait(t.Context()); err == nil {
-			t.Error("logged in")
-		}
-	})
-	t.Run("no JWT", func(t *testing.T) {
-		for _, file := range []string{filepath.Join(t.TempDir(), "none"), secretFile(t, " \n")} {
-			opts.Auth.File = file
+	ended := k.Issue(t, "ingest", "gateway")
+	k.Revoke(ended)
+	for name, tt := range map[string]struct{ file, want string }{
+		"another service account":   {secretFile(t, k.Issue(t, "ingest", "other")), "logging in: Vault answered 403"},
+		"another namespace":         {secretFile(t, k.Issue(t, "other", "gateway")), "logging in: Vault answered 403"},
+		"a JWT that has been ended": {secretFile(t, ended), "logging in: Vault answered 403"},
+		"no file":                   {filepath.Join(t.TempDir(), "none"), "reading the service account token"},
+		"empty file":                {secretFile(t, " \n"), "reading the service account token"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			opts := rootOptions(s)
+			opts.Auth = VaultAuth{Method: VaultKubernetes, Role: "gateway", File: tt.file}
 			v, _ := newVault(t, opts)
-			if err := v.Wait(t.Context()); err == nil || !strings.Contains(err.Error(), "reading the service account token") {
+			if err := v.Wait(t.Context()); err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("problem %v", err)
 			}
-		}
-	})
+		})
+	}
 }
 
 // The gateway starts while Vault is down, and is ready when Vault is.

@@ -92,7 +92,7 @@ type VaultAuth struct {
 	Wrapped bool
 }
 
-const serviceAccountToken = "/var/run/secrets/kubernetes.io/serviceaccount/token"
+const serviceAccountToken = "/var/run/secrets/kubernetes.io/serviceaccount/token" //nolint:gosec // a path, not a token
 
 // withDefaults also takes the leading and trailing slashes off paths.
 func (o VaultOptions) withDefaults() VaultOptions {

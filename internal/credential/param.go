@@ -35,7 +35,7 @@ func (p *Param) Value(raw string) (value string, ok bool, err error) {
 	switch {
 	case errors.Is(err, ErrMissing):
 		return "", false, nil
-	case err != nil || found.Malformed:
+	case err != nil || found.Malformed || s.blank:
 		return "", false, ErrQuery
 	}
 	return string(found.Key), true, nil

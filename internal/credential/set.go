@@ -28,6 +28,7 @@ func (f Found) Format(s fmt.State, _ rune) {
 // Set collects what one request holds. It is not safe for concurrent use.
 type Set struct {
 	found []Found
+	blank bool // an empty value was found, which counts as absent
 	arena arena
 
 	hits  []hit  // header names to look at
@@ -61,7 +62,7 @@ func (s *Set) huge() bool {
 func (s *Set) Reset() {
 	s.arena.wipe()
 	clear(s.found)
-	s.found = s.found[:0]
+	s.found, s.blank = s.found[:0], false
 	s.cuts = s.cuts[:0]
 	s.report.reset(0, 0)
 }
@@ -100,6 +101,7 @@ func (s *Set) One(first bool) (Found, error) {
 func (s *Set) add(location string, key []byte) {
 	switch {
 	case len(key) == 0:
+		s.blank = true
 	case validKey(key):
 		s.put(location, key, false)
 	default:

@@ -82,7 +82,23 @@ func (s *set) known(text []byte, start, end int) int {
 			return i
 		}
 	}
+	if s.isNoisy(text[start:end]) {
+		return start
+	}
 	return -1
+}
+
+// isNoisy reports whether name is that of a credential if only letters and digits
+// count: some backend may not mind the rest.
+func (s *set) isNoisy(name []byte) bool {
+	var buf [128]byte
+	bare := lettersOutsideEscapes(buf[:0], name)
+	for _, known := range s.letters {
+		if string(bare) == known {
+			return true
+		}
+	}
+	return false
 }
 
 func isWord(c byte) bool { return isAlphanumeric(c) || c == '_' || c == '-' }
@@ -94,7 +110,7 @@ func (s *set) isParameter(segment []byte) bool {
 		return false
 	}
 	var buf [128]byte
-	return s.names[string(canonical(buf[:0], name))]
+	return s.names[string(canonical(buf[:0], name))] || s.isNoisy(name)
 }
 
 // mentions reports whether text has a name in it in any way, with damaged escapes taken
@@ -107,14 +123,7 @@ func (s *set) mentions(text []byte) bool {
 			return true
 		}
 	}
-	cut := buf[:0]
-	for i := 0; i < len(text); i++ {
-		if text[i] == '%' {
-			i += 2
-			continue
-		}
-		cut = letters(cut, text[i:i+1])
-	}
+	cut := lettersOutsideEscapes(buf[:0], text)
 	for _, name := range s.letters {
 		if bytes.Contains(cut, []byte(name)) {
 			return true

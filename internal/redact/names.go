@@ -158,6 +158,19 @@ func letters(dst, text []byte) []byte {
 	return dst
 }
 
+// lettersOutsideEscapes is letters for a text whose percent-escapes count for
+// nothing, damaged or not.
+func lettersOutsideEscapes(dst, text []byte) []byte {
+	for i := 0; i < len(text); i++ {
+		if text[i] == '%' {
+			i += 2
+			continue
+		}
+		dst = letters(dst, text[i:i+1])
+	}
+	return dst
+}
+
 func isAlphanumeric(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }

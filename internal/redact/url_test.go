@@ -99,3 +99,13 @@ func TestURL(t *testing.T) {
 		})
 	}
 }
+
+func TestURLWithNoiseInNames(t *testing.T) {
+	n := NewNames()
+	for _, uri := range []string{"/x?(apiKey)=K", "/x?apiKey!=K", "/x?apiKey%ff=K", "/x?apiKey\u00ad=K", `/x?ap\iKey=K`, "/x?apiKey%E2%80%8B=K", "/x?a=1&apiKey*=K"} {
+		uri = strings.Replace(uri, "=K", "="+canary, 1)
+		if got := n.URL(uri); strings.Contains(got, canary) {
+			t.Errorf("URL(%q) = %q", uri, got)
+		}
+	}
+}

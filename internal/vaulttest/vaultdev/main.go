@@ -10,6 +10,10 @@
 // token lie beside the data.
 //
 // It is a module of its own because the dependencies of Vault are many and old.
+// It builds with Vault 1.13 (MPL-2.0), and to try another version with 1.21
+// (BUSL-1.1):
+//
+//	go build -modfile=vault-1.21.mod -tags=minimal,vault121 .
 package main
 
 import (
