@@ -41,6 +41,11 @@ bench-proxy: build ## Compare stock Caddy, the bare binary and the gate under lo
 	go build -trimpath -o bin/stockcaddy ./internal/bench/stockcaddy
 	go run ./internal/bench/proxy
 
+.PHONY: bench-limits
+bench-limits: ## Compare the gate with limits in Redis and in memory (needs redis-server)
+	go test -run '^$$' -bench 'LimitsThroughput' -benchtime 1x ./caddymodule
+	go test -run '^$$' -bench 'Gate(Header|Limited)$$' -benchmem ./caddymodule
+
 .PHONY: plugin
 plugin: ## Build the module into a stock Caddy from this checkout, as xcaddy does
 	@.ci/plugin

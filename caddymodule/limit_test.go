@@ -88,7 +88,9 @@ func TestLimitDimensions(t *testing.T) {
 		{"key", "limit 9/" + year + " by key", get("/", keyA), []gatetest.Request{get("/x", keyA)}, []gatetest.Request{get("/", keyB)}},
 		{
 			"account", "limit 9/" + year + " by account",
-			get("/", keyA), []gatetest.Request{get("/", keyB)}, []gatetest.Request{get("/", keyC), get("/", keyD)},
+			get("/", keyA),
+			[]gatetest.Request{get("/", keyB)},
+			[]gatetest.Request{get("/", keyC), get("/", keyD)},
 		},
 		{
 			"ip", "limit 9/" + year + " by ip", from(get("/", keyA), "192.0.2.1"),
@@ -112,15 +114,18 @@ func TestLimitDimensions(t *testing.T) {
 		},
 		{
 			"resource in the path", ds + "limit 9/" + year + " by ds", get("/v1/a/x", keyA),
-			[]gatetest.Request{get("/v1/a/y", keyC)}, []gatetest.Request{get("/v1/b/x", keyA)},
+			[]gatetest.Request{get("/v1/a/y", keyC)},
+			[]gatetest.Request{get("/v1/b/x", keyA)},
 		},
 		{
 			"resource in the query", "resource ds query id\nlimit 9/" + year + " by ds", get("/?id=1", keyA),
-			[]gatetest.Request{get("/?x=2&id=1", keyA)}, []gatetest.Request{get("/?id=2", keyA)},
+			[]gatetest.Request{get("/?x=2&id=1", keyA)},
+			[]gatetest.Request{get("/?id=2", keyA)},
 		},
 		{
 			"combination", ds + "limit 9/" + year + " by ds key", get("/v1/a/x", keyA),
-			[]gatetest.Request{get("/v1/a/y", keyA)}, []gatetest.Request{get("/v1/b/x", keyA), get("/v1/a/x", keyB)},
+			[]gatetest.Request{get("/v1/a/y", keyA)},
+			[]gatetest.Request{get("/v1/b/x", keyA), get("/v1/a/x", keyB)},
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

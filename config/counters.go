@@ -48,7 +48,7 @@ func (c Counters) validate() error {
 
 // validateRedisURL never quotes the URL: it may hold a password.
 func validateRedisURL(s string) error {
-	if isPlaceholder(s) {
+	if IsPlaceholder(s) {
 		return nil
 	}
 	scheme, rest, ok := strings.Cut(s, "://")
@@ -60,13 +60,6 @@ func validateRedisURL(s string) error {
 		return errors.New("counters: a URL with a user, a password, parameters or placeholders must not stand in the configuration; write {env.NAME} or {file.PATH} where the whole URL is")
 	}
 	return nil
-}
-
-// isPlaceholder reports whether s is nothing but a placeholder that says where a
-// secret is.
-func isPlaceholder(s string) bool {
-	known := strings.HasPrefix(s, "{env.") || strings.HasPrefix(s, "{file.")
-	return known && strings.IndexByte(s, '}') == len(s)-1
 }
 
 func (a *App) validateBufferMemory() error {

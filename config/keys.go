@@ -127,9 +127,11 @@ func (v Vault) validate() error {
 	return nil
 }
 
-// IsPlaceholder reports whether s says where a secret is, and is not the secret.
+// IsPlaceholder reports whether s is nothing but a placeholder that says where a
+// secret is.
 func IsPlaceholder(s string) bool {
-	return (strings.HasPrefix(s, "{env.") || strings.HasPrefix(s, "{file.")) && strings.HasSuffix(s, "}")
+	known := strings.HasPrefix(s, "{env.") || strings.HasPrefix(s, "{file.")
+	return known && strings.IndexByte(s, '}') == len(s)-1
 }
 
 func (c Cache) validate() error {

@@ -57,7 +57,7 @@ func TestReadWithinBudget(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			budget := NewBudget(tc.budget)
-			r := httptest.NewRequest("POST", "/", strings.NewReader(tc.body))
+			r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(tc.body))
 			if tc.coding != "" {
 				r.Header.Set("Content-Encoding", tc.coding)
 			}

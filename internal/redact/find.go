@@ -1,6 +1,9 @@
 package redact
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // pair is a credential name with a separator after it.
 type pair struct {
@@ -93,12 +96,7 @@ func (s *set) known(text []byte, start, end int) int {
 func (s *set) isNoisy(name []byte) bool {
 	var buf [128]byte
 	bare := lettersOutsideEscapes(buf[:0], name)
-	for _, known := range s.letters {
-		if string(bare) == known {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(s.letters, string(bare))
 }
 
 func isWord(c byte) bool { return isAlphanumeric(c) || c == '_' || c == '-' }
