@@ -215,7 +215,7 @@ func parseSign(d *caddyfile.Dispenser, a *App) error {
 //	    max_decoded <size>
 //	    max_ratio   <n>
 //	    max_items   <n>
-//	    limit          [<name>] <n>/<window> by <dimensions…> [cost body_items]
+//	    limit          [<name>] <n>/<window> by <dimensions…> [cost body_items [in <array>]]
 //	    limit_failures <n>/<window> by ip
 //	    limit_headers  ietf
 //	    in_flight      <n> by key|account

@@ -94,7 +94,7 @@ func (g *Gate) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("ingest_auth: %w", err)
 	}
 	g.limits = body.Limits{Body: int64(g.MaxBody), Decoded: int64(g.MaxDecoded), Ratio: g.MaxRatio, Budget: app.counters.memory.value}
-	g.limiter = newLimiter(&g.Gate, &app.counters)
+	g.limiter = newLimiter(&g.Gate, g.finder, &app.counters)
 	g.looksAtJSON = g.finder.LooksAtJSON() || countsItems(&g.Gate)
 	g.checksJSON = len(g.Require) > 0 || countsItems(&g.Gate)
 	g.grants = newGrantCache()
@@ -117,6 +117,7 @@ func (g *Gate) provisionFinder() error {
 			return err
 		}
 	}
+	o.Batches = batches(&g.Gate)
 	var err error
 	if g.finder, err = credential.New(o); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ingestauth/caddy-ingest-auth/config"
+	"github.com/ingestauth/caddy-ingest-auth/internal/credential"
 	"github.com/ingestauth/caddy-ingest-auth/internal/limit"
 )
 
@@ -39,9 +40,11 @@ type limiter struct {
 	counters limit.Counters
 	local    *localCounters
 	patterns string // of the paths that the gate takes resources from
+	finder   *credential.Finder
+	batches  []string // arrays in the body whose elements are counted
 }
 
-func newLimiter(g *config.Gate, shares *counterShares) *limiter {
+func newLimiter(g *config.Gate, finder *credential.Finder, shares *counterShares) *limiter {
 	if len(g.Limits) == 0 && g.LimitFailures == (config.Rate{}) && g.InFlight == (config.InFlight{}) {
 		return nil
 	}
@@ -52,6 +55,8 @@ func newLimiter(g *config.Gate, shares *counterShares) *limiter {
 		ietf:     g.LimitHeaders == "ietf",
 		counters: shares.requests(),
 		local:    shares.local.value,
+		finder:   finder,
+		batches:  batches(g),
 	}
 	var patterns []string
 	for _, r := range g.Resources {
@@ -61,6 +66,17 @@ func newLimiter(g *config.Gate, shares *counterShares) *limiter {
 	}
 	l.patterns = strings.Join(patterns, " ")
 	return l
+}
+
+// batches returns the arrays whose elements some limit counts.
+func batches(g *config.Gate) []string {
+	var names []string
+	for _, l := range g.Limits {
+		if l.CostIn != "" && !slices.Contains(names, l.CostIn) {
+			names = append(names, l.CostIn)
+		}
+	}
+	return names
 }
 
 // countsItems reports whether the items of bodies have to be counted.
@@ -133,11 +149,14 @@ func rateFor(l *config.Limit, overrides map[string]string) limit.Rate {
 }
 
 // cost is what a request costs, at least one unit: a request is never free.
-func cost(l *config.Limit, p *passage) int64 {
-	if l.Cost == config.CostBodyItems {
+func (l *limiter) cost(c *config.Limit, p *passage) int64 {
+	switch {
+	case c.Cost != config.CostBodyItems:
+		return 1
+	case c.CostIn == "":
 		return int64(max(1, p.set.Items()))
 	}
-	return 1
+	return int64(max(1, l.finder.BatchItems(p.set, slices.Index(l.batches, c.CostIn))))
 }
 
 // limitMembers are the members of an error body that describe a limit.

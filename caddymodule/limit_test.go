@@ -506,3 +506,20 @@ func TestLimitedUpgradeAndStream(t *testing.T) {
 		t.Errorf("echo %q, %v", line, err)
 	}
 }
+
+func TestLimitCostOfABatch(t *testing.T) {
+	g, _ := start(t, "limit 20/"+year+" by key cost body_items in events", map[string]gatetest.Record{keyA: {}})
+	for _, tc := range []struct {
+		body      string
+		status    int
+		remaining string
+	}{
+		{`{"events":[{},{"a":[1,2]},{}]}`, 200, "17"},
+		{`{"events":[]}`, 200, "16"},
+		{`{"a":1}`, 200, "15"},
+		{`{"events":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16]}`, 429, "15"},
+		{`{"events":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15]}`, 200, "0"},
+	} {
+		wantRemaining(t, g, postJSON("/", keyA, tc.body), tc.status, tc.remaining)
+	}
+}

@@ -11,10 +11,13 @@ import (
 
 // parseLimit reads one limit. Syntax:
 //
-//	limit [<name>] <n>/<window> by <dimensions…> [cost body_items]
+//	limit [<name>] <n>/<window> by <dimensions…> [cost body_items [in <array>]]
 func (g *Gate) parseLimit(d *caddyfile.Dispenser) error {
 	var l config.Limit
 	args := d.RemainingArgs()
+	if n := len(args); n > 4 && args[n-4] == "cost" && args[n-2] == "in" {
+		args, l.CostIn = args[:n-2], args[n-1]
+	}
 	if n := len(args); n > 2 && args[n-2] == "cost" {
 		args, l.Cost = args[:n-2], args[n-1]
 	}

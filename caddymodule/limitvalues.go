@@ -23,7 +23,7 @@ type values struct {
 // dimensions. Only resources in the body have more than one.
 func (v *values) addTakes(t *tally, l *config.Limit) {
 	var room [8]string
-	take := limit.Take{Limit: l.Name, Rate: rateFor(l, v.p.record.Limits), Cost: cost(l, v.p)}
+	take := limit.Take{Limit: l.Name, Rate: rateFor(l, v.p.record.Limits), Cost: v.limiter.cost(l, v.p)}
 	v.combine(t, take, l.By, room[:0])
 }
 

@@ -39,6 +39,10 @@ type Limit struct {
 	// What a request costs: 1 (the default), or `body_items`, which is the number
 	// of elements of a top-level JSON array or of lines of NDJSON, and at least 1.
 	Cost string `json:"cost,omitempty"`
+
+	// With cost `body_items`: the name of the array in a JSON object whose elements
+	// are the items, exactly as it is written there. Default: the top-level array.
+	CostIn string `json:"cost_in,omitempty"`
 }
 
 // name returns the name, or what it is by default.
@@ -91,6 +95,9 @@ func (g *Gate) validateLimit(l Limit) error {
 		if slices.Contains(l.By[:i], by) {
 			return fmt.Errorf("%s: %s is there twice", setting, by)
 		}
+	}
+	if l.CostIn != "" && l.Cost != CostBodyItems {
+		return fmt.Errorf("%s cost: write `cost body_items in NAME`", setting)
 	}
 	return oneOf(setting+" cost", l.Cost, CostBodyItems)
 }

@@ -51,7 +51,7 @@ func TestGateErrors(t *testing.T) {
 		"credential query: apikey is there twice": {Credentials: []Location{{In: InQuery, Names: []string{"apiKey"}}, {In: InQuery, Names: []string{"apikey"}}}},
 		"credential body: Token is there twice":   {Credentials: []Location{{In: InBody, Names: []string{"token", "Token"}}}},
 		"credential form: a name must not be":     {Credentials: []Location{{In: InForm, Names: []string{""}}}},
-		"credential header: Host has a meaning":   {Credentials: []Location{{In: InHeader, Names: []string{"host"}}}},
+		"credential header: host has a meaning":   {Credentials: []Location{{In: InHeader, Names: []string{"host"}}}},
 		"carries a credential, which is not":      {Credentials: []Location{{In: InQuery, Names: []string{"k"}}}, Resources: []Resource{{Name: "p", In: "query", At: "K"}}},
 		"error: with `errors caddy`":              {Errors: "caddy", ErrorBodies: []ErrorBody{{Status: 401}}},
 		`conflict: "last" is not one of`:          {Conflict: "last"},

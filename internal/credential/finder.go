@@ -46,6 +46,9 @@ type Options struct {
 	// Resources are members, standing where those of Body do and compared like
 	// them, whose distinct values are reported by Set.Values.
 	Resources []string
+	// Batches are members of the top-level object (compared exactly) that are
+	// arrays, whose elements are counted: see Finder.BatchItems.
+	Batches []string
 }
 
 // Requirement is what every row must have: one (Any) or all of the Fields,
@@ -69,6 +72,7 @@ type Finder struct {
 	query, form  params
 	levels       []level // 0: the rows of the body, then one per Requirement.In
 	resources    int     // length of Options.Resources
+	batches      []int   // levels of Options.Batches
 	looksAtJSON  bool
 }
 
@@ -93,7 +97,7 @@ func New(o Options) (*Finder, error) {
 	if err := f.addMembers(o); err != nil {
 		return nil, err
 	}
-	f.looksAtJSON = len(o.Body)+len(o.Require)+len(o.Resources) > 0
+	f.looksAtJSON = len(o.Body)+len(o.Require)+len(o.Resources)+len(o.Batches) > 0
 	return f, nil
 }
 

@@ -58,6 +58,13 @@ func (f *Finder) addMembers(o Options) error {
 			return fmt.Errorf("reading requirement %d: %w", i+1, err)
 		}
 	}
+	for _, name := range o.Batches {
+		rows, err := f.rowsIn(name)
+		if err != nil {
+			return fmt.Errorf("reading batches: %w", err)
+		}
+		f.batches = append(f.batches, rows)
+	}
 	return nil
 }
 

@@ -51,6 +51,15 @@ func (s *Set) Items() int {
 	return s.rows[0]
 }
 
+// BatchItems returns the number of elements of the array Options.Batches[i] in
+// the body that JSON read into s, of all rows together.
+func (f *Finder) BatchItems(s *Set, i int) int {
+	if level := f.batches[i]; level < len(s.rows) {
+		return s.rows[level]
+	}
+	return 0
+}
+
 // Unmet returns the first requirement found unmet, as an index in
 // Options.Require, and its 0-based row. Rows of Requirement.In are counted
 // through the whole body. The row is -1 if there is none to look at: the body is

@@ -269,3 +269,27 @@ func TestReportIsReset(t *testing.T) {
 		t.Error("Reset leaves a report")
 	}
 }
+
+func TestBatchItems(t *testing.T) {
+	f, err := New(Options{Body: []string{"token"}, Require: []Requirement{{Fields: []string{"id"}, In: "rows"}}, Batches: []string{"events", "rows"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for body, want := range map[string][2]int{
+		`{"token":"k","events":[{},{"a":[1,2,3]},7],"rows":[{"id":1}]}`: {3, 1},
+		`{"events":[]}`:                     {0, 0},
+		`{"events":{"a":[1]}}`:              {0, 0},
+		`[{"events":[1]},{"events":[2,3]}]`: {3, 0},
+		`{"Events":[1]}`:                    {0, 0},
+		``:                                  {0, 0},
+	} {
+		s := GetSet()
+		if _, err := f.JSON([]byte(body), false, s); err != nil {
+			t.Fatalf("%s: %v", body, err)
+		}
+		if got := [2]int{f.BatchItems(s, 0), f.BatchItems(s, 1)}; got != want {
+			t.Errorf("%s: %v, want %v", body, got, want)
+		}
+		PutSet(s)
+	}
+}

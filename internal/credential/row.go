@@ -161,15 +161,15 @@ func (p *parser) endRow(level int, r *row) {
 
 // noArray notes that there is no array with the rows of a level.
 func (p *parser) noArray(level int) {
-	p.s.fail(p.f.levels[level].needs[0].index, -1)
+	if needs := p.f.levels[level].needs; len(needs) > 0 {
+		p.s.fail(needs[0].index, -1)
+	}
 }
 
 // noRows notes that the body is empty.
 func (p *parser) noRows() {
 	for level := range p.f.levels {
-		if len(p.f.levels[level].needs) > 0 {
-			p.noArray(level)
-		}
+		p.noArray(level)
 	}
 	for i := range p.f.resources {
 		p.s.lack(i, 0)
