@@ -94,7 +94,11 @@ func (s *set) known(text []byte, start, end int) int {
 // isNoisy reports whether name is that of a credential if only letters and digits
 // count: some backend may not mind the rest.
 func (s *set) isNoisy(name []byte) bool {
-	var buf [128]byte
+	const longest = 128
+	if len(name) > longest {
+		return false
+	}
+	var buf [longest]byte
 	bare := lettersOutsideEscapes(buf[:0], name)
 	return slices.Contains(s.letters, string(bare))
 }
