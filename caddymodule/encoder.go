@@ -47,7 +47,7 @@ type RedactEncoder struct {
 	// Additional names of headers to redact.
 	Headers []string `json:"headers,omitempty"`
 
-	cleaner
+	cleaner        `json:"-"`
 	pending        []pendingRequest
 	wrapped        zapcore.Encoder
 	wrappedDefault bool

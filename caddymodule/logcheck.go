@@ -71,11 +71,8 @@ func checkLogs(ctx caddy.Context) error {
 			bad = append(bad, fmt.Sprintf("the access log %q: add `format redact_keys` to the site's `log` block", name))
 		}
 	}
-	if leaks(ctx, "http.log.error") {
-		bad = append(bad, "the default log, where errors of all sites go: add `log { format redact_keys }` to the global options")
-	}
-	if len(bad) == 0 {
-		bad = append(bad, "a log that includes http loggers: add `format redact_keys` to every `log` in the global options")
+	if leaks(ctx, "http.log.error") || len(bad) == 0 {
+		bad = append(bad, "a global log (the default one, where errors of all sites go, or one you named): add `format redact_keys` to every `log` in the global options")
 	}
 	return fmt.Errorf("ingest_auth: refusing to start, because keys would be written in clear to %s (`log_check off` in the global ingest_auth option turns this check off)",
 		strings.Join(bad, "; and to "))

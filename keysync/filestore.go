@@ -174,11 +174,11 @@ func writeEntries(path string, entries []Entry) error {
 	if err != nil {
 		return err
 	}
-	mode := fs.FileMode(0o600)
-	if info, err := os.Stat(path); err == nil { //nolint:gosec // whoever runs the program names the file
-		mode = info.Mode().Perm()
+	old, err := os.Stat(path) //nolint:gosec // whoever runs the program names the file
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("writing key file: %w", err)
 	}
-	if err := replaceFile(path, content, mode); err != nil {
+	if err := replaceFile(path, content, old); err != nil {
 		return fmt.Errorf("writing key file: %w", err)
 	}
 	return nil
@@ -203,15 +203,16 @@ func encodeEntries(entries []Entry) ([]byte, error) {
 }
 
 // replaceFile writes content to a new file and renames it to path, so that even
-// a crash leaves the old content or the new.
-func replaceFile(path string, content []byte, mode fs.FileMode) error {
+// a crash leaves the old content or the new. The file has the mode and the owner
+// of the old one, which is nil if there is none: the gate must go on reading it.
+func replaceFile(path string, content []byte, old fs.FileInfo) error {
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*")
 	if err != nil {
 		return err
 	}
 	defer os.Remove(f.Name())
 	_, err = f.Write(content)
-	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
+	err = errors.Join(err, inherit(f, old), f.Sync(), f.Close())
 	if err != nil {
 		return err
 	}
@@ -220,6 +221,17 @@ func replaceFile(path string, content []byte, mode fs.FileMode) error {
 	}
 	syncFolder(filepath.Dir(path))
 	return nil
+}
+
+// inherit gives f the mode and the owner of old, or leaves it to this user alone.
+func inherit(f *os.File, old fs.FileInfo) error {
+	if old == nil {
+		return f.Chmod(0o600)
+	}
+	if err := keepOwner(f, old); err != nil {
+		return fmt.Errorf("keeping the owner of the key file, who has to read it: %w; run this as that user or as root", err)
+	}
+	return f.Chmod(old.Mode().Perm())
 }
 
 // syncFolder makes a rename last through a crash where the system can do that.

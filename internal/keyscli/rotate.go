@@ -12,7 +12,7 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
-var errRotated = errors.New("the key has a successor already; rotate that one")
+var errRotated = errors.New("the key has a successor already, which `show` names; rotate that one")
 
 func (c *cli) rotate() *cobra.Command {
 	var id, overlap, expires string
