@@ -28,12 +28,14 @@ func (c cleaner) AddString(key, value string) {
 	c.ObjectEncoder.AddString(key, clean(key, value))
 }
 
-// clean cleans the value of a field. What is known to be a URL is cleaned as one,
+// clean cleans the value of a log field or of an attribute of a span. What is known to be a URL is cleaned as one,
 // which need not guess where in a text it ends.
 func clean(key, value string) string {
 	switch key {
-	case "uri", "Location", "Content-Location", "Referer":
+	case "uri", "Location", "Content-Location", "Referer", "url.full", "http.url", "http.target":
 		return keyNames.URL(value)
+	case "url.query":
+		return keyNames.Query(value)
 	}
 	return keyNames.Text(value)
 }

@@ -23,7 +23,8 @@ func init() {
 // client put it, removes it, looks it up, checks what it is good for, and tells
 // the backend who called in one signed header.
 //
-// Placeholders, set on every request the gate has seen:
+// Placeholders, set on every request that is let through or refused, except for
+// preflights:
 //
 // Placeholder | Value
 // ------------|------
@@ -35,6 +36,7 @@ func init() {
 // `{http.ingest_auth.scope}` | scopes of the key, separated by spaces
 // `{http.ingest_auth.res.NAME}` | the bound value of resource NAME
 // `{http.ingest_auth.error}` | error message for the client
+// `{http.ingest_auth.code}` | error code for the client
 // `{http.ingest_auth.limit.name}` | name of the limit that is closest to refusing
 // `{http.ingest_auth.limit.limit}` | units of its window
 // `{http.ingest_auth.limit.remaining}` | units left in its window

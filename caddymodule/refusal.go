@@ -179,8 +179,9 @@ func isCopy(r *http.Request) bool {
 func redactQuery(r *http.Request) {
 	r.URL.RawQuery = keyNames.Query(r.URL.RawQuery)
 	r.RequestURI = withQuery(r.RequestURI, r.URL.RawQuery)
-	if original := originalQuery(r); original != "" {
-		setOriginalQuery(r, keyNames.Query(original))
+	original := originalQuery(r)
+	if clean := keyNames.Query(original); clean != original {
+		setOriginalQuery(r, clean)
 	}
 }
 

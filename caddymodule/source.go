@@ -45,7 +45,7 @@ func missingKeyFile(path string, err error) error {
 	if !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	return fmt.Errorf("there is no key file %s: create one holding {\"keys\":[]}, or name another with `keys file PATH` in the global ingest_auth option: %w", path, err)
+	return fmt.Errorf("there is no key file %s: make one with `ingest-keys create --file PATH --account NAME`, create one holding {\"keys\":[]}, or name another with `keys file PATH` in the global ingest_auth option: %w", path, err)
 }
 
 func (a *App) openVault(ctx caddy.Context) error {

@@ -29,10 +29,9 @@ func cleanSpan(ctx context.Context) {
 		if kv.Value.Type() != attribute.STRING {
 			continue
 		}
-		if v := kv.Value.AsString(); cleanAttribute(v) != v {
-			span.SetAttributes(kv.Key.String(cleanAttribute(v)))
+		v := kv.Value.AsString()
+		if c := clean(string(kv.Key), v); c != v {
+			span.SetAttributes(kv.Key.String(c))
 		}
 	}
 }
-
-func cleanAttribute(v string) string { return keyNames.Text(v) }

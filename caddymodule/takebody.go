@@ -55,7 +55,7 @@ func (g *Gate) readBody(r *http.Request, p *passage, kind bodyKind) *refusal {
 		return refBody(err)
 	}
 	cut := len(clean) != len(raw)
-	p.body.SetBytes(clean)
+	p.body.Truncate(len(clean)) // it was cut in place
 	p.replay = body.Replace(r, p.body, cut)
 	if g.MaxItems > 0 && p.set.Items() > g.MaxItems {
 		return refManyItems
