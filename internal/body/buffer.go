@@ -51,19 +51,6 @@ func newBuffer(sizeHint int, budget *Budget) (*Buffer, error) {
 // of the Buffer, Free, or the Release of the Replay that took the Buffer over.
 func (b *Buffer) Bytes() []byte { return b.data }
 
-// SetBytes makes a copy of p the content. p may be a part of Bytes. The memory of a content
-// that is larger than ever before is not counted in the budget.
-func (b *Buffer) SetBytes(p []byte) {
-	if len(p) <= cap(b.data) {
-		b.data = b.data[:copy(b.data[:len(p)], p)]
-		return
-	}
-	c := getChunk(len(p))
-	data := c.mem[:copy(c.mem, p)]
-	b.Free()
-	b.chunk, b.data = c, data
-}
-
 // Truncate keeps the first n bytes of the content, 0 <= n <= len(Bytes()).
 func (b *Buffer) Truncate(n int) { b.data = b.data[:n] }
 
