@@ -1,6 +1,7 @@
 package limit
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
@@ -108,7 +109,8 @@ func FuzzParseRedisURL(f *testing.F) {
 		f.Add(s, "hunter2-")
 	}
 	f.Fuzz(func(t *testing.T, s, secret string) {
-		if len(secret) < 8 || strings.Contains(s, secret) || strings.ContainsAny(secret, "@/?,%") {
+		// Quoted as in an error: "\x10" + "000000" reads 10000000 there.
+		if len(secret) < 8 || strings.Contains(strconv.Quote(strings.ToLower(s)), secret) || strings.ContainsAny(secret, "@/?,%") {
 			return
 		}
 		if scheme, rest, ok := strings.Cut(s, "://"); ok && !strings.ContainsAny(rest, "@") {
