@@ -4,7 +4,9 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/ingestauth/caddy-ingest-auth/config"
 	"github.com/ingestauth/caddy-ingest-auth/internal/credential"
+	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
 // boundResource is a resource of the request that the key is allowed for.
@@ -47,10 +49,11 @@ func (g *Gate) authorize(r *http.Request, p *passage) ([]boundResource, *refusal
 	if len(g.Modes) > 0 && !slices.Contains(g.Modes, p.record.Mode) {
 		return nil, refMode
 	}
-	for _, scope := range g.Scopes {
-		if !p.record.HasScope(scope) {
-			return nil, refScope
-		}
+	if ref := g.checkScopes(r.Method, p.record); ref != nil {
+		return nil, ref
+	}
+	if ref := g.checkQuery(r); ref != nil {
+		return nil, ref
 	}
 	if len(g.Resources) == 0 {
 		return nil, nil
@@ -61,16 +64,69 @@ func (g *Gate) authorize(r *http.Request, p *passage) ([]boundResource, *refusal
 	}
 	for i := range bound {
 		if !p.record.Allows(bound[i].name, bound[i].value) {
-			return nil, refResource(bound[i].name)
+			return nil, g.mismatch(bound[i].name)
 		}
 	}
 	return bound, nil
 }
 
+// checkScopes refuses a key without a scope that the method needs, and a method
+// to which no scope applies where some are asked for.
+func (g *Gate) checkScopes(method string, rec *keysync.Record) *refusal {
+	applies := len(g.Scopes) == 0
+	for i := range g.Scopes {
+		s := &g.Scopes[i]
+		if !s.AppliesTo(method) {
+			continue
+		}
+		applies = true
+		for _, name := range s.Names {
+			if !rec.HasScope(name) {
+				return refScope(s.Denial)
+			}
+		}
+	}
+	if !applies {
+		return refScope(config.Denial{})
+	}
+	return nil
+}
+
+// checkQuery refuses a query without a parameter that is required.
+func (g *Gate) checkQuery(r *http.Request) *refusal {
+	if len(g.RequireQuery) == 0 {
+		return nil
+	}
+	query := r.URL.Query()
+	for _, name := range g.RequireQuery {
+		if query.Get(name) == "" {
+			return refMissingParameter(name)
+		}
+	}
+	return nil
+}
+
+// mismatch is the refusal of a key that is not allowed for a resource.
+func (g *Gate) mismatch(name string) *refusal {
+	for i := range g.Resources {
+		if g.Resources[i].Name == name {
+			return refResource(name, g.Resources[i].Denial)
+		}
+	}
+	return refResource(name, config.Denial{})
+}
+
 // queryResource is a resource that stands in the query.
 type queryResource struct {
-	name  string
-	param *credential.Param
+	name     string
+	param    *credential.Param
+	optional bool
+}
+
+// bodyResource is a resource that stands in the body.
+type bodyResource struct {
+	name     string
+	optional bool
 }
 
 // bindResources reads the IDs that the request names.
@@ -96,7 +152,7 @@ func (g *Gate) bindPath(r *http.Request, bound []boundResource) ([]boundResource
 	for _, res := range g.paths {
 		value, ok := res.pattern.Value(path, res.name)
 		if !ok {
-			return nil, refResource(res.name)
+			return nil, g.mismatch(res.name)
 		}
 		bound = append(bound, boundResource{res.name, value})
 	}
@@ -109,22 +165,24 @@ func (g *Gate) bindQuery(r *http.Request, bound []boundResource) ([]boundResourc
 		if err != nil {
 			return nil, refQuery(err)
 		}
-		if !ok {
+		switch {
+		case ok:
+			bound = append(bound, boundResource{res.name, value})
+		case !res.optional:
 			return nil, refNoResource(res.name)
 		}
-		bound = append(bound, boundResource{res.name, value})
 	}
 	return bound, nil
 }
 
 func (g *Gate) bindBody(p *passage, bound []boundResource) ([]boundResource, *refusal) {
-	for i, name := range g.bodies {
+	for i, res := range g.bodies {
 		values, missing := p.set.Values(i)
-		if missing >= 0 || len(values) == 0 {
-			return nil, refNoResource(name)
+		if !res.optional && (missing >= 0 || len(values) == 0) || p.set.Odd(i) {
+			return nil, refNoResource(res.name)
 		}
 		for _, v := range values {
-			bound = append(bound, boundResource{name, string(v)})
+			bound = append(bound, boundResource{res.name, string(v)})
 		}
 	}
 	return bound, nil

@@ -14,12 +14,20 @@ func (g *Gate) boundClaims(r *http.Request, p *passage) *assertion.Claims {
 		Path:        r.URL.EscapedPath(),
 		QueryDigest: assertion.Digest([]byte(r.URL.RawQuery)),
 	}
-	if g.Bind == "body" {
-		var content []byte
-		if p.body != nil {
-			content = p.body.Bytes()
-		}
+	if content, known := g.forwardedBody(p); known && g.Bind == "body" {
 		c.BodyDigest = assertion.Digest(content)
 	}
 	return c
+}
+
+// forwardedBody returns the body as the backend sees it; known is false if the
+// gate only reports and has not read it to its end.
+func (g *Gate) forwardedBody(p *passage) (content []byte, known bool) {
+	if p.recording != nil && (g.Strip == "off" || p.replay == nil) {
+		return p.recording.Bytes()
+	}
+	if p.body == nil {
+		return nil, p.recording == nil
+	}
+	return p.body.Bytes(), true
 }

@@ -203,14 +203,22 @@ func parseSign(d *caddyfile.Dispenser, a *App) error {
 //	    credential body   <fields…>
 //	    credential basic  [user|password]
 //	    credential form   <fields…>
+//	    enforce    on|off
 //	    conflict   reject|first
 //	    strip      on|off
 //	    mode       live|test…
-//	    scope      <names…>
-//	    resource   <name> path <pattern>
-//	    resource   <name> query <param>
-//	    resource   <name> body <field>
-//	    require    any|all <fields…>
+//	    scope      [<method>] <names…> {
+//	        status  403|404
+//	        message <text>
+//	    }
+//	    resource   <name> path|query|body <pattern>|<param>|<field> {
+//	        optional
+//	        status  400|401|403|404
+//	        message <text>
+//	    }
+//	    require       any|all <fields…> [in <array>]
+//	    require_query <names…>
+//	    body_shape    object|array|any
 //	    max_body    <size>
 //	    max_decoded <size>
 //	    max_ratio   <n>
@@ -221,6 +229,7 @@ func parseSign(d *caddyfile.Dispenser, a *App) error {
 //	    in_flight      <n> by key|account
 //	    bind        request|body
 //	    pass_preflights
+//	    cors        <origins…>
 //	    errors      json|problem|caddy
 //	    error       <status> [<content-type> [<body>]]
 //	}
@@ -240,12 +249,15 @@ func (g *Gate) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	}
 	return subdirectives{
 		"credential":      g.parseCredential,
+		"enforce":         stringArg(&g.Enforce),
 		"conflict":        stringArg(&g.Conflict),
 		"strip":           stringArg(&g.Strip),
 		"mode":            listArg(&g.Modes),
-		"scope":           listArg(&g.Scopes),
+		"scope":           g.parseScope,
 		"resource":        g.parseResource,
 		"require":         g.parseRequire,
+		"require_query":   listArg(&g.RequireQuery),
+		"body_shape":      stringArg(&g.BodyShape),
 		"max_body":        parsedArg(&g.MaxBody, config.ParseSize),
 		"max_decoded":     parsedArg(&g.MaxDecoded, config.ParseSize),
 		"max_ratio":       parsedArg(&g.MaxRatio, parseCount),
@@ -256,6 +268,7 @@ func (g *Gate) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"in_flight":       g.parseInFlight,
 		"bind":            stringArg(&g.Bind),
 		"pass_preflights": flag(&g.PassPreflights),
+		"cors":            g.parseCORS,
 		"errors":          stringArg(&g.Errors),
 		"error":           g.parseError,
 	}.parse(d, "ingest_auth", g.Validate)
@@ -282,21 +295,54 @@ func (g *Gate) parseCredential(d *caddyfile.Dispenser) error {
 	return nil
 }
 
+func (g *Gate) parseScope(d *caddyfile.Dispenser) error {
+	var s config.Scope
+	s.Names = d.RemainingArgs()
+	if len(s.Names) > 0 && config.IsScopeMethod(s.Names[0]) {
+		s.Method, s.Names = s.Names[0], s.Names[1:]
+	}
+	g.Scopes = append(g.Scopes, s)
+	return g.parseDenial(d, "scope", &g.Scopes[len(g.Scopes)-1].Denial, subdirectives{})
+}
+
 func (g *Gate) parseResource(d *caddyfile.Dispenser) error {
-	var r config.Resource
-	if !d.AllArgs(&r.Name, &r.In, &r.At) {
+	args := d.RemainingArgs()
+	if len(args) != 3 {
 		return d.Err("resource: write `resource NAME path PATTERN`, `resource NAME query PARAM` or `resource NAME body FIELD`")
 	}
-	g.Resources = append(g.Resources, r)
-	return nil
+	g.Resources = append(g.Resources, config.Resource{Name: args[0], In: args[1], At: args[2]})
+	r := &g.Resources[len(g.Resources)-1]
+	return g.parseDenial(d, "resource", &r.Denial, subdirectives{"optional": flag(&r.Optional)})
+}
+
+// parseDenial reads the block of a subdirective that may deny a request.
+func (g *Gate) parseDenial(d *caddyfile.Dispenser, name string, to *config.Denial, others subdirectives) error {
+	others["status"] = parsedArg(&to.Status, parseCount)
+	others["message"] = stringArg(&to.Message)
+	return others.parse(d, name, g.Validate)
 }
 
 func (g *Gate) parseRequire(d *caddyfile.Dispenser) error {
 	args := d.RemainingArgs()
 	if len(args) < 2 || args[0] != "any" && args[0] != "all" {
-		return d.Err("require: write `require any FIELD…` or `require all FIELD…`")
+		return d.Err("require: write `require any FIELD…` or `require all FIELD…`, with `in ARRAY` for the rows of an array")
 	}
-	g.Require = append(g.Require, config.Requirement{Any: args[0] == "any", Fields: args[1:]})
+	r := config.Requirement{Any: args[0] == "any", Fields: args[1:]}
+	if n := len(r.Fields); n > 2 && r.Fields[n-2] == "in" {
+		r.Fields, r.In = r.Fields[:n-2], r.Fields[n-1]
+	}
+	g.Require = append(g.Require, r)
+	return nil
+}
+
+func (g *Gate) parseCORS(d *caddyfile.Dispenser) error {
+	args := d.RemainingArgs()
+	if len(args) == 0 {
+		return d.Err("cors: write the origins whose pages may use the service, such as https://app.example.com, or *")
+	}
+	for _, arg := range args {
+		g.CORS = append(g.CORS, config.Origin(arg))
+	}
 	return nil
 }
 

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -54,8 +55,10 @@ type Gate struct {
 	limiter  *limiter
 	paths    []pathResource
 	queries  []queryResource
-	bodies   []string // names of the resources that stand in the body
+	bodies   []bodyResource
 	grants   *grantCache
+	// reporter counts what would be refused; nil if the gate enforces.
+	reporter *reporter
 	// keysInBody says that a credential may stand in the body.
 	keysInBody bool
 	// looksAtJSON says that JSON bodies are scanned.
@@ -97,22 +100,36 @@ func (g *Gate) Provision(ctx caddy.Context) error {
 	}
 	g.limits = body.Limits{Body: int64(g.MaxBody), Decoded: int64(g.MaxDecoded), Ratio: g.MaxRatio, Budget: app.counters.memory.value}
 	g.limiter = newLimiter(&g.Gate, g.finder, &app.counters)
-	g.looksAtJSON = g.finder.LooksAtJSON() || countsItems(&g.Gate)
-	g.checksJSON = len(g.Require) > 0 || countsItems(&g.Gate)
+	g.checksJSON = len(g.Require) > 0 || g.BodyShape != "any" || countsItems(&g.Gate)
+	g.looksAtJSON = g.finder.LooksAtJSON() || g.checksJSON
 	g.grants = newGrantCache()
 	g.forbidden = g.finder.IsHeader
+	if g.Enforce == "off" {
+		g.reporter = newReporter(g.log)
+	}
+	return nil
+}
+
+// Cleanup logs what was not yet reported.
+func (g *Gate) Cleanup() error {
+	if g.reporter != nil {
+		g.reporter.flush()
+	}
 	return nil
 }
 
 func (g *Gate) provisionFinder() error {
 	o := credential.Options{Keep: g.Strip == "off", Drop: []string{g.identity}}
+	if slices.ContainsFunc(g.Scopes, func(s config.Scope) bool { return s.Method != "" }) {
+		o.Drop = append(o.Drop, methodOverrides...)
+	}
 	for _, l := range g.Credentials {
 		if err := g.addLocation(&o, l); err != nil {
 			return err
 		}
 	}
 	for _, r := range g.Require {
-		o.Require = append(o.Require, credential.Requirement{Any: r.Any, Fields: r.Fields})
+		o.Require = append(o.Require, credential.Requirement{Any: r.Any, Fields: r.Fields, In: r.In})
 	}
 	for _, r := range g.Resources {
 		if err := g.addResource(&o, r); err != nil {
@@ -174,10 +191,10 @@ func (g *Gate) addResource(o *credential.Options, r config.Resource) error {
 		if err != nil {
 			return err
 		}
-		g.queries = append(g.queries, queryResource{name: r.Name, param: param})
+		g.queries = append(g.queries, queryResource{name: r.Name, param: param, optional: r.Optional})
 	case "body":
 		o.Resources = append(o.Resources, r.At)
-		g.bodies = append(g.bodies, r.Name)
+		g.bodies = append(g.bodies, bodyResource{name: r.Name, optional: r.Optional})
 	}
 	return nil
 }
@@ -185,5 +202,6 @@ func (g *Gate) addResource(o *credential.Options, r config.Resource) error {
 // Interface guards
 var (
 	_ caddy.Provisioner           = (*Gate)(nil)
+	_ caddy.CleanerUpper          = (*Gate)(nil)
 	_ caddyhttp.MiddlewareHandler = (*Gate)(nil)
 )

@@ -25,6 +25,7 @@ const (
 // requests of the same identity share it until the assertion is renewed.
 type grant struct {
 	record      *keysync.Record
+	verdict     string // that the assertion carries, "" unless the gate only reports
 	bound       []boundResource
 	assertion   string
 	renew       time.Time // when half of the assertion's life is over
@@ -48,14 +49,17 @@ func (g *Gate) grant(r *http.Request, p *passage, bound []boundResource) (*grant
 
 func (g *Gate) newGrant(p *passage, bound []boundResource, c *assertion.Claims) (*grant, *refusal) {
 	rec := p.record
-	c.Subject, c.KeyID, c.Mode, c.Env = rec.Account, rec.KeyID, rec.Mode, rec.Env
-	c.Scope = strings.Join(rec.Scopes, " ")
+	if rec != nil {
+		c.Subject, c.KeyID, c.Mode, c.Env = rec.Account, rec.KeyID, rec.Mode, rec.Env
+		c.Scope = strings.Join(rec.Scopes, " ")
+	}
 	c.Res = resourceClaims(bound)
+	c.Verdict = p.verdict
 	token, err := g.signer.Sign(c, p.now)
 	if err != nil {
 		return nil, refSigning(err)
 	}
-	id := &grant{record: rec, bound: bound, assertion: token, renew: p.now.Add(g.halfLife)}
+	id := &grant{record: rec, verdict: p.verdict, bound: bound, assertion: token, renew: p.now.Add(g.halfLife)}
 	id.placeholder = id.value
 	return id, nil
 }

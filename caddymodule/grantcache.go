@@ -31,8 +31,9 @@ type grantShard struct {
 // grantKey stands for an identity. The hash of the bound resources may collide;
 // what it finds is compared with the resources themselves.
 type grantKey struct {
-	digest keysync.Digest
-	bound  uint64
+	digest  keysync.Digest
+	verdict string
+	bound   uint64
 }
 
 func newGrantCache() *grantCache {
@@ -66,7 +67,7 @@ func (c *grantCache) put(p *passage, id *grant) {
 }
 
 func (c *grantCache) key(p *passage, bound []boundResource) grantKey {
-	key := grantKey{digest: p.digest}
+	key := grantKey{digest: p.digest, verdict: p.verdict}
 	if len(bound) == 0 {
 		return key
 	}

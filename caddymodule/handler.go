@@ -17,11 +17,19 @@ import (
 func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	p := passage{set: credential.GetSet(), now: time.Now()}
 	defer p.end(r)
-
-	if ref := g.takeHead(r, &p); ref != nil {
-		return g.refuse(w, r, &p, ref)
+	if g.reporter != nil {
+		return g.report(w, r, &p, next)
 	}
-	if g.PassPreflights && isPreflight(r) {
+	p.cors = g.corsFor(r.Header)
+
+	ref := g.takeHead(r, &p)
+	switch {
+	case p.cors.active && isPreflight(r):
+		p.cors.answerPreflight(w, r)
+		return nil
+	case ref != nil:
+		return g.refuse(w, r, &p, ref)
+	case g.PassPreflights && isPreflight(r):
 		return p.passPreflight(w, r, next)
 	}
 	id, ref := g.admit(r, &p)
@@ -29,9 +37,9 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 		return g.refuse(w, r, &p, ref)
 	}
 	g.introduce(r, &p, id)
+	g.observe(r, &p, verdictAllowed)
 
-	err := next.ServeHTTP(p.response(w), r)
-	p.tally.finish()
+	err := p.forward(w, r, next)
 	switch {
 	case err == nil:
 		p.release()
@@ -48,9 +56,14 @@ type passage struct {
 	slot   []string // storage of a removed header, for the identity header
 	record *keysync.Record
 	digest keysync.Digest
+	found  string       // where the credential stood, "" if none counts
 	body   *body.Buffer // what was read of the request, nil if nothing was
 	replay *body.Replay // the body as the next handler sees it
-	tally  *tally       // what the limits said, nil if none counted the request
+
+	// Of a gate that only reports:
+	verdict   string          // that the assertion carries
+	recording *body.Recording // of the body as it came; nil if it was not looked at
+	ownHeaders
 
 	flights *limit.InFlight // holds the request under flight, nil if it does not
 	flight  limit.CounterKey
@@ -65,6 +78,9 @@ func (p *passage) end(r *http.Request) {
 		p.replay.Abandon(r.Context()) // unless it was released
 	case p.body != nil:
 		p.body.Free()
+	}
+	if p.recording != nil {
+		p.recording.Free()
 	}
 	if p.flights != nil {
 		p.flights.Release(p.flight)
@@ -113,6 +129,7 @@ func (g *Gate) identify(r *http.Request, p *passage) *refusal {
 	case p.record != nil:
 		return nil // the same credential as before, now also found in the body
 	}
+	p.found = found.Location
 	if ref := g.failedTooOften(r, p); ref != nil {
 		return ref
 	}
@@ -144,11 +161,14 @@ func (g *Gate) lookUp(r *http.Request, p *passage, found credential.Found) *refu
 // body, and must not be taken for another method by the backend.
 func (p *passage) passPreflight(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	p.emptyRequest(w, r)
-	for _, name := range []string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override"} {
+	for _, name := range methodOverrides {
 		delete(r.Header, name)
 	}
 	return next.ServeHTTP(w, r)
 }
+
+// methodOverrides are headers that some backends take another method from.
+var methodOverrides = []string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override"}
 
 // isPreflight reports whether the request is a CORS preflight (Fetch standard,
 // section 3.2.2).

@@ -75,7 +75,7 @@ func offersHTTP(upgrade []string) bool {
 func (g *Gate) takeQuery(r *http.Request, p *passage) *refusal {
 	raw := r.URL.RawQuery
 	clean, err := g.finder.Query(raw, p.set)
-	if err != nil {
+	if err != nil && g.Strip == "on" {
 		clean = ""
 	}
 	original := originalQuery(r)
@@ -102,7 +102,7 @@ func (g *Gate) cleanQuery(raw string) string {
 	set := credential.GetSet()
 	defer credential.PutSet(set)
 	clean, err := g.finder.Query(raw, set)
-	if err != nil {
+	if err != nil && g.Strip == "on" {
 		return ""
 	}
 	return clean

@@ -33,7 +33,6 @@ var (
 	refMissing  = &refusal{status: http.StatusUnauthorized, code: "missing_key", message: "Missing API key"}
 	refConflict = &refusal{status: http.StatusBadRequest, code: "conflicting_credentials", message: "Request has more than one API key"}
 	refMode     = &refusal{status: http.StatusForbidden, code: "wrong_mode", message: "This kind of API key is not accepted here"}
-	refScope    = &refusal{status: http.StatusForbidden, code: "insufficient_scope", message: "API key lacks the required scope"}
 	refNotJSON  = &refusal{status: http.StatusUnsupportedMediaType, code: "unsupported_type", message: "Unsupported Content-Type; use application/json"}
 	refPath     = &refusal{status: http.StatusBadRequest, code: "malformed_path", message: "Malformed path"}
 )
@@ -69,21 +68,53 @@ func refQuery(err error) *refusal {
 	return &refusal{status: http.StatusBadRequest, code: "malformed_query", message: "Malformed query", cause: err}
 }
 
-func refResource(name string) *refusal {
-	return &refusal{status: http.StatusNotFound, code: "resource_mismatch", message: "Invalid " + name}
+func refScope(d config.Denial) *refusal {
+	return denied(d, refusal{status: http.StatusForbidden, code: "insufficient_scope", message: "API key lacks the required scope"})
+}
+
+func refResource(name string, d config.Denial) *refusal {
+	return denied(d, refusal{status: http.StatusNotFound, code: "resource_mismatch", message: "Invalid " + name})
+}
+
+// denied returns the refusal with what the configuration says of it.
+func denied(d config.Denial, ref refusal) *refusal {
+	if d.Status != 0 {
+		ref.status = d.Status
+	}
+	if d.Message != "" {
+		ref.message = d.Message
+	}
+	return &ref
 }
 
 func refNoResource(name string) *refusal {
 	return &refusal{status: http.StatusBadRequest, code: "missing_resource", message: "Missing " + name}
 }
 
+func refMissingParameter(name string) *refusal {
+	return &refusal{status: http.StatusBadRequest, code: "missing_parameter", message: "Missing parameter: " + name}
+}
+
+func refShape(shape string) *refusal {
+	return &refusal{status: http.StatusBadRequest, code: "wrong_shape", message: "Body should be an " + shape}
+}
+
+// refMissingField refuses a row, counted from 0, without required members. Row -1
+// stands for a body that is no array, and for an array of rows that is not there.
 func refMissingField(r config.Requirement, row int) *refusal {
 	message := "Missing field: " + strings.Join(r.Fields, ", ")
-	if r.Any && len(r.Fields) > 1 {
+	switch {
+	case r.In != "" && row < 0:
+		message = "Missing field: " + r.In
+	case r.Any && len(r.Fields) > 1:
 		message = "Missing field: one of " + strings.Join(r.Fields, ", ")
 	}
 	if row >= 0 {
-		message += " (item " + strconv.Itoa(row) + ")"
+		message += " (item " + strconv.Itoa(row)
+		if r.In != "" {
+			message += " of " + r.In
+		}
+		message += ")"
 	}
 	return &refusal{status: http.StatusBadRequest, code: "missing_field", message: message}
 }
@@ -99,6 +130,7 @@ func (ref *refusal) verdictOf() string {
 // refuse answers a request that does not get through.
 func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, p *passage, ref *refusal) error {
 	g.logRefusal(r, p, ref)
+	g.observe(r, p, ref.verdictOf())
 	p.emptyRequest(w, r)
 	g.remover.Headers(r.Header, p.set)
 	redactQuery(r)
@@ -111,9 +143,7 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, p *passage, ref *r
 	case http.StatusServiceUnavailable:
 		h.Set("Retry-After", "5")
 	}
-	if p.tally != nil {
-		p.tally.setHeaders(h)
-	}
+	p.setHeaders(h)
 	if g.Errors == "caddy" {
 		return caddyhttp.Error(ref.status, errors.New(ref.message))
 	}
@@ -243,12 +273,18 @@ func answer(w http.ResponseWriter, status int, contentType, body string) {
 }
 
 func (g *Gate) logRefusal(r *http.Request, p *passage, ref *refusal) {
+	g.describe(r, p, ref)
+	if c := g.log.Check(zap.DebugLevel, "request refused"); c != nil {
+		c.Write(zap.Inline(refusedID{p.record, ref}), zap.Int("status", ref.status), zap.NamedError("cause", ref.cause))
+	}
+}
+
+// describe tells placeholders and the access log what there is to say against a
+// request.
+func (g *Gate) describe(r *http.Request, p *passage, ref *refusal) {
 	id := refusedID{record: p.record, ref: ref}
 	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
 		repl.Map(p.placeholders(id.placeholder))
 	}
 	addLogField(r, zap.Inline(id))
-	if c := g.log.Check(zap.DebugLevel, "request refused"); c != nil {
-		c.Write(zap.Inline(id), zap.Int("status", ref.status), zap.NamedError("cause", ref.cause))
-	}
 }

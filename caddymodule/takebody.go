@@ -57,6 +57,9 @@ func (g *Gate) readBody(r *http.Request, p *passage, kind bodyKind) *refusal {
 	cut := len(clean) != len(raw)
 	p.body.Truncate(len(clean)) // it was cut in place
 	p.replay = body.Replace(r, p.body, cut)
+	if ref := g.misshapen(p.set); ref != nil {
+		return ref
+	}
 	if g.MaxItems > 0 && p.set.Items() > g.MaxItems {
 		return refManyItems
 	}
@@ -82,6 +85,27 @@ func (g *Gate) unmetWithoutBody(r *http.Request) *refusal {
 	if len(g.Require) > 0 {
 		return refMissingField(g.Require[0], -1)
 	}
+	if g.BodyShape != "any" && !mayLackBody(r.Method) {
+		return refShape(g.BodyShape)
+	}
+	return nil
+}
+
+// mayLackBody reports whether requests with that method usually have no body.
+func mayLackBody(method string) bool {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodDelete, http.MethodOptions:
+		return true
+	}
+	return false
+}
+
+// misshapen refuses a body that is not what body_shape says.
+func (g *Gate) misshapen(set *credential.Set) *refusal {
+	shape := set.Shape()
+	if g.BodyShape == "object" && shape != credential.ShapeObject || g.BodyShape == "array" && shape != credential.ShapeArray {
+		return refShape(g.BodyShape)
+	}
 	return nil
 }
 
@@ -97,7 +121,7 @@ func (g *Gate) unmet(set *credential.Set) *refusal {
 	if !ok {
 		return nil
 	}
-	if set.Shape() == credential.ShapeObject {
+	if set.Shape() == credential.ShapeObject && g.Require[req].In == "" {
 		row = -1
 	}
 	return refMissingField(g.Require[req], row)

@@ -14,27 +14,40 @@ type Gate struct {
 	// query `apiKey`, `api_key` or `_apikey`, body `token` or `api_key`.
 	Credentials []Location `json:"credentials,omitempty"`
 
+	// Whether requests that are not good are refused: `on` (the default) or `off`,
+	// which is report mode: every request passes as it came, but for an identity
+	// header that the client sent itself. The assertion then carries a `verdict`,
+	// and what would have been refused is counted and logged.
+	Enforce string `json:"enforce,omitempty"`
+
 	// What to do when a request presents two different keys: `reject` (400, the
 	// default) or `first` (the first counts, in the order Authorization, other
 	// headers as configured, query, body). The same key twice is always fine.
 	Conflict string `json:"conflict,omitempty"`
 
-	// Whether credentials are removed from the request before it is passed on:
-	// `on` (the default) or `off`, for a backend that still checks keys itself.
-	// Logs are cleaned in both cases.
+	// Whether credentials are removed from the request before it is passed on: `on`
+	// or `off`, for a backend that still checks keys itself. Logs are cleaned in
+	// both cases. Default: `on`, with `enforce off` it is `off`.
 	Strip string `json:"strip,omitempty"`
 
 	// The modes of keys this gate takes: `live`, `test`. Default: both.
 	Modes []string `json:"modes,omitempty"`
 
-	// Scopes a key must have, all of them. Default: none.
-	Scopes []string `json:"scopes,omitempty"`
+	// Scopes a key must have, for all requests or by method. Default: none.
+	Scopes []Scope `json:"scopes,omitempty"`
 
 	// IDs in the request that the key must be allowed for.
 	Resources []Resource `json:"resources,omitempty"`
 
 	// Members that a JSON body must have.
 	Require []Requirement `json:"require,omitempty"`
+
+	// Parameters that the query must have, with a value. Names are compared exactly.
+	RequireQuery []string `json:"require_query,omitempty"`
+
+	// What a JSON body must be: `object`, `array`, or `any` (the default). A GET,
+	// HEAD, DELETE or OPTIONS request without a body passes.
+	BodyShape string `json:"body_shape,omitempty"`
 
 	// The largest body accepted, as it was sent. Default: 1MiB.
 	MaxBody Size `json:"max_body,omitempty"`
@@ -76,35 +89,19 @@ type Gate struct {
 	// through without a key and without an assertion. Default: false.
 	PassPreflights bool `json:"pass_preflights,omitempty"`
 
+	// Web origins whose pages may use the service. The gate answers their CORS
+	// preflights itself, and sets the CORS headers of all answers in place of the
+	// backend's. Origins that are listed may send cookies along, as
+	// navigator.sendBeacon does; with `*` no origin may. Has no effect with
+	// `enforce off`. Default: none; CORS is up to the backend.
+	CORS []Origin `json:"cors,omitempty"`
+
 	// The shape of error answers: `json` (the default), `problem` (RFC 9457) or
 	// `caddy`, which hands the error to Caddy's `handle_errors`.
 	Errors string `json:"errors,omitempty"`
 
 	// Bodies that replace the default one for a status code.
 	ErrorBodies []ErrorBody `json:"error_bodies,omitempty"`
-}
-
-// Resource is an ID in the request that the key's record must allow.
-type Resource struct {
-	// The name under which records list the allowed values.
-	Name string `json:"name"`
-
-	// Where the ID stands: `path`, `query` or `body`.
-	In string `json:"in"`
-
-	// The path pattern, the query parameter or the member of the JSON body.
-	At string `json:"at"`
-}
-
-// Requirement is a set of members that a JSON body must have, not null and not
-// an empty string. It holds for the object, for every element of a top-level
-// array and for every line of NDJSON.
-type Requirement struct {
-	// One of the fields is enough. Default: all are needed.
-	Any bool `json:"any,omitempty"`
-
-	// The names of the members, exactly as they are written in the body.
-	Fields []string `json:"fields"`
 }
 
 // ErrorBody is the answer for one status code.
@@ -126,7 +123,12 @@ func (g *Gate) SetDefaults() {
 		g.Credentials = DefaultLocations()
 	}
 	setDefault(&g.Conflict, "reject")
+	setDefault(&g.Enforce, "on")
+	if g.Enforce == "off" {
+		setDefault(&g.Strip, "off")
+	}
 	setDefault(&g.Strip, "on")
+	setDefault(&g.BodyShape, "any")
 	setDefault(&g.Errors, "json")
 	setDefault(&g.MaxBody, 1<<20)
 	setDefault(&g.MaxDecoded, 8<<20)
@@ -146,13 +148,14 @@ func setDefault[T comparable](v *T, def T) {
 // Validate reports the first setting that is wrong. What is not set is fine.
 func (g *Gate) Validate() error {
 	checks := []func() error{
-		g.validateCredentials, g.validateResources, g.validateRequire, g.validateErrorBodies,
+		g.validateCredentials, g.validateScopes, g.validateResources, g.validateRequire, g.validateErrorBodies, g.validateCORS,
+		func() error { return oneOf("enforce", g.Enforce, "on", "off") },
 		func() error { return oneOf("conflict", g.Conflict, "reject", "first") },
 		func() error { return oneOf("strip", g.Strip, "on", "off") },
 		func() error { return oneOf("bind", g.Bind, "request", "body") },
 		func() error { return oneOf("errors", g.Errors, "json", "problem", "caddy") },
 		func() error { return eachOneOf("mode", g.Modes, "live", "test") },
-		func() error { return names("scope", g.Scopes) },
+		func() error { return oneOf("body_shape", g.BodyShape, "object", "array", "any") },
 		func() error { return positive("max_body", g.MaxBody) },
 		func() error { return positive("max_decoded", g.MaxDecoded) },
 		func() error { return positive("max_ratio", g.MaxRatio) },
@@ -185,67 +188,6 @@ func (g *Gate) validateCredentials() error {
 				return fmt.Errorf("credential %s: %s is there twice", l.In, name)
 			}
 			seen[id] = true
-		}
-	}
-	return nil
-}
-
-func (g *Gate) validateResources() error {
-	seen := make(map[string]bool)
-	for _, r := range g.Resources {
-		if err := r.validate(); err != nil {
-			return err
-		}
-		if seen[r.Name] {
-			return fmt.Errorf("resource %s: is there twice; a resource stands in one place", r.Name)
-		}
-		seen[r.Name] = true
-		if g.carriesCredential(r) {
-			return fmt.Errorf("resource %s: %s in the %s carries a credential, which is not a resource", r.Name, r.At, r.In)
-		}
-	}
-	return nil
-}
-
-func (g *Gate) carriesCredential(r Resource) bool {
-	for _, l := range g.Credentials {
-		same := func(name string) bool { return strings.EqualFold(name, r.At) }
-		if l.In == r.In && slices.ContainsFunc(l.Names, same) {
-			return true
-		}
-	}
-	return false
-}
-
-func (r Resource) validate() error {
-	if err := names("resource", []string{r.Name}); err != nil {
-		return err
-	}
-	if r.At == "" {
-		return fmt.Errorf("resource %s: write `resource %s path PATTERN`, `resource %s query PARAM` or `resource %s body FIELD`",
-			r.Name, r.Name, r.Name, r.Name)
-	}
-	switch r.In {
-	case "query", "body":
-		return nil
-	case "path":
-		p, err := ParsePattern(r.At)
-		if err != nil {
-			return fmt.Errorf("resource %s: %w", r.Name, err)
-		}
-		if !p.Has(r.Name) {
-			return fmt.Errorf("resource %s: the path pattern %s has no segment {%s}", r.Name, r.At, r.Name)
-		}
-		return nil
-	default:
-		return fmt.Errorf("resource %s: %q is not one of path, query, body", r.Name, r.In)
-	}
-}
-
-func (g *Gate) validateRequire() error {
-	for _, r := range g.Require {
-		if len(r.Fields) == 0 || slices.Contains(r.Fields, "") {
-			return fmt.Errorf("require: write `require any FIELD…` or `require all FIELD…`")
 		}
 	}
 	return nil

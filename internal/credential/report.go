@@ -36,7 +36,8 @@ type unmet struct {
 // values are those of one resource. Their bytes are in the arena of the Set.
 type values struct {
 	distinct [][]byte
-	missing  int // first row without it, or -1
+	missing  int  // first row without it, or -1
+	odd      bool // some row has neither a string, a number nor null
 }
 
 // Shape returns the shape of the body that JSON read.
@@ -80,6 +81,11 @@ func (s *Set) Values(i int) (distinct [][]byte, missingRow int) {
 	}
 	return s.values[i].distinct, s.values[i].missing
 }
+
+// Odd tells whether some row has, for Options.Resources[i], a value that Values
+// counts as missing and that a lenient reader may take for one: neither a string
+// of up to MaxKey bytes, nor a number, nor null.
+func (s *Set) Odd(i int) bool { return i < len(s.values) && s.values[i].odd }
 
 // reset empties the report for a body with so many levels and resources.
 func (r *report) reset(levels, resources int) {

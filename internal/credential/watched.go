@@ -68,7 +68,11 @@ func (p *parser) resource(i, depth, resource int, bit uint64, r *row) int {
 			value = p.b[i:end]
 		}
 	}
-	if end < 0 || len(value) == 0 || len(value) > MaxKey {
+	if end < 0 {
+		return end
+	}
+	if len(value) == 0 || len(value) > MaxKey {
+		p.s.values[resource].odd = p.s.values[resource].odd || !blank(p.b[i:end])
 		return end
 	}
 	r.values |= bit

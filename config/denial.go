@@ -1,0 +1,34 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Denial is what a client is told that its key is not good for what it asks.
+type Denial struct {
+	// The status code of the answer. Default: 403 for a scope, 404 for a resource.
+	Status int `json:"status,omitempty"`
+
+	// The message of the answer. Default: one that names the scope's lack or the
+	// resource.
+	Message string `json:"message,omitempty"`
+}
+
+func (d Denial) validate(setting string, statuses ...int) error {
+	if d.Status != 0 && !slices.Contains(statuses, d.Status) {
+		return fmt.Errorf("%s: status %d is not one of %s", setting, d.Status, listOf(statuses))
+	}
+	return nil
+}
+
+func listOf(numbers []int) string {
+	text := ""
+	for i, n := range numbers {
+		if i > 0 {
+			text += ", "
+		}
+		text += fmt.Sprint(n)
+	}
+	return text
+}

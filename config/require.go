@@ -1,0 +1,48 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Requirement is a set of members that a JSON body must have, not null and not
+// an empty string. It holds for the object, for every element of a top-level
+// array and for every line of NDJSON; with In for every element of that array.
+type Requirement struct {
+	// One of the fields is enough. Default: all are needed.
+	Any bool `json:"any,omitempty"`
+
+	// The names of the members, exactly as they are written in the body.
+	Fields []string `json:"fields"`
+
+	// The member of the top-level object that is an array whose elements must have
+	// the fields. Default: the top-level object or the elements of the top-level
+	// array.
+	In string `json:"in,omitempty"`
+}
+
+func (g *Gate) validateRequire() error {
+	for _, r := range g.Require {
+		if len(r.Fields) == 0 || slices.Contains(r.Fields, "") {
+			return errors.New("require: write `require any FIELD…` or `require all FIELD…`, with `in ARRAY` for the rows of an array")
+		}
+		for _, l := range g.Credentials {
+			if l.In == InBody && r.In != "" && slices.ContainsFunc(l.Names, func(name string) bool { return strings.EqualFold(name, r.In) }) {
+				return fmt.Errorf("require: %s carries a credential and cannot be the array of rows", r.In)
+			}
+		}
+	}
+	for i, name := range g.RequireQuery {
+		if name == "" || slices.Contains(g.RequireQuery[:i], name) {
+			return fmt.Errorf("require_query: %q is there twice or empty; write `require_query NAME…`", name)
+		}
+		for _, l := range g.Credentials {
+			if l.In == InQuery && slices.ContainsFunc(l.Names, func(n string) bool { return strings.EqualFold(n, name) }) {
+				return fmt.Errorf("require_query: %s carries a credential, which is removed before; remove it from require_query", name)
+			}
+		}
+	}
+	return nil
+}

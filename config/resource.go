@@ -1,0 +1,89 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// Resource is an ID in the request that the key's record must allow.
+type Resource struct {
+	Denial
+
+	// The name under which records list the allowed values.
+	Name string `json:"name"`
+
+	// Where the ID stands: `path`, `query` or `body`.
+	In string `json:"in"`
+
+	// The path pattern, the query parameter or the member of the JSON body.
+	At string `json:"at"`
+
+	// Whether a request, or a row of its body, may leave the ID out. Not for IDs in
+	// the path. Default: false, which answers 400.
+	Optional bool `json:"optional,omitempty"`
+}
+
+func (g *Gate) validateResources() error {
+	seen := make(map[string]bool)
+	for _, r := range g.Resources {
+		if err := r.validate(); err != nil {
+			return err
+		}
+		if seen[r.Name] {
+			return fmt.Errorf("resource %s: is there twice; a resource stands in one place", r.Name)
+		}
+		seen[r.Name] = true
+		if g.carriesCredential(r) {
+			return fmt.Errorf("resource %s: %s in the %s carries a credential, which is not a resource", r.Name, r.At, r.In)
+		}
+	}
+	return nil
+}
+
+func (g *Gate) carriesCredential(r Resource) bool {
+	for _, l := range g.Credentials {
+		same := func(name string) bool { return strings.EqualFold(name, r.At) }
+		if l.In == r.In && slices.ContainsFunc(l.Names, same) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r Resource) validate() error {
+	if err := names("resource", []string{r.Name}); err != nil {
+		return err
+	}
+	if r.At == "" {
+		return fmt.Errorf("resource %s: write `resource %s path PATTERN`, `resource %s query PARAM` or `resource %s body FIELD`",
+			r.Name, r.Name, r.Name, r.Name)
+	}
+	if err := r.Denial.validate("resource "+r.Name, http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound); err != nil {
+		return err
+	}
+	switch r.In {
+	case "query", "body":
+		return nil
+	case "path":
+		return r.validatePath()
+	default:
+		return fmt.Errorf("resource %s: %q is not one of path, query, body", r.Name, r.In)
+	}
+}
+
+func (r Resource) validatePath() error {
+	p, err := ParsePattern(r.At)
+	if err != nil {
+		return fmt.Errorf("resource %s: %w", r.Name, err)
+	}
+	if !p.Has(r.Name) {
+		return fmt.Errorf("resource %s: the path pattern %s has no segment {%s}", r.Name, r.At, r.Name)
+	}
+	if r.Optional {
+		return errors.New("resource " + r.Name + ": optional: a path that does not match names no resource, or hides one; give paths without it a gate of their own with a matcher")
+	}
+	return nil
+}
