@@ -59,6 +59,7 @@ type passage struct {
 	found  string       // where the credential stood, "" if none counts
 	body   *body.Buffer // what was read of the request, nil if nothing was
 	replay *body.Replay // the body as the next handler sees it
+	opaque bool         // the body is of a type that is not looked at
 
 	// Of a gate that only reports:
 	verdict   string          // that the assertion carries
@@ -106,6 +107,9 @@ func (g *Gate) admit(r *http.Request, p *passage) (*grant, *refusal) {
 		return nil, ref
 	}
 	if ref := g.identify(r, p); ref != nil {
+		return nil, ref
+	}
+	if ref := g.checkBody(r, p); ref != nil {
 		return nil, ref
 	}
 	bound, ref := g.authorize(r, p)

@@ -8,11 +8,12 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/internal/credential"
 )
 
-// takeBody finds the credentials in the body and removes them, and checks what
-// the body must hold. The next handlers get a body that can be read again.
+// takeBody finds the credentials in the body and removes them. The next handlers
+// get a body that can be read again.
 func (g *Gate) takeBody(r *http.Request, p *passage) *refusal {
-	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
-		return g.unmetWithoutBody(r)
+	if !hasBody(r) {
+		body.Trailers(r, g.forbidden)
+		return nil
 	}
 	if r.ContentLength > g.limits.Body {
 		return refBody(body.ErrTooLarge)
@@ -21,13 +22,15 @@ func (g *Gate) takeBody(r *http.Request, p *passage) *refusal {
 	if ref != nil {
 		return ref
 	}
-	if kind == kindOpaque && g.checksJSON {
-		return refNotJSON
-	}
-	if kind == kindOpaque && g.Bind != "body" {
+	p.opaque = kind == kindOpaque
+	if p.opaque && g.Bind != "body" {
 		return g.streamBody(r)
 	}
 	return g.readBody(r, p, kind)
+}
+
+func hasBody(r *http.Request) bool {
+	return r.Body != nil && r.Body != http.NoBody && r.ContentLength != 0
 }
 
 // streamBody lets a body through that the gate has no business in, up to its
@@ -57,13 +60,7 @@ func (g *Gate) readBody(r *http.Request, p *passage, kind bodyKind) *refusal {
 	cut := len(clean) != len(raw)
 	p.body.Truncate(len(clean)) // it was cut in place
 	p.replay = body.Replace(r, p.body, cut)
-	if ref := g.misshapen(p.set); ref != nil {
-		return ref
-	}
-	if g.MaxItems > 0 && p.set.Items() > g.MaxItems {
-		return refManyItems
-	}
-	return g.unmet(p.set)
+	return nil
 }
 
 // scanBody removes credentials from the body in place.
@@ -79,16 +76,23 @@ func (g *Gate) scanBody(kind bodyKind, raw []byte, set *credential.Set) ([]byte,
 	return raw, nil
 }
 
-// unmetWithoutBody refuses a request without a body where one is required.
-func (g *Gate) unmetWithoutBody(r *http.Request) *refusal {
-	body.Trailers(r, g.forbidden)
-	if len(g.Require) > 0 {
-		return refMissingField(g.Require[0], -1)
+// checkBody checks what the body must be and hold.
+func (g *Gate) checkBody(r *http.Request, p *passage) *refusal {
+	switch {
+	case !g.checksJSON:
+		return nil
+	case p.opaque:
+		return refNotJSON
+	case p.replay == nil && mayLackBody(r.Method):
+		return g.unmet(p.set)
 	}
-	if g.BodyShape != "any" && !mayLackBody(r.Method) {
-		return refShape(g.BodyShape)
+	if ref := g.misshapen(p.set); ref != nil {
+		return ref
 	}
-	return nil
+	if g.MaxItems > 0 && p.set.Items() > g.MaxItems {
+		return refManyItems
+	}
+	return g.unmet(p.set)
 }
 
 // mayLackBody reports whether requests with that method usually have no body.

@@ -19,7 +19,7 @@ type Recording struct {
 // if that has no more, reading fails with ErrMemory and loses nothing.
 func Record(r *http.Request, budget *Budget) *Recording {
 	rec := &Recording{budget: budget}
-	if hasBody(r) {
+	if hasBody(r) && r.ContentLength != 0 {
 		rec.src, r.Body = r.Body, rec
 	}
 	return rec

@@ -1,0 +1,199 @@
+package caddymodule_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
+)
+
+// answer is what a client gets. An empty text is the backend's answer.
+type answer struct {
+	status int
+	text   string
+}
+
+// checkAnswers sends requests, named by what they are, and checks what comes of
+// them and whether the backend saw them.
+func checkAnswers(t *testing.T, g *gatetest.Gate, up *gatetest.Upstream, requests map[string]gatetest.Request, want map[string]answer) {
+	t.Helper()
+	for name, req := range requests {
+		resp := g.Do(t, req)
+		w := want[name]
+		if resp.Status != w.status || !strings.Contains(resp.Body, w.text) {
+			t.Errorf("%s: %d %s, want %d %s", name, resp.Status, resp.Body, w.status, w.text)
+		}
+		if seen := len(up.Take()); seen != 1 && w.status == http.StatusOK || seen != 0 && w.status != http.StatusOK {
+			t.Errorf("%s: the backend saw %d requests", name, seen)
+		}
+	}
+}
+
+func TestScopesByMethod(t *testing.T) {
+	records := map[string]gatetest.Record{
+		keyA: {"scopes": []string{"stream:read"}},
+		keyB: {"scopes": []string{"stream:write"}},
+		keyC: {"scopes": []string{"stream:read", "stream:write", "admin"}},
+	}
+	g, up := start(t, "scope GET stream:read\nscope POST stream:write {\nmessage \"No such stream\"\nstatus 404\n}", records)
+	request := func(method, key string, header ...string) gatetest.Request {
+		req := gatetest.Request{Method: method, Target: "/", Header: http.Header{"X-Api-Key": {key}}}
+		for i := 0; i < len(header); i += 2 {
+			req.Header.Set(header[i], header[i+1])
+		}
+		return req
+	}
+	checkAnswers(t, g, up, map[string]gatetest.Request{
+		"read with read":     request("GET", keyA),
+		"head with read":     request("HEAD", keyA),
+		"write with read":    request("POST", keyA),
+		"read with write":    request("GET", keyB),
+		"write with write":   request("POST", keyB),
+		"method without one": request("DELETE", keyC),
+		"other method":       request("QUERY", keyC),
+		"both":               request("POST", keyC),
+	}, map[string]answer{
+		"read with read":     {200, ""},
+		"head with read":     {200, ""},
+		"write with read":    {404, `{"error":"No such stream","code":"insufficient_scope"}`},
+		"read with write":    {403, `"insufficient_scope"`},
+		"write with write":   {200, ""},
+		"method without one": {403, `"insufficient_scope"`},
+		"other method":       {403, `"insufficient_scope"`},
+		"both":               {200, ""},
+	})
+
+	// A backend must not be talked into another method than the one that was checked.
+	for _, name := range []string{"X-HTTP-Method-Override", "x-http-method", "X-Method-Override"} {
+		wantStatus(t, g, request("POST", keyB, name, "GET"), 200)
+		if seen := up.One(t); seen.Header.Get(name) != "" {
+			t.Errorf("the backend saw %s", name)
+		}
+	}
+}
+
+func TestScopeForEveryMethodAndOne(t *testing.T) {
+	g, up := start(t, "scope events\nscope DELETE admin", map[string]gatetest.Record{
+		keyA: {"scopes": []string{"events"}}, keyB: {"scopes": []string{"events", "admin"}}, keyC: {"scopes": []string{"admin"}},
+	})
+	do := func(method, key string) gatetest.Request {
+		return gatetest.Request{Method: method, Target: "/", Header: http.Header{"X-Api-Key": {key}}}
+	}
+	checkAnswers(t, g, up, map[string]gatetest.Request{
+		"post": do("POST", keyA), "delete": do("DELETE", keyA), "delete as admin": do("DELETE", keyB), "post as admin only": do("POST", keyC),
+	}, map[string]answer{"post": {200, ""}, "delete": {403, ""}, "delete as admin": {200, ""}, "post as admin only": {403, ""}})
+}
+
+func TestResourceDenials(t *testing.T) {
+	records := map[string]gatetest.Record{keyA: {"resources": map[string][]string{"project": {"p"}, "aggregator": {"a", "b"}, "environment": {"x", "y"}}}}
+	g, up := start(t, `
+		resource project path /v1/{project}/* {
+			status 403
+			message "Not your project"
+		}
+		resource aggregator query _id {
+			optional
+			message "Invalid aggregator"
+		}
+		resource environment body environment {
+			optional
+			status 400
+		}`, records)
+	requests := map[string]gatetest.Request{
+		"all":                               postJSON("/v1/p/t?_id=a", keyA, `{"environment":"x"}`),
+		"none that may lack":                postJSON("/v1/p/t", keyA, `{}`),
+		"no body":                           get("/v1/p/t", keyA),
+		"one row without":                   postJSON("/v1/p/t", keyA, `[{"environment":"x"},{"environment":null},{"environment":"y"}]`),
+		"other project":                     postJSON("/v1/q/t?_id=a", keyA, `{}`),
+		"no project":                        postJSON("/", keyA, `{}`),
+		"other aggregator":                  postJSON("/v1/p/t?_id=z", keyA, `{}`),
+		"two aggregators":                   postJSON("/v1/p/t?_id=a&_id=b", keyA, `{}`),
+		"other environment":                 postJSON("/v1/p/t", keyA, `{"environment":"z"}`),
+		"row with other":                    postJSON("/v1/p/t", keyA, `[{"environment":"x"},{"environment":"z"}]`),
+		"environment in array":              postJSON("/v1/p/t", keyA, `{"environment":["z"]}`),
+		"environment is true":               postJSON("/v1/p/t", keyA, `{"environment":true}`),
+		"environment twice":                 postJSON("/v1/p/t", keyA, `{"environment":"x","Environment":"z"}`),
+		"environment in a row is an object": postJSON("/v1/p/t", keyA, `[{"environment":"x"},{"environment":{}}]`),
+	}
+	checkAnswers(t, g, up, requests, map[string]answer{
+		"all":                               {200, ""},
+		"none that may lack":                {200, ""},
+		"no body":                           {200, ""},
+		"one row without":                   {200, ""},
+		"other project":                     {403, `{"error":"Not your project","code":"resource_mismatch"}`},
+		"no project":                        {403, "Not your project"},
+		"other aggregator":                  {404, `"Invalid aggregator"`},
+		"two aggregators":                   {400, "malformed_query"},
+		"other environment":                 {400, `{"error":"Invalid environment","code":"resource_mismatch"}`},
+		"row with other":                    {400, "Invalid environment"},
+		"environment in array":              {400, "Missing environment"},
+		"environment is true":               {400, "Missing environment"},
+		"environment twice":                 {400, "duplicate_field"},
+		"environment in a row is an object": {400, "Missing environment"},
+	})
+}
+
+func TestRequireInRows(t *testing.T) {
+	g, up := start(t, "credential body token\nrequire any userId externalId email in events\nrequire all event in events\nrequire all sent", map[string]gatetest.Record{keyA: {}})
+	request := func(rest string) gatetest.Request {
+		return gatetest.Request{Target: "/batch", Body: `{"token":"` + keyA + `"` + rest + `}`, Header: http.Header{"Content-Type": {"application/json"}}}
+	}
+	checkAnswers(t, g, up, map[string]gatetest.Request{
+		"rows":          request(`,"sent":1,"events":[{"userId":"u","event":"e"},{"email":"m","event":"e"}]`),
+		"no rows":       request(`,"sent":1,"events":[]`),
+		"row lacks any": request(`,"sent":1,"events":[{"userId":"u","event":"e"},{"event":"e"}]`),
+		"row lacks all": request(`,"sent":1,"events":[{"userId":"u"}]`),
+		"row is scalar": request(`,"sent":1,"events":[1]`),
+		"top lacks":     request(`,"events":[{"userId":"u","event":"e"}]`),
+		"no array":      request(`,"sent":1`),
+		"not an array":  request(`,"sent":1,"events":{"userId":"u","event":"e"}`),
+	}, map[string]answer{
+		"rows":          {200, ""},
+		"no rows":       {200, ""},
+		"row lacks any": {400, `{"error":"Missing field: one of userId, externalId, email (item 1 of events)","code":"missing_field"}`},
+		"row lacks all": {400, "Missing field: event (item 0 of events)"},
+		"row is scalar": {400, "(item 0 of events)"},
+		"top lacks":     {400, `"Missing field: sent"`},
+		"no array":      {400, `"Missing field: events"`},
+		"not an array":  {400, `"Missing field: events"`},
+	})
+}
+
+func TestRequireQuery(t *testing.T) {
+	g, up := start(t, "credential query k\nrequire_query name _id", map[string]gatetest.Record{keyA: {}})
+	request := func(query string) gatetest.Request { return gatetest.Request{Target: "/e?" + query + "&k=" + keyA} }
+	checkAnswers(t, g, up, map[string]gatetest.Request{
+		"both": request("_id=1&name=user+signed%0aup"), "empty": request("_id=1&name="), "missing": request("name=n"), "other case": request("Name=n&_id=1"),
+	}, map[string]answer{
+		"both": {200, ""}, "empty": {400, `{"error":"Missing parameter: name","code":"missing_parameter"}`},
+		"missing": {400, "Missing parameter: _id"}, "other case": {400, "Missing parameter: name"},
+	})
+}
+
+func TestBodyShape(t *testing.T) {
+	bodies := map[string]gatetest.Request{
+		"object":       postJSON("/", keyA, `{"a":1}`),
+		"array":        postJSON("/", keyA, ` [{"a":1}]`),
+		"string":       postJSON("/", keyA, `"a"`),
+		"lines":        {Target: "/", Body: "{}\n{}\n", Header: http.Header{"X-Api-Key": {keyA}, "Content-Type": {"application/x-ndjson"}}},
+		"beacon":       {Target: "/", Body: "[1]", Header: http.Header{"X-Api-Key": {keyA}, "Content-Type": {"text/plain;charset=UTF-8"}}},
+		"text":         {Target: "/", Body: "hello", Header: http.Header{"X-Api-Key": {keyA}, "Content-Type": {"text/plain"}}},
+		"image":        {Target: "/", Body: "GIF89a", Header: http.Header{"X-Api-Key": {keyA}, "Content-Type": {"image/gif"}}},
+		"empty post":   {Method: "POST", Target: "/", Header: http.Header{"X-Api-Key": {keyA}}},
+		"get":          get("/", keyA),
+		"get with one": {Method: "GET", Target: "/", Body: `{}`, Header: http.Header{"X-Api-Key": {keyA}}},
+	}
+	array := answer{400, `{"error":"Body should be an array","code":"wrong_shape"}`}
+	g, up := start(t, "body_shape array\nmax_items 2", map[string]gatetest.Record{keyA: {}})
+	checkAnswers(t, g, up, bodies, map[string]answer{
+		"object": array, "array": {200, ""}, "string": array, "lines": array, "beacon": {200, ""}, "text": array,
+		"image": {415, ""}, "empty post": array, "get": {200, ""}, "get with one": array,
+	})
+	object := answer{400, `{"error":"Body should be an object","code":"wrong_shape"}`}
+	g, up = start(t, "body_shape object", map[string]gatetest.Record{keyA: {}})
+	checkAnswers(t, g, up, bodies, map[string]answer{
+		"object": {200, ""}, "array": object, "string": object, "lines": object, "beacon": object, "text": object,
+		"image": {415, ""}, "empty post": object, "get": {200, ""}, "get with one": {200, ""},
+	})
+}
