@@ -23,7 +23,13 @@ const withKey = "Authorization: Bearer " + keyA
 // forged is what an attacker would like the backend to believe.
 const forged = "forged-identity"
 
-func TestAttackSpoofedIdentity(t *testing.T) {
+func TestAttackSpoofedIdentity(t *testing.T) { testSpoofedIdentity(t, "pass_preflights") }
+
+func TestAttackSpoofedIdentityInReportMode(t *testing.T) {
+	testSpoofedIdentity(t, "enforce off\npass_preflights")
+}
+
+func testSpoofedIdentity(t *testing.T, subdirectives string) {
 	// The allowlist lets the aliases through to handlers, as older versions of
 	// Caddy do without one.
 	up := gatetest.NewUpstream(t, nil)
@@ -31,7 +37,7 @@ func TestAttackSpoofedIdentity(t *testing.T) {
 	g.Write(t, "keys.json", gatetest.Keys(map[string]gatetest.Record{keyA: {"key_id": "key_a"}}))
 	site := strings.Replace(options, "protocols h1 h2c", "protocols h1 h2c\n\t\texpected_underscore_headers X_Ingest_Identity x_ingest_identity\n\t\texpected_dot_headers X.Ingest.Identity", 1)
 	site = strings.Replace(site, "keys file", "sign {\n header x-INGEST-identity\n}\nkeys file", 1)
-	g.Run(t, site+":{{gate}} {\nlog\ningest_auth {\npass_preflights\n}\nreverse_proxy {{upstream}}\n}\n")
+	g.Run(t, site+":{{gate}} {\nlog\ningest_auth {\n"+subdirectives+"\n}\nreverse_proxy {{upstream}}\n}\n")
 
 	for _, name := range []string{
 		"X-Ingest-Identity", "x-ingest-identity", "X-INGEST-IDENTITY", "X_Ingest_Identity", "x_ingest_identity",
