@@ -1,0 +1,71 @@
+// Package heapfloor keeps the garbage collector of a process with a small heap
+// from running all the time.
+//
+// Go collects when the heap has doubled (GOGC=100). A proxy has some 10 MB of
+// live memory and fills as much again many times a second, so that it spends a
+// good part of its time on collecting next to nothing. With a floor the heap
+// grows to that size first, however little of it is live.
+package heapfloor
+
+import (
+	"math"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
+)
+
+// Set sets a floor of so many bytes. It does nothing if the environment has GOGC:
+// then somebody knows better. The floor is never more than a quarter of the memory
+// limit (GOMEMLIMIT, or what was made of the container's limit), which the runtime
+// keeps to in any case.
+func Set(floor uint64) {
+	if _, ok := os.LookupEnv("GOGC"); ok {
+		return
+	}
+	watch(&cycle{floor: floor})
+}
+
+// cycle is garbage at every collection, which is how we are told of one.
+type cycle struct {
+	floor uint64
+	last  int // GOGC as it was set last
+}
+
+func watch(c *cycle) {
+	c.adjust()
+	runtime.SetFinalizer(c, watch)
+}
+
+// adjust sets GOGC so that the next collection starts when the heap has the size
+// of the floor.
+func (c *cycle) adjust() {
+	floor := c.floor
+	if limit := debug.SetMemoryLimit(-1); limit != math.MaxInt64 {
+		floor = min(floor, uint64(limit)/4)
+	}
+	live, roots := heap()
+	if p := percent(floor, live, roots); p != c.last {
+		c.last = p
+		debug.SetGCPercent(p)
+	}
+}
+
+// percent returns the value of GOGC at which a heap grows to the floor: the
+// collection starts at live + (live + roots) * GOGC / 100. It is at least 100, and
+// a multiple of 50, because setting it stops the world.
+func percent(floor, live, roots uint64) int {
+	if floor <= live {
+		return 100
+	}
+	p := (floor - live) * 100 / max(live+roots, 1)
+	return int(min(max(p/50*50, 100), 10_000))
+}
+
+// heap returns how many bytes were live after the last collection, and how many
+// the stacks and globals have.
+func heap() (live, roots uint64) {
+	samples := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"}}
+	metrics.Read(samples)
+	return samples[0].Value.Uint64(), samples[1].Value.Uint64() + samples[2].Value.Uint64()
+}
