@@ -34,7 +34,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (30s)
 
 .PHONY: bench
 bench: ## Run the benchmarks of the hot path and of the scanner
-	go test -run '^$$' -bench . -benchmem ./caddymodule ./internal/credential ./internal/body ./internal/redact ./internal/assertion ./keysync
+	go test -run '^$$' -bench . -benchmem ./caddymodule ./internal/credential ./internal/body ./internal/redact ./internal/assertion ./keysync ./verify
 
 .PHONY: bench-proxy
 bench-proxy: build ## Compare stock Caddy, the bare binary and the gate under load (needs wrk)
@@ -51,6 +51,7 @@ plugin: ## Build the module into a stock Caddy from this checkout, as xcaddy doe
 	@.ci/plugin
 
 .PHONY: examples
-examples: ## Test the example backends (needs Node.js 20 and npm)
-	cd examples/backend-go && go test ./...
+examples: ## Test the example backends (needs Node.js 20, npm, python3-jwt and python3-cryptography)
+	go test ./examples/backend-go
 	cd examples/backend-node && npm ci --no-audit --no-fund && npm test
+	cd examples/backend-python && /usr/bin/python3 -B test_server.py

@@ -2,6 +2,8 @@ package caddymodule_test
 
 import (
 	"bufio"
+	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -10,12 +12,17 @@ import (
 	"testing"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
+	checker "github.com/ingestauth/caddy-ingest-auth/verify"
 )
 
-// TestExampleBackends runs the example backends behind a gate: they verify the
-// assertion with libraries that have nothing to do with the one that signs it.
+// TestExampleBackends runs the example backends behind a gate. Those for Node.js
+// and Python verify the assertion with libraries that have nothing to do with the
+// one that signs it.
 func TestExampleBackends(t *testing.T) {
-	for name, command := range map[string]func(t *testing.T) *exec.Cmd{"backend-go": goBackend, "backend-node": nodeBackend} {
+	backends := map[string]func(t *testing.T) *exec.Cmd{
+		"backend-go": goBackend, "backend-node": nodeBackend, "backend-python": pythonBackend,
+	}
+	for name, command := range backends {
 		for _, algorithm := range []string{"EdDSA", "ES256"} {
 			t.Run(name+" "+algorithm, func(t *testing.T) {
 				cmd := command(t)
@@ -63,8 +70,19 @@ func nodeBackend(t *testing.T) *exec.Cmd {
 	return cmd
 }
 
-// runBackend starts a backend and waits until it says that it listens. Node's
-// parser wants two dashes where Go's flags take either.
+func pythonBackend(t *testing.T) *exec.Cmd {
+	t.Helper()
+	const python = "/usr/bin/python3" // the one that Debian's packages are for
+	if err := exec.Command(python, "-c", "import jwt, cryptography").Run(); err != nil {
+		t.Skip("needs Python with PyJWT and cryptography: install python3-jwt and python3-cryptography")
+	}
+	cmd := exec.Command(python, "server.py")
+	cmd.Dir = "../examples/backend-python"
+	return cmd
+}
+
+// runBackend starts a backend and waits until it says that it listens. The
+// parsers of Node.js and Python want two dashes where Go's flags take either.
 func runBackend(t *testing.T, cmd *exec.Cmd, flags ...string) {
 	t.Helper()
 	for i := 0; i < len(flags); i += 2 {
@@ -88,4 +106,61 @@ func runBackend(t *testing.T, cmd *exec.Cmd, flags ...string) {
 		}
 	}
 	t.Fatal("the backend did not start")
+}
+
+// TestPackageVerify takes an assertion that is bound to a request and its body from
+// a gate, and tries it on other requests.
+func TestPackageVerify(t *testing.T) {
+	for _, algorithm := range []string{"EdDSA", "ES256"} {
+		t.Run(algorithm, func(t *testing.T) {
+			g := gatetest.New(t, nil)
+			v, err := checker.New(checker.Options{JWKS: "http://" + g.Addr + "/jwks", Audience: "backend", Bind: checker.BindBody})
+			if err != nil {
+				t.Fatal(err)
+			}
+			up := gatetest.NewUpstream(t, v.Handler(http.HandlerFunc(sayWho)).ServeHTTP)
+			g.Write(t, "keys.json", gatetest.Keys(map[string]gatetest.Record{keyA: {"key_id": "key_a"}}))
+			site := strings.Replace(options, "keys file", "sign {\nalgorithm "+algorithm+"\n}\nkeys file", 1)
+			g.Run(t, site+":{{gate}} {\ningest_auth_jwks /jwks\ningest_auth {\nbind body\n}\nreverse_proxy "+up.Addr+"\n}\n")
+
+			resp := g.Do(t, gatetest.Request{Target: "/a%2Fb?x=1", Body: `{"token":"` + keyA + `","a":1}`})
+			if want := `key_a acme {"a":1}`; resp.Status != http.StatusOK || resp.Body != want {
+				t.Fatalf("through the gate: %d %s, want %s", resp.Status, resp.Body, want)
+			}
+			tryElsewhere(t, up.Addr, up.One(t).Header.Get("X-Ingest-Identity"))
+		})
+	}
+}
+
+// sayWho answers with the caller and the body.
+func sayWho(w http.ResponseWriter, r *http.Request) {
+	id, _ := checker.FromContext(r.Context())
+	body, err := io.ReadAll(r.Body)
+	_, _ = fmt.Fprint(w, id.KeyID, " ", id.Account, " ", string(body))
+	if err != nil {
+		_, _ = fmt.Fprint(w, err)
+	}
+}
+
+// tryElsewhere sends an assertion for a POST of {"a":1} to /a%2Fb?x=1 past the gate.
+func tryElsewhere(t *testing.T, addr, assertion string) {
+	t.Helper()
+	direct := gatetest.Gate{Addr: addr}
+	for _, tt := range []struct {
+		name, method, target, body string
+		want                       int
+	}{
+		{"the same request", "POST", "/a%2Fb?x=1", `{"a":1}`, 200},
+		{"method", "PUT", "/a%2Fb?x=1", `{"a":1}`, 401},
+		{"path", "POST", "/a/b?x=1", `{"a":1}`, 401},
+		{"query", "POST", "/a%2Fb?x=2", `{"a":1}`, 401},
+		{"no query", "POST", "/a%2Fb", `{"a":1}`, 401},
+		{"body", "POST", "/a%2Fb?x=1", `{"a":2}`, 401},
+		{"no body", "POST", "/a%2Fb?x=1", "", 401},
+	} {
+		req := gatetest.Request{Method: tt.method, Target: tt.target, Body: tt.body, Header: http.Header{"X-Ingest-Identity": {assertion}}}
+		if resp := direct.Do(t, req); resp.Status != tt.want {
+			t.Errorf("%s: %d %s, want %d", tt.name, resp.Status, resp.Body, tt.want)
+		}
+	}
 }

@@ -1,11 +1,9 @@
-// Command backend is a service behind an ingest gate. It believes no request that
-// does not carry an assertion signed by the gate.
+// Command backend-go is a service behind an ingest gate. It believes no request
+// that does not carry an assertion signed by the gate.
 package main
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"log"
@@ -14,102 +12,23 @@ import (
 	"strings"
 	"time"
 
-	"github.com/MicahParks/keyfunc/v3"
-	"github.com/golang-jwt/jwt/v5"
-	"golang.org/x/time/rate"
+	"github.com/ingestauth/caddy-ingest-auth/verify"
 )
-
-// identity is what the gate says of the caller.
-type identity struct {
-	jwt.RegisteredClaims // the account is the subject
-
-	KeyID   string         `json:"key_id"`
-	Mode    string         `json:"mode"`
-	Res     map[string]any `json:"res"`
-	Verdict string         `json:"verdict"`
-}
-
-// verifier checks the assertion in one header.
-type verifier struct {
-	header string
-	parser *jwt.Parser
-	keys   keyfunc.Keyfunc
-}
-
-// newVerifier fetches the key set, and goes on fetching it until ctx is done: more
-// often than the 10 minutes for which the gate publishes a key before it signs,
-// and at once, but not too often, for a key that is not known.
-func newVerifier(ctx context.Context, jwksURL, header, issuer, audience string, algorithms []string) (*verifier, error) {
-	if issuer == "" || audience == "" || jwksURL == "" || header == "" {
-		return nil, errors.New("-jwks, -header, -issuer and -audience must not be empty")
-	}
-	for _, a := range algorithms {
-		if a != "EdDSA" && a != "ES256" {
-			return nil, fmt.Errorf("algorithm %q is not allowed: use EdDSA or ES256", a)
-		}
-	}
-	keys, err := keyfunc.NewDefaultOverrideCtx(ctx, []string{jwksURL}, keyfunc.Override{
-		RefreshInterval:   5 * time.Minute,
-		RefreshUnknownKID: rate.NewLimiter(rate.Every(10*time.Second), 1),
-		RateLimitWaitMax:  time.Second,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("fetching the key set: %w", err)
-	}
-	parser := jwt.NewParser(
-		jwt.WithValidMethods(algorithms), // never let the token choose
-		jwt.WithIssuer(issuer),
-		jwt.WithAudience(audience),
-		jwt.WithExpirationRequired(),
-		jwt.WithLeeway(5*time.Second),
-	)
-	return &verifier{header: header, parser: parser, keys: keys}, nil
-}
-
-func (v *verifier) verify(r *http.Request) (*identity, error) {
-	values := r.Header.Values(v.header)
-	if len(values) != 1 {
-		return nil, fmt.Errorf("%d %s headers, want one", len(values), v.header)
-	}
-	id := &identity{}
-	if _, err := v.parser.ParseWithClaims(values[0], id, v.keys.KeyfuncCtx(r.Context())); err != nil {
-		return nil, err
-	}
-	if id.KeyID == "" || id.Verdict != "" { // a gate that only reports has authenticated no one
-		return nil, errors.New("the assertion names no authenticated key")
-	}
-	return id, nil
-}
-
-func (v *verifier) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	id, err := v.verify(r)
-	if err != nil {
-		log.Printf("refusing a request: %v", err)
-		reply(w, http.StatusUnauthorized, map[string]any{"error": "no valid assertion"})
-		return
-	}
-	reply(w, http.StatusOK, map[string]any{
-		"key_id": id.KeyID, "account": id.Subject, "mode": id.Mode, "res": id.Res,
-		"method": r.Method, "path": r.URL.EscapedPath(),
-	})
-}
-
-func reply(w http.ResponseWriter, status int, answer any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(answer) // fails only if the client has gone
-}
 
 func main() {
 	listen := flag.String("listen", "localhost:9000", "`address` to listen on")
-	jwks := flag.String("jwks", "http://localhost:8080/.well-known/jwks.json", "`URL` of the gate's key set")
+	jwks := flag.String("jwks", "http://localhost:8080/.well-known/jwks.json", "`URL` or file of the gate's key set")
 	header := flag.String("header", "X-Ingest-Identity", "`name` of the header with the assertion")
 	issuer := flag.String("issuer", "ingest-auth", "required iss claim")
 	audience := flag.String("audience", "backend", "required aud claim")
 	algorithms := flag.String("algorithms", "EdDSA,ES256", "comma-separated `list` of accepted algorithms")
+	bind := flag.String("bind", "", "what assertions must be bound to: request or body")
 	flag.Parse()
 
-	v, err := newVerifier(context.Background(), *jwks, *header, *issuer, *audience, strings.Split(*algorithms, ","))
+	handler, err := newHandler(verify.Options{
+		JWKS: *jwks, Header: *header, Issuer: *issuer, Audience: *audience,
+		Algorithms: strings.Split(*algorithms, ","), Bind: verify.Binding(*bind),
+	})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -118,5 +37,33 @@ func main() {
 		log.Fatal(err)
 	}
 	fmt.Println("listening on", listener.Addr())
-	log.Fatal((&http.Server{Handler: v, ReadHeaderTimeout: 10 * time.Second}).Serve(listener))
+	log.Fatal((&http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}).Serve(listener))
+}
+
+// newHandler returns the service, behind a verifier.
+func newHandler(o verify.Options) (http.Handler, error) {
+	o.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, err *verify.Error) {
+		log.Printf("refusing a request: %v", err)
+		reply(w, err.Status, map[string]any{"error": "no valid assertion"})
+	}
+	v, err := verify.New(o)
+	if err != nil {
+		return nil, err
+	}
+	return v.Handler(http.HandlerFunc(serve)), nil
+}
+
+// serve answers with what the gate says of the caller.
+func serve(w http.ResponseWriter, r *http.Request) {
+	id, _ := verify.FromContext(r.Context())
+	reply(w, http.StatusOK, map[string]any{
+		"key_id": id.KeyID, "account": id.Account, "mode": id.Mode, "res": id.Resources,
+		"method": r.Method, "path": r.URL.EscapedPath(),
+	})
+}
+
+func reply(w http.ResponseWriter, status int, answer any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(answer) // fails only if the client has gone
 }

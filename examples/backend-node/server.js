@@ -36,8 +36,9 @@ async function verify(req) {
   const assertions = req.headersDistinct[flags.header.toLowerCase()] ?? []
   if (assertions.length !== 1) throw new Error(`${assertions.length} ${flags.header} headers, want one`)
   const { payload } = await jwtVerify(assertions[0], keys, rules)
-  // A gate that only reports has authenticated no one.
-  if (!payload.key_id || payload.verdict) throw new Error('the assertion names no authenticated key')
+  // A gate that only reports says in its verdict what it would have refused.
+  if ((payload.verdict ?? 'allowed') !== 'allowed') throw new Error('the gate would have refused this request')
+  if (!payload.key_id) throw new Error('the assertion names no key')
   return payload
 }
 

@@ -87,6 +87,7 @@ const none = () => {
 const cases = [
   ['EdDSA', 200, () => good()],
   ['ES256', 200, () => sign('ES256', 'ec', ec.privateKey)],
+  ['allowed by a gate that only reports', 200, () => good({ verdict: 'allowed' })],
   ['audience in a list', 200, () => good({ aud: ['other', 'backend'] })],
   ['no header', 401],
   ['empty header', 401, () => ''],
@@ -107,7 +108,8 @@ const cases = [
   ['no expiry', 401, () => good({ exp: undefined })],
   ['no key', 401, () => good({ key_id: undefined })],
   ['empty key', 401, () => good({ key_id: '' })],
-  ['only a report', 401, () => good({ verdict: 'invalid_key' })],
+  ['refused by a gate that only reports', 401, () => good({ verdict: 'invalid_key' })],
+  ['empty verdict', 401, () => good({ verdict: '' })],
 ]
 
 test('requests', async (t) => {

@@ -12,16 +12,16 @@ import (
 
 // candidate is a server under one kind of load.
 type candidate struct {
-	name      string
-	reference *candidate // what it is compared with
-	server    *process
-	script    string // for wrk
-	turns     []turn
+	name       string
+	references []*candidate // what it is compared with
+	server     *process
+	script     string // for wrk
+	turns      []turn
 }
 
 // Caddyfiles, with the addresses of the proxy and the backend. Nothing is logged but errors.
 const (
-	bareCaddyfile = `{
+	stockCaddyfile = `{
 	admin off
 	log {
 		level ERROR
@@ -31,8 +31,9 @@ http://%[1]s {
 	reverse_proxy %[2]s
 }
 `
+	bareCaddyfile = stockCaddyfile
 	gateCaddyfile = `{
-	admin off
+	admin %[4]s
 	log {
 		level ERROR
 		format redact_keys
@@ -42,57 +43,81 @@ http://%[1]s {
 	}
 }
 http://%[1]s {
-	ingest_auth
+	ingest_auth {
+		limit 1000000000/1m by key
+	}
 	reverse_proxy %[2]s
 }
 `
 )
 
-// startCandidates starts stock Caddy, our binary as a bare proxy, and our binary with a gate,
-// and returns what is measured on them.
+// startCandidates starts stock Caddy, our binary as a bare proxy, our binary with a gate, and
+// nginx if it is there, and returns what is measured on them.
 func startCandidates(ctx context.Context, o options, dir, backend string) (all []*candidate, err error) {
-	var running []*process
+	s := &servers{ctx: ctx, dir: dir, backend: backend}
 	defer func() {
 		if err != nil {
-			for _, p := range running {
-				p.stop()
-			}
+			s.stop()
 		}
 	}()
-	key, keys, err := writeKeys(dir)
-	if err != nil {
+	if s.key, s.keys, err = writeKeys(dir); err != nil {
 		return nil, err
 	}
-	start := func(binary, name, caddyfile string) *process {
-		if err != nil {
-			return nil
-		}
-		var p *process
-		if p, err = startCaddy(ctx, binary, filepath.Join(dir, name), caddyfile, backend, keys); err == nil {
-			running = append(running, p)
-		}
-		return p
+	stock := s.caddy(o.stock, "stock", stockCaddyfile)
+	bare := s.caddy(o.gate, "bare", bareCaddyfile)
+	gate := s.caddy(o.gate, "gate", gateCaddyfile)
+	nginx := s.nginx()
+	if s.err != nil {
+		return nil, s.err
 	}
-	stock := start(o.stock, "stock", bareCaddyfile)
-	bare := start(o.gate, "bare", bareCaddyfile)
-	gate := start(o.gate, "gate", gateCaddyfile)
-	if err != nil {
-		return nil, err
-	}
-	header, body, err := writeScripts(dir, key)
+	header, body, err := writeScripts(dir, s.key)
 	if err != nil {
 		return nil, err
 	}
 	a := &candidate{name: "stock Caddy, bare", server: stock, script: header}
-	b := &candidate{name: "ingest-auth, bare", server: bare, script: header, reference: a}
-	c := &candidate{name: "ingest-auth, gate, key in a header", server: gate, script: header, reference: b}
-	d0 := &candidate{name: "ingest-auth, bare, 1 KB JSON", server: bare, script: body}
-	d := &candidate{name: "ingest-auth, gate, key in 1 KB JSON", server: gate, script: body, reference: d0}
-	return []*candidate{a, b, c, d0, d}, nil
+	b := &candidate{name: "ingest-auth, bare", server: bare, script: header, references: []*candidate{a}}
+	c := &candidate{name: "ingest-auth, gate, key in a header", server: gate, script: header, references: []*candidate{a, b}}
+	d := &candidate{name: "stock Caddy, bare, 1 KB JSON", server: stock, script: body}
+	e := &candidate{name: "ingest-auth, bare, 1 KB JSON", server: bare, script: body, references: []*candidate{d}}
+	f := &candidate{name: "ingest-auth, gate, key in 1 KB JSON", server: gate, script: body, references: []*candidate{d, e}}
+	all = []*candidate{a, b, c, d, e, f}
+	if nginx != nil {
+		all = append(all, &candidate{name: "nginx, map of keys, key in a header", server: nginx, script: header, references: []*candidate{a}})
+	}
+	return all, nil
+}
+
+// servers starts servers until one fails.
+type servers struct {
+	ctx                     context.Context
+	dir, backend, key, keys string
+	running                 []*process
+	err                     error
+}
+
+func (s *servers) stop() {
+	for _, p := range s.running {
+		p.stop()
+	}
+}
+
+func (s *servers) started(p *process, err error) *process {
+	if s.err = err; err == nil {
+		s.running = append(s.running, p)
+	}
+	return p
+}
+
+// caddy runs binary with a Caddyfile, with a home of its own.
+func (s *servers) caddy(binary, name, caddyfile string) *process {
+	if s.err != nil {
+		return nil
+	}
+	return s.started(startCaddy(s.ctx, binary, filepath.Join(s.dir, name), caddyfile, s.backend, s.keys, "off"))
 }
 
 // startCaddy runs binary with a Caddyfile, with a home of its own in dir.
-func startCaddy(ctx context.Context, binary, dir, caddyfile, backend, keys string) (*process, error) {
+func startCaddy(ctx context.Context, binary, dir, caddyfile, backend, keys, admin string) (*process, error) {
 	addr, err := freeAddr(ctx)
 	if err != nil {
 		return nil, err
@@ -101,7 +126,7 @@ func startCaddy(ctx context.Context, binary, dir, caddyfile, backend, keys strin
 		return nil, err
 	}
 	config := filepath.Join(dir, "Caddyfile")
-	if err := os.WriteFile(config, fmt.Appendf(nil, caddyfile, addr, backend, keys), 0o600); err != nil {
+	if err := os.WriteFile(config, fmt.Appendf(nil, caddyfile, addr, backend, keys, admin), 0o600); err != nil {
 		return nil, err
 	}
 	env := []string{"HOME=" + dir, "XDG_DATA_HOME=" + dir, "XDG_CONFIG_HOME=" + dir}
@@ -122,17 +147,23 @@ func stopAll(candidates []*candidate) {
 	}
 }
 
-// writeKeys makes a key and writes a key file for it.
+// records is how many records the key file has.
+const records = 1000
+
+// writeKeys makes a key and writes a key file in which it is one of many.
 func writeKeys(dir string) (key, path string, err error) {
 	if key, err = keysync.NewKey(keysync.ModeLive); err != nil {
 		return "", "", err
 	}
-	content, err := json.Marshal(map[string]any{"keys": []map[string]string{{
-		"digest":  keysync.DigestOf([]byte(key)).String(),
-		"key_id":  "key_bench",
-		"account": "bench",
-		"mode":    keysync.ModeLive,
-	}}})
+	all := make([]map[string]string, records)
+	for i := range all {
+		digest := keysync.DigestOf(fmt.Append(nil, "another key ", i))
+		if i == records/2 {
+			digest = keysync.DigestOf([]byte(key))
+		}
+		all[i] = map[string]string{"digest": digest.String(), "key_id": fmt.Sprint("key_", i), "account": "bench", "mode": keysync.ModeLive}
+	}
+	content, err := json.Marshal(map[string]any{"keys": all})
 	if err != nil {
 		return "", "", err
 	}

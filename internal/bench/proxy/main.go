@@ -32,15 +32,22 @@ func main() {
 	flag.IntVar(&o.connections, "connections", 32, "connections that wrk keeps open")
 	flag.StringVar(&o.stock, "stock", "bin/stockcaddy", "Caddy without the gate")
 	flag.StringVar(&o.gate, "gate", "bin/ingest-auth", "Caddy with the gate")
+	profile := flag.String("profile", "", "write a CPU profile of the gate under load to this `file`, and measure nothing")
+	footprints := flag.Bool("footprint", false, "measure size, start and idle memory instead of load")
 	backend := flag.Bool("backend", false, "be the backend (the benchmark starts itself so)")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	var err error
-	if *backend {
+	switch {
+	case *backend:
 		err = serveBackend(ctx)
-	} else {
+	case *profile != "":
+		err = writeProfile(ctx, o, *profile)
+	case *footprints:
+		err = measureFootprints(ctx, o, os.Stdout, "127.0.0.1:9")
+	default:
 		err = run(ctx, o)
 	}
 	if err != nil {

@@ -60,7 +60,7 @@ func (p *process) ready(ctx context.Context) error {
 		case <-ctx.Done():
 			p.stop()
 			return fmt.Errorf("waiting for %s: no answer; it logged:\n%s", p.cmd.Path, p.stderr)
-		case <-time.After(20 * time.Millisecond):
+		case <-time.After(2 * time.Millisecond):
 		}
 	}
 }

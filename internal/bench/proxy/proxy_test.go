@@ -88,7 +88,7 @@ func TestEventHasOneKiB(t *testing.T) {
 
 func TestReport(t *testing.T) {
 	bare := &candidate{name: "bare", turns: []turn{{100, 1000, 1, 2}, {200, 3000, 3, 4}, {300, 2000, 2, 9}}}
-	gate := &candidate{name: "gate", reference: bare, turns: []turn{{110, 900, 1, 2}, {210, 900, 1, 2}, {303, 900, 1, 2}}}
+	gate := &candidate{name: "gate", references: []*candidate{bare}, turns: []turn{{110, 900, 1, 2}, {210, 900, 1, 2}, {303, 900, 1, 2}}}
 	var out bytes.Buffer
 	o := options{rounds: 3, duration: 5 * time.Second, connections: 32}
 	if err := writeReport(&out, o, "a machine", []*candidate{bare, gate}); err != nil {
@@ -97,7 +97,7 @@ func TestReport(t *testing.T) {
 	for _, want := range []string{
 		"a machine\n", "3 rounds of 5s", "32 connections",
 		"| bare | 200.0 | 2000 | 2.00 | 4.00 |  |\n",
-		"| gate | 210.0 | 900 | 1.00 | 2.00 | bare: +5.0 % |\n",
+		"| gate | 210.0 | 900 | 1.00 | 2.00 | bare: 1.050 (1.01 to 1.10) |\n",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is not in\n%s", want, out.String())

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/template"
 )
 
@@ -11,7 +12,7 @@ var report = template.Must(template.New("report").Parse(
 	`{{.Machine}}
 
 Medians of {{.Rounds}} rounds of {{.Duration}} each, {{.Connections}} connections. CPU time is the
-proxy's own, user and system. A ratio is the median of the ratios within each round.
+proxy's own, user and system. A ratio is the median of the ratios within each round, with the lowest and the highest.
 
 | | CPU µs/request | requests/s | p50 ms | p99 ms | CPU compared with |
 |---|---:|---:|---:|---:|---|
@@ -49,16 +50,18 @@ func (c *candidate) median(of func(turn) float64) float64 {
 	return median(values)
 }
 
-// ratio says how much more or less CPU time c takes than its reference.
+// ratio says how much CPU time c takes in terms of its references.
 func (c *candidate) ratio() string {
-	if c.reference == nil {
-		return ""
+	var all []string
+	for _, reference := range c.references {
+		ratios := make([]float64, len(c.turns))
+		for i, t := range c.turns {
+			ratios[i] = t.cpu / reference.turns[i].cpu
+		}
+		slices.Sort(ratios)
+		all = append(all, fmt.Sprintf("%s: %.3f (%.2f to %.2f)", reference.name, median(ratios), ratios[0], ratios[len(ratios)-1]))
 	}
-	ratios := make([]float64, len(c.turns))
-	for i, t := range c.turns {
-		ratios[i] = t.cpu / c.reference.turns[i].cpu
-	}
-	return fmt.Sprintf("%s: %+.1f %%", c.reference.name, 100*(median(ratios)-1))
+	return strings.Join(all, "; ")
 }
 
 // median returns the mean of the two values in the middle of an even number.

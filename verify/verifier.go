@@ -1,0 +1,180 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/json"
+)
+
+const (
+	// maxToken is the longest assertion in bytes that is looked at.
+	maxToken = 16 << 10
+
+	// leeway is how far the clocks of the gate and the backend may be apart.
+	leeway = 5 * time.Second
+)
+
+// Verifier checks assertions. Its methods are safe for concurrent use. It holds
+// nothing that has to be closed.
+type Verifier struct {
+	options    Options
+	algorithms []jose.SignatureAlgorithm
+	keys       *keyCache // nil with HS256
+}
+
+// New returns a verifier. It fails if the options are wrong; whether the key set
+// can be had shows with the first request.
+func New(o Options) (*Verifier, error) {
+	o = o.withDefaults()
+	if err := o.validate(); err != nil {
+		return nil, fmt.Errorf("verify: %w", err)
+	}
+	o.Algorithms, o.Secret = slices.Clone(o.Algorithms), slices.Clone(o.Secret)
+	v := &Verifier{options: o, algorithms: o.signatureAlgorithms()}
+	switch {
+	case isURL(o.JWKS):
+		v.keys = newKeyCache(newURLSource(o.JWKS, o.Client), o.Log)
+	case o.JWKS != "":
+		v.keys = newKeyCache(fileSource(o.JWKS), o.Log)
+	}
+	return v, nil
+}
+
+// Handler returns a handler that passes the requests with a valid assertion to
+// next, with their identity in their context, and answers the others itself. Put it
+// outside of handlers that change the path, such as [http.StripPrefix]: an
+// assertion may be bound to it.
+func (v *Verifier) Handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id, refused := v.verify(r)
+		if refused != nil {
+			v.options.ErrorHandler(w, r, refused)
+			return
+		}
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), contextKey{}, id)))
+	})
+}
+
+// Verify returns what the assertion of the request says. If it is bound to the
+// body, the body is read and replaced by one that can be read again. The error is
+// always an [*Error].
+func (v *Verifier) Verify(r *http.Request) (*Identity, error) {
+	id, refused := v.verify(r)
+	if refused != nil {
+		return nil, refused
+	}
+	return id, nil
+}
+
+func (v *Verifier) verify(r *http.Request) (*Identity, *Error) {
+	values := r.Header.Values(v.options.Header)
+	switch {
+	case len(values) == 0:
+		return nil, refuse(CodeMissing, "there is no %s header", v.options.Header)
+	case len(values) > 1:
+		return nil, refuse(CodeInvalid, "there are %d %s headers", len(values), v.options.Header)
+	}
+	payload, refused := v.payload(r.Context(), values[0])
+	if refused != nil {
+		return nil, refused
+	}
+	var c claims
+	if err := json.Unmarshal(payload, &c); err != nil { // refuses duplicate members
+		return nil, refuse(CodeInvalid, "claims: %w", err)
+	}
+	if err := v.checkClaims(&c, time.Now()); err != nil {
+		return nil, refuse(CodeInvalid, "%w", err)
+	}
+	id := c.identity()
+	if refused := v.decide(id); refused != nil {
+		return nil, refused
+	}
+	if refused := v.checkBinding(&c, id, r); refused != nil {
+		return nil, refused
+	}
+	return id, nil
+}
+
+// payload returns what the token says once its signature is checked.
+func (v *Verifier) payload(ctx context.Context, token string) ([]byte, *Error) {
+	if len(token) > maxToken {
+		return nil, refuse(CodeInvalid, "the assertion has %d bytes: at most %d are read", len(token), maxToken)
+	}
+	jws, err := jose.ParseSignedCompact(token, v.algorithms)
+	if err != nil {
+		return nil, refuse(CodeInvalid, "not a JWS of an accepted algorithm")
+	}
+	header := jws.Signatures[0].Header
+	if err := checkHeader(header); err != nil {
+		return nil, refuse(CodeInvalid, "%w", err)
+	}
+	key, refused := v.key(ctx, header)
+	if refused != nil {
+		return nil, refused
+	}
+	payload, err := jws.Verify(key)
+	if err != nil {
+		return nil, refuse(CodeInvalid, "the signature is wrong")
+	}
+	return payload, nil
+}
+
+func checkHeader(h jose.Header) error {
+	if _, critical := h.ExtraHeaders["crit"]; critical {
+		return errors.New("the assertion has a crit header parameter")
+	}
+	if typ, _ := h.ExtraHeaders["typ"].(string); !strings.EqualFold(typ, "JWT") {
+		return errors.New("typ is not JWT")
+	}
+	return nil
+}
+
+// key returns the key that has the name that the header gives and is made for the
+// algorithm that it gives, which is one of the accepted ones.
+func (v *Verifier) key(ctx context.Context, h jose.Header) (any, *Error) {
+	if v.keys == nil {
+		return v.options.Secret, nil
+	}
+	key, err := v.keys.find(ctx, keyName{h.Algorithm, h.KeyID})
+	switch {
+	case errors.Is(err, errUnknownKey):
+		return nil, refuse(CodeInvalid, "%w", err)
+	case err != nil:
+		return nil, refuse(CodeNoKeys, "%w", err)
+	}
+	return key, nil
+}
+
+func (v *Verifier) checkClaims(c *claims, now time.Time) error {
+	switch {
+	case c.Issuer != v.options.Issuer:
+		return errors.New("iss is not the expected issuer")
+	case !slices.Contains(c.Audience, v.options.Audience):
+		return errors.New("aud does not name this backend")
+	case c.Expires == nil:
+		return errors.New("exp is missing")
+	case !now.Before(c.Expires.time().Add(leeway)):
+		return errors.New("the assertion has expired")
+	case c.NotBefore != nil && now.Before(c.NotBefore.time().Add(-leeway)):
+		return errors.New("the assertion is not valid yet")
+	}
+	return nil
+}
+
+// decide refuses callers whom no gate has authenticated.
+func (v *Verifier) decide(id *Identity) *Error {
+	switch {
+	case !id.allowed() && !v.options.AcceptReported:
+		return refuse(CodeNotAllowed, "the gate only reports, and its verdict is %q", id.Verdict)
+	case id.allowed() && id.KeyID == "":
+		return refuse(CodeInvalid, "key_id is missing")
+	}
+	return nil
+}
