@@ -51,7 +51,8 @@ plugin: ## Build the module into a stock Caddy from this checkout, as xcaddy doe
 	@.ci/plugin
 
 .PHONY: examples
-examples: ## Test the example backends (needs Node.js 20, npm, python3-jwt and python3-cryptography)
+examples: ## Test example backends and manifests (needs Node.js 20, npm, python3-jwt and python3-cryptography)
 	go test ./examples/backend-go
+	cd examples/kubernetes && go test ./...
 	cd examples/backend-node && npm ci --no-audit --no-fund && npm test
 	cd examples/backend-python && /usr/bin/python3 -B test_server.py
