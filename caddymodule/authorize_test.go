@@ -160,6 +160,31 @@ func TestRequireInRows(t *testing.T) {
 	})
 }
 
+func TestCredentialsInRows(t *testing.T) {
+	g, up := start(t, "credential body token\ncredential body token key in events", map[string]gatetest.Record{keyA: {}, keyB: {}})
+	for body, want := range map[string]string{
+		`{"token":"` + keyA + `","events":[{"a":1,"token":"` + keyA + `"},{"Key":"` + keyA + `"},1],"x":[{"a":1}]}`: `{"events":[{"a":1},{},1],"x":[{"a":1}]}`,
+		`{"Events":[{"\u0074oken":"` + keyA + `","a":1}]}`:                                                          `{"Events":[{"a":1}]}`,
+		`[{"events":[{"key":"` + keyA + `"}]},{"a":1}]`:                                                             `[{"events":[{}]},{"a":1}]`,
+	} {
+		resp := g.Do(t, gatetest.Request{Target: "/", Body: body, Header: http.Header{"Content-Type": {"application/json"}}})
+		if resp.Status != http.StatusOK {
+			t.Errorf("%s: %d %s", body, resp.Status, resp.Body)
+			continue
+		}
+		if seen := up.One(t); seen.Body != want {
+			t.Errorf("%s: the backend saw %s, want %s", body, seen.Body, want)
+		}
+	}
+	for body, status := range map[string]int{
+		`{"token":"` + keyA + `","events":[{"token":"` + keyB + `"}]}`: http.StatusBadRequest,
+		`{"events":[{"token":"` + keyA + `","Token":1}]}`:              http.StatusBadRequest,
+		`{"events":{"token":"` + keyA + `"}}`:                          http.StatusUnauthorized,
+	} {
+		wantStatus(t, g, gatetest.Request{Target: "/", Body: body, Header: http.Header{"Content-Type": {"application/json"}}}, status)
+	}
+}
+
 func TestRequireQuery(t *testing.T) {
 	g, up := start(t, "credential query k\nrequire_query name _id", map[string]gatetest.Record{keyA: {}})
 	request := func(query string) gatetest.Request { return gatetest.Request{Target: "/e?" + query + "&k=" + keyA} }
@@ -175,6 +200,7 @@ func TestBodyShape(t *testing.T) {
 	bodies := map[string]gatetest.Request{
 		"object":       postJSON("/", keyA, `{"a":1}`),
 		"array":        postJSON("/", keyA, ` [{"a":1}]`),
+		"empty array":  postJSON("/", keyA, ` [ ] `),
 		"string":       postJSON("/", keyA, `"a"`),
 		"lines":        {Target: "/", Body: "{}\n{}\n", Header: http.Header{"X-Api-Key": {keyA}, "Content-Type": {"application/x-ndjson"}}},
 		"beacon":       {Target: "/", Body: "[1]", Header: http.Header{"X-Api-Key": {keyA}, "Content-Type": {"text/plain;charset=UTF-8"}}},
@@ -185,15 +211,15 @@ func TestBodyShape(t *testing.T) {
 		"get with one": {Method: "GET", Target: "/", Body: `{}`, Header: http.Header{"X-Api-Key": {keyA}}},
 	}
 	array := answer{400, `{"error":"Body should be an array","code":"wrong_shape"}`}
-	g, up := start(t, "body_shape array\nmax_items 2", map[string]gatetest.Record{keyA: {}})
+	g, up := start(t, "body_shape array\nmin_items 1\nmax_items 2", map[string]gatetest.Record{keyA: {}})
 	checkAnswers(t, g, up, bodies, map[string]answer{
-		"object": array, "array": {200, ""}, "string": array, "lines": array, "beacon": {200, ""}, "text": array,
+		"object": array, "array": {200, ""}, "empty array": {400, "too_few_items"}, "string": array, "lines": array, "beacon": {200, ""}, "text": array,
 		"image": {415, ""}, "empty post": array, "get": {200, ""}, "get with one": array,
 	})
 	object := answer{400, `{"error":"Body should be an object","code":"wrong_shape"}`}
 	g, up = start(t, "body_shape object", map[string]gatetest.Record{keyA: {}})
 	checkAnswers(t, g, up, bodies, map[string]answer{
-		"object": {200, ""}, "array": object, "string": object, "lines": object, "beacon": object, "text": object,
+		"object": {200, ""}, "array": object, "empty array": object, "string": object, "lines": object, "beacon": object, "text": object,
 		"image": {415, ""}, "empty post": object, "get": {200, ""}, "get with one": {200, ""},
 	})
 }

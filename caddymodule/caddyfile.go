@@ -200,7 +200,7 @@ func parseSign(d *caddyfile.Dispenser, a *App) error {
 //	    credential bearer
 //	    credential header <names…>
 //	    credential query  <names…>
-//	    credential body   <fields…>
+//	    credential body   <fields…> [in <array>]
 //	    credential basic  [user|password]
 //	    credential form   <fields…>
 //	    enforce    on|off
@@ -223,6 +223,7 @@ func parseSign(d *caddyfile.Dispenser, a *App) error {
 //	    max_decoded <size>
 //	    max_ratio   <n>
 //	    max_items   <n>
+//	    min_items   <n>
 //	    limit          [<name>] <n>/<window> by <dimensions…> [cost body_items [in <array>]]
 //	    limit_failures <n>/<window> by ip
 //	    limit_headers  ietf
@@ -262,6 +263,7 @@ func (g *Gate) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"max_decoded":     parsedArg(&g.MaxDecoded, config.ParseSize),
 		"max_ratio":       parsedArg(&g.MaxRatio, parseCount),
 		"max_items":       parsedArg(&g.MaxItems, parseCount),
+		"min_items":       parsedArg(&g.MinItems, parseCount),
 		"limit":           g.parseLimit,
 		"limit_failures":  g.parseLimitFailures,
 		"limit_headers":   stringArg(&g.LimitHeaders),
@@ -290,6 +292,9 @@ func (g *Gate) parseCredential(d *caddyfile.Dispenser) error {
 	l := config.Location{In: args[0]}
 	if len(args) > 1 {
 		l.Names = args[1:]
+	}
+	if n := len(l.Names); l.In == config.InBody && n > 2 && l.Names[n-2] == "in" {
+		l.Names, l.Rows = l.Names[:n-2], l.Names[n-1]
 	}
 	g.Credentials = append(g.Credentials, l)
 	return nil

@@ -168,7 +168,7 @@ func (g *Gate) addLocation(o *credential.Options, l config.Location) error {
 	case config.InQuery:
 		o.Query = append(o.Query, l.Names...)
 	case config.InBody:
-		o.Body = append(o.Body, l.Names...)
+		addBody(o, l)
 		g.keysInBody = true
 	case config.InForm:
 		o.Form = append(o.Form, l.Names...)
@@ -176,6 +176,16 @@ func (g *Gate) addLocation(o *credential.Options, l config.Location) error {
 	}
 	keyNames.AddQuery(l.Names...)
 	return nil
+}
+
+func addBody(o *credential.Options, l config.Location) {
+	if l.Rows == "" {
+		o.Body = append(o.Body, l.Names...)
+		return
+	}
+	for _, name := range l.Names {
+		o.BodyRows = append(o.BodyRows, credential.BodyRow{Name: name, In: l.Rows})
+	}
 }
 
 func (g *Gate) addResource(o *credential.Options, r config.Resource) error {

@@ -18,6 +18,7 @@ const maxTakes = 1024
 var (
 	refManyTakes = &refusal{status: http.StatusBadRequest, code: "too_many_values", message: "Request names too many resources"}
 	refManyItems = &refusal{status: http.StatusBadRequest, code: "too_many_items", message: "Request body has too many items"}
+	refFewItems  = &refusal{status: http.StatusBadRequest, code: "too_few_items", message: "Request body has too few items"}
 	refInFlight  = &refusal{status: http.StatusTooManyRequests, code: "too_many_in_flight", message: "Too many requests in flight"}
 )
 
@@ -81,7 +82,7 @@ func batches(g *config.Gate) []string {
 
 // countsItems reports whether the items of bodies have to be counted.
 func countsItems(g *config.Gate) bool {
-	return g.MaxItems > 0 || slices.ContainsFunc(g.Limits, func(l config.Limit) bool { return l.Cost == config.CostBodyItems })
+	return g.MaxItems > 0 || g.MinItems > 0 || slices.ContainsFunc(g.Limits, func(l config.Limit) bool { return l.Cost == config.CostBodyItems })
 }
 
 // limit counts the request against all limits, or against none if one of them
@@ -135,6 +136,30 @@ func (l *limiter) count(r *http.Request, p *passage, bound []boundResource) *ref
 		return refLimited(t.states[t.closest])
 	}
 	return nil
+}
+
+// peek reads, without taking anything, the limits of a request that is refused
+// for another reason, so that the answer says how they stand. A key that is not
+// good, and a resource that the key is not allowed for, are told nothing.
+func (g *Gate) peek(r *http.Request, p *passage, ref *refusal) {
+	if g.limiter == nil || p.tally != nil || p.record == nil || ref.status == http.StatusUnauthorized || ref.status >= http.StatusTooManyRequests {
+		return
+	}
+	bound, _ := g.bindPath(r, nil)
+	bound, _ = g.bindQuery(r, bound)
+	bound = slices.DeleteFunc(bound, func(b boundResource) bool { return !p.record.Allows(b.name, b.value) })
+	t := newTally(g.limiter.ietf)
+	v := values{limiter: g.limiter, r: r, p: p, bound: bound}
+	for i := range g.limiter.limits {
+		v.addTakes(t, &g.limiter.limits[i])
+	}
+	for i := range t.takes {
+		t.takes[i].Cost = 0
+	}
+	t.makeStates()
+	if _, err := g.limiter.counters.Count(r.Context(), limit.OpPeek, p.now, t.takes, t.states); err == nil {
+		p.tally = t.counted()
+	}
 }
 
 // rateFor is the rate of a limit for the caller, whose record may replace it.

@@ -296,9 +296,25 @@ func TestUncountedRequestsHaveNoLimitHeaders(t *testing.T) {
 	g, _ := startLimits(t, "", "scope s\nlimit 9/"+year+" by key\npass_preflights", nil)
 	preflight := gatetest.Request{Method: "OPTIONS", Target: "/", Header: http.Header{"Origin": {"https://example.com"}, "Access-Control-Request-Method": {"POST"}}}
 	wantRemaining(t, g, preflight, 200, "")
-	wantRemaining(t, g, get("/", keyA), 403, "")
 	wantRemaining(t, g, get("/", "unknown-key"), 401, "")
 	wantRemaining(t, g, gatetest.Request{Target: "/"}, 401, "")
+}
+
+// TestRefusedRequestsSayHowLimitsStand: they take nothing, and tell nothing of
+// resources that are not the key's.
+func TestRefusedRequestsSayHowLimitsStand(t *testing.T) {
+	records := map[string]gatetest.Record{
+		keyA: {"key_id": "key_a", "resources": map[string][]string{"ds": {"d1"}}},
+		keyB: {"key_id": "key_b", "resources": map[string][]string{"ds": {"*"}}, "revoked_at": "2026-01-01T00:00:00Z"},
+	}
+	g, _ := start(t, "resource ds path /{ds}\nbody_shape array\nlimit 9/"+year+" by ds route", records)
+	post := func(path, key, body string) gatetest.Request { return postJSON(path, key, body) }
+	wantRemaining(t, g, post("/d1", keyA, `[1]`), 200, "8")
+	wantRemaining(t, g, post("/d1", keyA, `{}`), 400, "8")
+	wantRemaining(t, g, post("/d1", keyA, `[`), 400, "8")
+	wantRemaining(t, g, post("/d2", keyA, `[1]`), 404, "")
+	wantRemaining(t, g, post("/d1", keyB, `[1]`), 401, "")
+	wantRemaining(t, g, post("/d1", keyA, `[1]`), 200, "7")
 }
 
 func TestLimitHeadersIETF(t *testing.T) {
@@ -372,7 +388,7 @@ func TestLimitCost(t *testing.T) {
 		{"object", postJSON("/", keyA, `{"a":[1,2,3]}`), 200, "13"},
 		{"empty array", postJSON("/", keyA, `[]`), 200, "12"},
 		{"no body", get("/", keyA), 200, "11"},
-		{"not looked at", binary, 415, ""},
+		{"not looked at", binary, 415, "11"},
 		{"most items", postJSON("/", keyA, `[1,2,3,4,5,6,7,8,9,10]`), 200, "1"},
 		{"over the limit", postJSON("/", keyA, `[1,2]`), 429, "1"},
 	} {
@@ -380,7 +396,7 @@ func TestLimitCost(t *testing.T) {
 			t.Fatalf("%s: %s", tc.name, resp.Body)
 		}
 	}
-	resp := wantRemaining(t, g, postJSON("/", keyC, `[1,2,3,4,5,6,7,8,9,10,11]`), 400, "")
+	resp := wantRemaining(t, g, postJSON("/", keyC, `[1,2,3,4,5,6,7,8,9,10,11]`), 400, "20")
 	if !strings.Contains(resp.Body, `"code":"too_many_items"`) {
 		t.Errorf("body %s", resp.Body)
 	}

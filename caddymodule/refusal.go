@@ -131,6 +131,7 @@ func (ref *refusal) verdictOf() string {
 func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, p *passage, ref *refusal) error {
 	g.logRefusal(r, p, ref)
 	g.observe(r, p, ref.verdictOf())
+	g.peek(r, p, ref)
 	p.emptyRequest(w, r)
 	g.remover.Headers(r.Header, p.set)
 	redactQuery(r)

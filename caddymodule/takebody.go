@@ -92,6 +92,9 @@ func (g *Gate) checkBody(r *http.Request, p *passage) *refusal {
 	if g.MaxItems > 0 && p.set.Items() > g.MaxItems {
 		return refManyItems
 	}
+	if p.set.Items() < g.MinItems {
+		return refFewItems
+	}
 	return g.unmet(p.set)
 }
 

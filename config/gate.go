@@ -63,6 +63,9 @@ type Gate struct {
 	// Default: any number.
 	MaxItems int `json:"max_items,omitempty"`
 
+	// How few elements or lines it may have. Default: none is fine.
+	MinItems int `json:"min_items,omitempty"`
+
 	// How much may be used in which time. A request counts against all limits or,
 	// if one of them refuses it, against none. Default: no limits.
 	Limits []Limit `json:"limits,omitempty"`
@@ -160,6 +163,7 @@ func (g *Gate) Validate() error {
 		func() error { return positive("max_decoded", g.MaxDecoded) },
 		func() error { return positive("max_ratio", g.MaxRatio) },
 		func() error { return positive("max_items", g.MaxItems) },
+		g.validateItems,
 		g.validateLimits, g.validateInFlight,
 		func() error { return oneOf("limit_headers", g.LimitHeaders, "ietf") },
 	}
@@ -183,12 +187,22 @@ func (g *Gate) validateCredentials() error {
 		}
 		seen[l.In] = true
 		for _, name := range l.Names {
-			id := l.In + " " + strings.ToLower(name)
+			id := l.In + " " + strings.ToLower(l.Rows) + " " + strings.ToLower(name)
 			if seen[id] {
 				return fmt.Errorf("credential %s: %s is there twice", l.In, name)
 			}
 			seen[id] = true
 		}
+	}
+	return nil
+}
+
+func (g *Gate) validateItems() error {
+	if err := positive("min_items", g.MinItems); err != nil {
+		return err
+	}
+	if g.MaxItems > 0 && g.MinItems > g.MaxItems {
+		return fmt.Errorf("min_items: %d is more than max_items, %d", g.MinItems, g.MaxItems)
 	}
 	return nil
 }

@@ -30,6 +30,11 @@ type Location struct {
 	// Case does not matter. For `basic` either `user` or `password`, or nothing:
 	// then the key is the user name if the password is empty, else the password.
 	Names []string `json:"names,omitempty"`
+
+	// For `body`: the member of the top-level object that is an array, in whose
+	// elements the members stand. Default: the top-level object, the elements of a
+	// top-level array, and lines of NDJSON.
+	Rows string `json:"rows,omitempty"`
 }
 
 // DefaultLocations are used when a gate names none: all four usual styles.
@@ -44,6 +49,9 @@ func DefaultLocations() []Location {
 
 // Validate reports what is wrong with the location.
 func (l Location) Validate() error {
+	if l.Rows != "" && l.In != InBody {
+		return fmt.Errorf("credential %s: only `credential body FIELD… in ARRAY` has rows", l.In)
+	}
 	switch l.In {
 	case InBearer:
 		if len(l.Names) > 0 {

@@ -29,7 +29,7 @@ func (g *Gate) validateRequire() error {
 			return errors.New("require: write `require any FIELD…` or `require all FIELD…`, with `in ARRAY` for the rows of an array")
 		}
 		for _, l := range g.Credentials {
-			if l.In == InBody && r.In != "" && slices.ContainsFunc(l.Names, func(name string) bool { return strings.EqualFold(name, r.In) }) {
+			if l.In == InBody && l.Rows == "" && r.In != "" && slices.ContainsFunc(l.Names, func(name string) bool { return strings.EqualFold(name, r.In) }) {
 				return fmt.Errorf("require: %s carries a credential and cannot be the array of rows", r.In)
 			}
 		}

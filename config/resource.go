@@ -46,7 +46,7 @@ func (g *Gate) validateResources() error {
 func (g *Gate) carriesCredential(r Resource) bool {
 	for _, l := range g.Credentials {
 		same := func(name string) bool { return strings.EqualFold(name, r.At) }
-		if l.In == r.In && slices.ContainsFunc(l.Names, same) {
+		if l.In == r.In && l.Rows == "" && slices.ContainsFunc(l.Names, same) {
 			return true
 		}
 	}

@@ -38,6 +38,9 @@ type Options struct {
 	// Body are members of a JSON object: the top-level one, every element of a
 	// top-level array, or every line of NDJSON. Compared like strings.EqualFold.
 	Body []string
+	// BodyRows are members of the objects in an array that is a member of the
+	// top-level object. Names of both are compared like strings.EqualFold.
+	BodyRows []BodyRow
 	// Keep finds every credential but leaves it where it is.
 	Keep bool
 
@@ -50,6 +53,9 @@ type Options struct {
 	// arrays, whose elements are counted: see Finder.BatchItems.
 	Batches []string
 }
+
+// BodyRow is the member Name of every element of the array In.
+type BodyRow struct{ Name, In string }
 
 // Requirement is what every row must have: one (Any) or all of the Fields,
 // neither null nor "". A repeated field counts with its last value. Fields
@@ -97,7 +103,7 @@ func New(o Options) (*Finder, error) {
 	if err := f.addMembers(o); err != nil {
 		return nil, err
 	}
-	f.looksAtJSON = len(o.Body)+len(o.Require)+len(o.Resources)+len(o.Batches) > 0
+	f.looksAtJSON = len(o.Body)+len(o.BodyRows)+len(o.Require)+len(o.Resources)+len(o.Batches) > 0
 	return f, nil
 }
 

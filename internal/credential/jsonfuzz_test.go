@@ -19,6 +19,7 @@ var fuzzOptions = []Options{
 		Require: []Requirement{{Fields: []string{"x"}, In: "b"}, {Fields: []string{"id"}, In: "batch"}, {Fields: []string{"token", "b"}}, {Any: true, Fields: []string{"A", "z"}, In: "b"}},
 	},
 	{},
+	{Body: []string{"token"}, BodyRows: []BodyRow{{"token", "batch"}, {"K", "batch"}}, Require: []Requirement{{Fields: []string{"id"}, In: "b"}}},
 }
 
 // TestJSONOracle compares with the oracle what the tables have, for all options.
@@ -45,6 +46,8 @@ func eachSeed(do func(body string)) {
 		do(`{"a":` + body + `,"token":"K"}`)
 	}
 	do(event(1, true))
+	do(`{"token":"K","batch":[{"token":"K","id":1},{"a":1,"Token":"L"},1,[{"token":"K"}]],"b":[{"token":"K","id":2}]}`)
+	do(`[{"BATCH":[{"id":1,"token":"K"},{"token":"K","token":"L"}]},{"batch":[{"\u0074oken":"K" , "x":1}]},{"batch":{"token":"K"}}]`)
 	do(`[{"b":[{"x":1,"A":2},{"x":"","z":null}],"batch":[{"id":1}],"a":"\u0061"},{"project":1,"stream":"s"}]`)
 }
 
@@ -52,7 +55,7 @@ func eachSeed(do func(body string)) {
 func FuzzJSON(f *testing.F) {
 	n := byte(0)
 	eachSeed(func(body string) {
-		f.Add([]byte(body), n%8 == 7, n)
+		f.Add([]byte(body), n%8 == 7, n%16)
 		n++
 	})
 	f.Fuzz(func(t *testing.T, body []byte, lines bool, options byte) {

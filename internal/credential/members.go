@@ -37,7 +37,7 @@ func (n need) met(have uint64) bool {
 	return have&n.fields == n.fields
 }
 
-// addMembers compiles Body, Resources and Require.
+// addMembers compiles Body, BodyRows, Resources, Require and Batches.
 func (f *Finder) addMembers(o Options) error {
 	f.levels = []level{{}}
 	top := &f.levels[0]
@@ -53,13 +53,18 @@ func (f *Finder) addMembers(o Options) error {
 		top.resources |= 1 << (len(top.members) - 1)
 	}
 	top.once = 1<<len(top.members) - 1
+	for _, r := range o.BodyRows {
+		if err := f.addBodyRow(r); err != nil {
+			return fmt.Errorf("reading credential body in %s: %w", r.In, err)
+		}
+	}
 	for i, r := range o.Require {
 		if err := f.addRequirement(i, r); err != nil {
 			return fmt.Errorf("reading requirement %d: %w", i+1, err)
 		}
 	}
 	for _, name := range o.Batches {
-		rows, err := f.rowsIn(name)
+		rows, err := f.rowsIn(name, true)
 		if err != nil {
 			return fmt.Errorf("reading batches: %w", err)
 		}
@@ -68,18 +73,31 @@ func (f *Finder) addMembers(o Options) error {
 	return nil
 }
 
+func (f *Finder) addBodyRow(r BodyRow) error {
+	if r.In == "" {
+		return errors.New("the array has no name: give one")
+	}
+	rows, err := f.rowsIn(r.In, false)
+	if err != nil {
+		return err
+	}
+	l := &f.levels[rows]
+	l.once |= 1 << len(l.members)
+	return l.add(r.Name, false, member{location: "body " + r.Name, resource: -1})
+}
+
 func (f *Finder) addRequirement(index int, r Requirement) error {
 	if len(r.Fields) == 0 {
 		return errors.New("it has no fields: name at least one")
 	}
 	n := need{index: index, any: r.Any}
-	rows, err := f.rowsIn(r.In)
+	rows, err := f.rowsIn(r.In, true)
 	if err != nil {
 		return err
 	}
 	l := &f.levels[rows]
 	for _, field := range r.Fields {
-		i, err := l.field(field)
+		i, err := l.field(field, true)
 		if err != nil {
 			return err
 		}
@@ -92,13 +110,14 @@ func (f *Finder) addRequirement(index int, r Requirement) error {
 	return nil
 }
 
-// rowsIn returns the level of the elements of the array named in.
-func (f *Finder) rowsIn(in string) (int, error) {
+// rowsIn returns the level of the elements of the array named in. A name that is
+// new is compared exactly or without regard to case.
+func (f *Finder) rowsIn(in string, exact bool) (int, error) {
 	if in == "" {
 		return 0, nil
 	}
 	top := &f.levels[0]
-	i, err := top.field(in)
+	i, err := top.field(in, exact)
 	if err != nil {
 		return 0, err
 	}
@@ -123,11 +142,11 @@ func (l *level) add(name string, exact bool, m member) error {
 
 // field returns the index of the member that a requirement names: that of a
 // credential or resource which differs in case at most, or one of its own.
-func (l *level) field(name string) (int, error) {
+func (l *level) field(name string, exact bool) (int, error) {
 	if i := l.names.find(name); i >= 0 {
 		return i, nil
 	}
-	if err := l.add(name, true, member{resource: -1}); err != nil {
+	if err := l.add(name, exact, member{resource: -1}); err != nil {
 		return 0, err
 	}
 	return len(l.members) - 1, nil

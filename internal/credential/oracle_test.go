@@ -166,7 +166,8 @@ func (e *expected) text(o Options, text []byte, lines bool, inner map[string]int
 	for _, row := range rows {
 		e.row(o, row, inner)
 		row.erase(text, gone, o.cuts)
-		left += row.without(o.cuts).String() + ","
+		o.eachInner(row, func(inner *node, cuts func(string) bool) { inner.erase(text, gone, cuts) })
+		left += o.pruned(row).String() + ","
 	}
 	e.tree += fmt.Sprint(n.kind == '[', left)
 	for i, c := range text {
@@ -174,6 +175,33 @@ func (e *expected) text(o Options, text []byte, lines bool, inner map[string]int
 			e.clean += string([]byte{c})
 		}
 	}
+}
+
+// eachInner calls do for the objects in arrays that may have credentials in their
+// elements.
+func (o Options) eachInner(row *node, do func(inner *node, cuts func(name string) bool)) {
+	for i, name := range row.names {
+		var names []string
+		for _, r := range o.BodyRows {
+			if strings.EqualFold(r.In, name.text) {
+				names = append(names, r.Name)
+			}
+		}
+		if len(names) == 0 || row.elements[i].kind != '[' {
+			continue
+		}
+		for _, inner := range row.elements[i].elements {
+			do(inner, func(name string) bool { return !o.Keep && matching(names, name) != "" })
+		}
+	}
+}
+
+// pruned returns the row without its credentials.
+func (o Options) pruned(row *node) *node {
+	left := *row.without(o.cuts)
+	left.elements = slices.Clone(left.elements)
+	o.eachInner(&left, func(inner *node, cuts func(string) bool) { *inner = *inner.without(cuts) })
+	return &left
 }
 
 func (o Options) cuts(name string) bool { return !o.Keep && o.credential(name) != "" }
@@ -235,6 +263,7 @@ func (e *expected) row(o Options, row *node, inner map[string]int) {
 			e.credential("body "+c, value)
 		}
 		arrays[name.text] = value
+		e.innerCredentials(o, &node{kind: '{', names: row.names[i : i+1], elements: row.elements[i : i+1]})
 		if value.kind == '[' {
 			e.inner(o, name.text, value, inner)
 		}
@@ -250,6 +279,29 @@ func (e *expected) row(o Options, row *node, inner map[string]int) {
 			e.unmet[fmt.Sprint(i, -1)] = true
 		}
 	}
+}
+
+// innerCredentials finds the credentials in the elements of an array.
+func (e *expected) innerCredentials(o Options, row *node) {
+	o.Keep = false
+	o.eachInner(row, func(inner *node, isCredential func(string) bool) {
+		seen := map[string]bool{}
+		for i, name := range inner.names {
+			if loneSurrogate(name.raw) || strings.ContainsRune(name.text, 0) {
+				e.syntax = true
+			}
+			if !isCredential(name.text) {
+				continue
+			}
+			for _, r := range o.BodyRows {
+				if strings.EqualFold(r.Name, name.text) {
+					e.duplicate = e.duplicate || seen[r.Name]
+					seen[r.Name] = true
+					e.credential("body "+r.Name, inner.elements[i])
+				}
+			}
+		}
+	})
 }
 
 // inner counts and checks the rows in an array member.

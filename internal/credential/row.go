@@ -123,7 +123,7 @@ func (p *parser) match(l *level, start, end int, plain bool) (m int, ok bool) {
 		return l.names.match(name, true), true
 	}
 	name, clean := p.unescaped(name)
-	if !clean && l == &p.f.levels[0] {
+	if !clean && (l == &p.f.levels[0] || l.once != 0) {
 		p.fail(start, "lone surrogate or NUL in a member name")
 		return -1, false
 	}
