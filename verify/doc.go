@@ -20,6 +20,9 @@
 // request, this is that request. Its verdict, if it has one, is "allowed": other
 // verdicts come from a gate that only reports.
 //
+// The signature of an assertion that is not bound is checked once: a gate sends the
+// same one with many requests. All else is checked for each of them.
+//
 // What fails is refused: with 401 if the assertion is missing or wrong, with 413 if
 // the body that it is bound to is too long, with 400 if that body cannot be read,
 // and with 503 if the keys cannot be had, because then nobody can tell.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -62,7 +63,7 @@ func (c *claims) identity() *Identity {
 		Resources: make(map[string][]string, len(c.Resources)),
 	}
 	for name, values := range c.Resources {
-		id.Resources[name] = values
+		id.Resources[name] = slices.Clone(values)
 	}
 	return id
 }

@@ -27,6 +27,7 @@ type Verifier struct {
 	options    Options
 	algorithms []jose.SignatureAlgorithm
 	keys       *keyCache // nil with HS256
+	memory     memory
 }
 
 // New returns a verifier. It fails if the options are wrong; whether the key set
@@ -37,7 +38,7 @@ func New(o Options) (*Verifier, error) {
 		return nil, fmt.Errorf("verify: %w", err)
 	}
 	o.Algorithms, o.Secret = slices.Clone(o.Algorithms), slices.Clone(o.Secret)
-	v := &Verifier{options: o, algorithms: o.signatureAlgorithms()}
+	v := &Verifier{options: o, algorithms: o.signatureAlgorithms(), memory: newMemory()}
 	switch {
 	case isURL(o.JWKS):
 		v.keys = newKeyCache(newURLSource(o.JWKS, o.Client), o.Log)
@@ -81,49 +82,65 @@ func (v *Verifier) verify(r *http.Request) (*Identity, *Error) {
 	case len(values) > 1:
 		return nil, refuse(CodeInvalid, "there are %d %s headers", len(values), v.options.Header)
 	}
-	payload, refused := v.payload(r.Context(), values[0])
+	c, refused := v.claims(r.Context(), values[0])
 	if refused != nil {
 		return nil, refused
 	}
-	var c claims
-	if err := json.Unmarshal(payload, &c); err != nil { // refuses duplicate members
-		return nil, refuse(CodeInvalid, "claims: %w", err)
-	}
-	if err := v.checkClaims(&c, time.Now()); err != nil {
+	if err := v.checkClaims(c, time.Now()); err != nil {
 		return nil, refuse(CodeInvalid, "%w", err)
 	}
 	id := c.identity()
 	if refused := v.decide(id); refused != nil {
 		return nil, refused
 	}
-	if refused := v.checkBinding(&c, id, r); refused != nil {
+	if refused := v.checkBinding(c, id, r); refused != nil {
 		return nil, refused
 	}
 	return id, nil
 }
 
-// payload returns what the token says once its signature is checked.
-func (v *Verifier) payload(ctx context.Context, token string) ([]byte, *Error) {
-	if len(token) > maxToken {
-		return nil, refuse(CodeInvalid, "the assertion has %d bytes: at most %d are read", len(token), maxToken)
+// claims returns the claims of a token whose signature is right, by a key that is
+// still to be believed.
+func (v *Verifier) claims(ctx context.Context, token string) (*claims, *Error) {
+	if known := v.memory.get(token); known != nil {
+		if key, refused := v.key(ctx, known.name); refused != nil || known.by(key) {
+			return known.claims, refused
+		}
 	}
-	jws, err := jose.ParseSignedCompact(token, v.algorithms)
-	if err != nil {
-		return nil, refuse(CodeInvalid, "not a JWS of an accepted algorithm")
-	}
-	header := jws.Signatures[0].Header
-	if err := checkHeader(header); err != nil {
-		return nil, refuse(CodeInvalid, "%w", err)
-	}
-	key, refused := v.key(ctx, header)
+	s, payload, refused := v.checkSignature(ctx, token)
 	if refused != nil {
 		return nil, refused
 	}
+	if err := json.Unmarshal(payload, s.claims); err != nil { // refuses duplicate members
+		return nil, refuse(CodeInvalid, "claims: %w", err)
+	}
+	v.memory.put(token, s)
+	return s.claims, nil
+}
+
+// checkSignature returns what the token says once its signature is checked.
+func (v *Verifier) checkSignature(ctx context.Context, token string) (*signed, []byte, *Error) {
+	if len(token) > maxToken {
+		return nil, nil, refuse(CodeInvalid, "the assertion has %d bytes: at most %d are read", len(token), maxToken)
+	}
+	jws, err := jose.ParseSignedCompact(token, v.algorithms)
+	if err != nil {
+		return nil, nil, refuse(CodeInvalid, "not a JWS of an accepted algorithm")
+	}
+	header := jws.Signatures[0].Header
+	if err := checkHeader(header); err != nil {
+		return nil, nil, refuse(CodeInvalid, "%w", err)
+	}
+	name := keyName{header.Algorithm, header.KeyID}
+	key, refused := v.key(ctx, name)
+	if refused != nil {
+		return nil, nil, refused
+	}
 	payload, err := jws.Verify(key)
 	if err != nil {
-		return nil, refuse(CodeInvalid, "the signature is wrong")
+		return nil, nil, refuse(CodeInvalid, "the signature is wrong")
 	}
-	return payload, nil
+	return &signed{new(claims), name, key}, payload, nil
 }
 
 func checkHeader(h jose.Header) error {
@@ -136,13 +153,13 @@ func checkHeader(h jose.Header) error {
 	return nil
 }
 
-// key returns the key that has the name that the header gives and is made for the
-// algorithm that it gives, which is one of the accepted ones.
-func (v *Verifier) key(ctx context.Context, h jose.Header) (any, *Error) {
+// key returns the key that has a name and is made for an algorithm, which is one of
+// the accepted ones.
+func (v *Verifier) key(ctx context.Context, name keyName) (any, *Error) {
 	if v.keys == nil {
 		return v.options.Secret, nil
 	}
-	key, err := v.keys.find(ctx, keyName{h.Algorithm, h.KeyID})
+	key, err := v.keys.find(ctx, name)
 	switch {
 	case errors.Is(err, errUnknownKey):
 		return nil, refuse(CodeInvalid, "%w", err)
