@@ -1,0 +1,58 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"sync/atomic"
+)
+
+// body is the body of a response. It frees the connection at its end, when it fails, and
+// when it is closed, whichever comes first.
+type body struct {
+	content io.ReadCloser // as http.ReadResponse made it
+	conn    *conn
+	ctx     context.Context //nolint:containedctx // of the request
+	reuse   bool            // the connection may be kept after the end
+	done    atomic.Bool     // the connection is free, or about to be
+	err     error           // how reading ended; only Read uses it
+}
+
+// Read implements io.Reader.
+func (b *body) Read(p []byte) (int, error) {
+	if b.err != nil {
+		return 0, b.err
+	}
+	if b.done.Load() {
+		return 0, http.ErrBodyReadAfterClose
+	}
+	n, err := b.content.Read(p)
+	if err != nil {
+		b.err = b.end(err)
+	}
+	return n, b.err
+}
+
+// end frees the connection and returns the error that Read should return for err.
+func (b *body) end(err error) error {
+	if b.done.Swap(true) {
+		return http.ErrBodyReadAfterClose // in the middle of it
+	}
+	whole := errors.Is(err, io.EOF)
+	canceled := !whole && b.ctx.Err() != nil
+	b.conn.end(b.reuse && whole)
+	if canceled {
+		return context.Cause(b.ctx)
+	}
+	return err
+}
+
+// Close implements io.Closer. It may be called while Read waits, and ends it. A connection
+// with a rest of the body on it is closed, not read to its end.
+func (b *body) Close() error {
+	if !b.done.Swap(true) {
+		b.conn.end(false)
+	}
+	return nil
+}

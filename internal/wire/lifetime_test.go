@@ -1,0 +1,434 @@
+package wire_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ingestauth/caddy-ingest-auth/internal/wire"
+)
+
+const headOf10 = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n"
+
+// TestCancel ends the context of a request in every phase. The caller gets the cause, and the
+// backend sees its connection closed.
+func TestCancel(t *testing.T) {
+	cause := errors.New("enough")
+	for name, response := range map[string]string{
+		"before the header":     "",
+		"in the header":         "HTTP/1.1 200 OK\r\nContent-",
+		"after an early answer": "HTTP/1.1 103 Early Hints\r\n\r\n",
+		"before the body":       headOf10,
+		"in the body":           headOf10 + "01234",
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, closed := make(chan struct{}), make(chan struct{})
+			b := startBackend(t, "tcp", func(c *link, nth int) {
+				c.request()
+				if nth > 1 {
+					c.send(ok)
+					return
+				}
+				c.send(response)
+				close(got)
+				c.waitClosed()
+				close(closed)
+			})
+			transport := newTransport(t, b, nil)
+			ctx, cancel := context.WithCancelCause(t.Context())
+			go func() {
+				<-got
+				cancel(cause)
+			}()
+			res, err := transport.RoundTrip(newRequest(t, "POST", "event").WithContext(ctx))
+			if err == nil {
+				_, err = io.ReadAll(res.Body)
+				_ = res.Body.Close()
+			}
+			if err != cause {
+				t.Errorf("error %v, want the cause", err)
+			}
+			<-closed
+			if o, err := roundTrip(transport, newRequest(t, "POST", "event")); o.Body != "ok" {
+				t.Errorf("next request: %v", err)
+			}
+		})
+	}
+	t.Run("before it starts", func(t *testing.T) {
+		b := startBackend(t, "tcp", always(ok, false))
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		body := &trackedBody{Reader: strings.NewReader("event")}
+		r := newRequest(t, "POST", "event").WithContext(ctx)
+		r.Body = body
+		if _, err := newTransport(t, b, nil).RoundTrip(r); err != context.Canceled || !body.closed {
+			t.Errorf("error %v, body closed: %t", err, body.closed)
+		}
+	})
+	t.Run("while it dials", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		transport := newTransport(t, &backend{}, func(t *wire.Transport) {
+			t.Dial = func(ctx context.Context, _, _ string) (net.Conn, error) {
+				cancel()
+				<-ctx.Done()
+				return nil, errors.New("dialing was canceled")
+			}
+		})
+		if _, err := transport.RoundTrip(newRequest(t, "GET", "").WithContext(ctx)); err != context.Canceled {
+			t.Errorf("error %v", err)
+		}
+	})
+}
+
+// TestTimeouts has a backend that is too slow in every phase.
+func TestTimeouts(t *testing.T) {
+	drip := func(head, drop string) script {
+		return func(c *link, _ int) {
+			c.request()
+			c.send(head)
+			for {
+				if _, err := io.WriteString(c, drop); err != nil {
+					return
+				}
+				time.Sleep(5 * time.Millisecond)
+			}
+		}
+	}
+	const short = 300 * time.Millisecond
+	for _, tc := range []struct {
+		name   string
+		serve  script
+		set    func(*wire.Transport)
+		status string // empty if there is no response at all
+	}{
+		{"silent", func(c *link, _ int) { c.waitClosed() }, func(t *wire.Transport) { t.ResponseHeaderTimeout = short }, ""},
+		{"dripping header", drip("HTTP/1.1 200 OK\r\nX: ", "x"), func(t *wire.Transport) { t.ResponseHeaderTimeout = short }, ""},
+		{"silent, read", func(c *link, _ int) { c.waitClosed() }, func(t *wire.Transport) { t.ReadTimeout = short }, ""},
+		{
+			"silent in the body", func(c *link, _ int) { c.request(); c.send(headOf10); c.waitClosed() },
+			func(t *wire.Transport) { t.ReadTimeout = short }, "200 OK",
+		},
+		{"does not read", func(_ *link, _ int) { time.Sleep(4 * short) }, func(t *wire.Transport) {
+			t.WriteTimeout = short
+			t.Dial = dialNarrow
+		}, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			b := startBackend(t, "unix", tc.serve)
+			o, err := roundTrip(newTransport(t, b, tc.set), newRequest(t, "POST", strings.Repeat("b", 60_000)))
+			var timeout net.Error
+			if !errors.As(err, &timeout) || !timeout.Timeout() || o.Status != tc.status {
+				t.Errorf("%+v, %v", o, err)
+			}
+			if _, ok := err.(net.Error); !ok {
+				t.Errorf("%T is no net.Error itself, so a proxy would not answer 504", err)
+			}
+		})
+	}
+	t.Run("not of the body", func(t *testing.T) {
+		b := startBackend(t, "unix", func(c *link, _ int) {
+			for c.request() {
+				c.send(headOf10)
+				time.Sleep(2 * short)
+				c.send("0123456789")
+			}
+		})
+		transport := newTransport(t, b, func(t *wire.Transport) { t.ResponseHeaderTimeout = short })
+		if o, err := roundTrip(transport, newRequest(t, "GET", "")); err != nil || o.Body != "0123456789" {
+			t.Errorf("%+v, %v", o, err)
+		}
+	})
+	t.Run("not of the idle connection", func(t *testing.T) {
+		b := startBackend(t, "unix", always(ok, false))
+		transport := newTransport(t, b, func(t *wire.Transport) { t.ReadTimeout = short })
+		for range 2 {
+			if o, err := roundTrip(transport, newRequest(t, "GET", "")); err != nil || o.Body != "ok" {
+				t.Errorf("%+v, %v", o, err)
+			}
+			time.Sleep(2 * short)
+		}
+		if n := b.connections(); n != 1 {
+			t.Errorf("%d connections", n)
+		}
+	})
+}
+
+// dialNarrow connects with a send buffer that no large request fits in.
+func dialNarrow(ctx context.Context, network, address string) (net.Conn, error) {
+	c, err := new(net.Dialer).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return c, c.(*net.UnixConn).SetWriteBuffer(4096)
+}
+
+// TestEarlyResponse has a backend that refuses a request before it has read the body.
+func TestEarlyResponse(t *testing.T) {
+	const refusal = "HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nno!"
+	for name, wait := range map[string]bool{"and closes": false, "and waits": true} {
+		t.Run(name, func(t *testing.T) {
+			b := startBackend(t, "unix", func(c *link, _ int) {
+				_, _ = c.in.ReadString('\n')
+				c.send(refusal)
+				if wait {
+					<-t.Context().Done()
+				}
+			})
+			transport := newTransport(t, b, func(t *wire.Transport) {
+				t.WriteTimeout = 100 * time.Millisecond
+				t.Dial = dialNarrow
+			})
+			for i := range 3 {
+				o, err := roundTrip(transport, newRequest(t, "POST", strings.Repeat("b", 60_000)))
+				if err != nil || o.Status != "413 Content Too Large" || o.Body != "no!" {
+					t.Errorf("%+v, %v", o, err)
+				}
+				if n := b.connections(); n != i+1 {
+					t.Errorf("request %d is on connection %d", i, n)
+				}
+			}
+		})
+	}
+}
+
+// TestUnsolicited has a backend that sends more than it was asked for.
+func TestUnsolicited(t *testing.T) {
+	const wrong = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong"
+	for name, later := range map[string]bool{"at once": false, "later": true} {
+		t.Run(name, func(t *testing.T) {
+			sent, release := make(chan struct{}), make(chan struct{}, 2)
+			b := startBackend(t, "unix", func(c *link, nth int) {
+				for c.request() {
+					if nth > 1 {
+						c.send(ok)
+						continue
+					}
+					if later {
+						c.send(ok)
+						<-release
+						c.send(wrong)
+					} else {
+						c.send(ok + wrong)
+					}
+					close(sent)
+				}
+			})
+			transport := newTransport(t, b, nil)
+			for range 2 {
+				if o, err := roundTrip(transport, newRequest(t, "GET", "")); o.Body != "ok" {
+					t.Errorf("%+v, %v", o, err)
+				}
+				release <- struct{}{}
+				<-sent // which is in the buffer of a Unix socket then
+			}
+			if n := b.connections(); n != 2 {
+				t.Errorf("%d connections", n)
+			}
+		})
+	}
+	t.Run("after a failure in the body", func(t *testing.T) {
+		gaveUp := make(chan struct{})
+		b := startBackend(t, "unix", func(c *link, nth int) {
+			for c.request() {
+				if nth > 1 {
+					c.send(ok)
+					continue
+				}
+				c.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+				c.send("nonsense\r\n")
+				<-gaveUp
+			}
+		})
+		transport := newTransport(t, b, nil)
+		if o, err := roundTrip(transport, newRequest(t, "GET", "")); !o.BodyFailed {
+			t.Errorf("%+v, %v", o, err)
+		}
+		close(gaveUp)
+		if o, err := roundTrip(transport, newRequest(t, "POST", "event")); o.Body != "ok" || b.connections() != 2 {
+			t.Errorf("%+v, %v, on connection %d", o, err, b.connections())
+		}
+	})
+	t.Run("protocol", func(t *testing.T) {
+		b := startBackend(t, "tcp", always("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n", false))
+		if o, err := roundTrip(newTransport(t, b, nil), newRequest(t, "GET", "")); !o.Failed {
+			t.Errorf("%+v, %v", o, err)
+		}
+	})
+}
+
+// TestBodyClose closes a body before its end, before and while it is read, and after it.
+func TestBodyClose(t *testing.T) {
+	closed := make(chan struct{})
+	b := startBackend(t, "tcp", func(c *link, _ int) {
+		c.request()
+		c.send(headOf10 + "0")
+		c.waitClosed()
+		closed <- struct{}{}
+	})
+	transport := newTransport(t, b, nil)
+	get := func() *http.Response {
+		res, err := transport.RoundTrip(newRequest(t, "GET", ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res
+	}
+	res := get()
+	for range 2 {
+		if err := res.Body.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	<-closed
+	if _, err := res.Body.Read(make([]byte, 1)); err != http.ErrBodyReadAfterClose {
+		t.Errorf("reading after Close: %v", err)
+	}
+
+	res = get()
+	if _, err := io.ReadFull(res.Body, make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(20*time.Millisecond, func() { _ = res.Body.Close() })
+	if _, err := io.ReadAll(res.Body); err != http.ErrBodyReadAfterClose {
+		t.Errorf("reading while it is closed: %v", err)
+	}
+	<-closed
+
+	b2 := startBackend(t, "tcp", always(ok, false))
+	res, err := newTransport(t, b2, nil).RoundTrip(newRequest(t, "GET", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.ReadAll(res.Body)
+	_ = res.Body.Close()
+	if _, err := res.Body.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("reading after the end: %v", err)
+	}
+}
+
+// TestIdle checks which connections are kept, and for how long.
+func TestIdle(t *testing.T) {
+	open := func(t *testing.T, n int, set func(*wire.Transport)) (*wire.Transport, *backend, chan int) {
+		var all sync.WaitGroup
+		all.Add(n)
+		closed := make(chan int, n)
+		b := startBackend(t, "tcp", func(c *link, nth int) {
+			for first := true; c.request(); first = false {
+				if first && nth <= n {
+					all.Done()
+					all.Wait() // so that every request is on its own connection
+				}
+				c.send(ok)
+			}
+			closed <- nth
+		})
+		transport := newTransport(t, b, set)
+		var requests sync.WaitGroup
+		for range n {
+			requests.Go(func() {
+				if o, err := roundTrip(transport, newRequest(t, "GET", "")); o.Body != "ok" {
+					t.Errorf("%+v, %v", o, err)
+				}
+			})
+		}
+		requests.Wait()
+		return transport, b, closed
+	}
+	t.Run("as many as allowed", func(t *testing.T) {
+		_, _, closed := open(t, 5, func(t *wire.Transport) { t.MaxIdle = 2 })
+		for range 3 {
+			<-closed
+		}
+		select {
+		case <-closed:
+			t.Error("one too many is closed")
+		default:
+		}
+	})
+	t.Run("as long as allowed", func(t *testing.T) {
+		_, _, closed := open(t, 3, func(t *wire.Transport) { t.IdleTimeout = 50 * time.Millisecond })
+		for range 3 {
+			<-closed
+		}
+	})
+	t.Run("until told", func(t *testing.T) {
+		transport, b, closed := open(t, 3, nil)
+		transport.CloseIdleConnections()
+		for range 3 {
+			<-closed
+		}
+		for range 2 {
+			if o, err := roundTrip(transport, newRequest(t, "GET", "")); o.Body != "ok" {
+				t.Errorf("%+v, %v", o, err)
+			}
+		}
+		if n := b.connections(); n != 4 {
+			t.Errorf("%d connections", n)
+		}
+	})
+	t.Run("not after Close", func(t *testing.T) {
+		transport, b, closed := open(t, 1, nil)
+		res, err := transport.RoundTrip(newRequest(t, "GET", ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		transport.Close()
+		if body, err := io.ReadAll(res.Body); string(body) != "ok" {
+			t.Errorf("the request under way: %q, %v", body, err)
+		}
+		<-closed
+		if o, err := roundTrip(transport, newRequest(t, "GET", "")); o.Body != "ok" || b.connections() != 2 {
+			t.Errorf("%+v, %v", o, err)
+		}
+	})
+}
+
+// TestConcurrent has many requests at once, some of which are canceled. None may see the
+// response to another.
+func TestConcurrent(t *testing.T) {
+	b := startBackend(t, "tcp", func(c *link, _ int) {
+		for {
+			r, err := http.ReadRequest(c.in)
+			if err != nil {
+				return
+			}
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				return
+			}
+			c.raw.Reset()
+			if r.Method == http.MethodPost && len(body)%3 == 0 {
+				c.send(fmt.Sprintf("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", len(body), body))
+				continue
+			}
+			c.send(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body))
+		}
+	})
+	transport := newTransport(t, b, func(t *wire.Transport) { t.MaxIdle = 8 })
+	var all sync.WaitGroup
+	for worker := range 32 {
+		all.Go(func() {
+			for i := range 100 {
+				id := strings.Repeat(fmt.Sprintf("%d-%d ", worker, i), 1+i)
+				ctx, cancel := context.WithCancel(t.Context())
+				if i%7 == 0 {
+					time.AfterFunc(time.Duration(rand.IntN(1000))*time.Microsecond, cancel)
+				}
+				o, err := roundTrip(transport, newRequest(t, "POST", id).WithContext(ctx))
+				if err == nil && o.Body != id || err != nil && !errors.Is(err, context.Canceled) {
+					t.Errorf("%+v, %v", o, err)
+				}
+				cancel()
+			}
+		})
+	}
+	all.Wait()
+}
