@@ -294,6 +294,7 @@ func TestFileStoreManyProcesses(t *testing.T) {
 	if path := os.Getenv(writerEnv); path != "" {
 		writeEntriesForever(path)
 	}
+	const stride = 1_000_000 // more entries than a process can write
 	path := filepath.Join(t.TempDir(), "keys.json")
 	mustCreate(t, NewFileStore(path), testEntry(0))
 	reader, err := openFile(path, zap.NewNop(), testPoll)
@@ -303,7 +304,7 @@ func TestFileStoreManyProcesses(t *testing.T) {
 	defer reader.Close()
 	for process := range 6 {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestFileStoreManyProcesses$")
-		cmd.Env = append(os.Environ(), writerEnv+"="+path, writerEnv+"_FIRST="+strconv.Itoa(1+process*1000))
+		cmd.Env = append(os.Environ(), writerEnv+"="+path, writerEnv+"_FIRST="+strconv.Itoa(1+process*stride))
 		out, err := cmd.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -336,8 +337,8 @@ func TestFileStoreManyProcesses(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		perProcess[n/1000]++
-		last[n/1000] = max(last[n/1000], n%1000)
+		perProcess[n/stride]++
+		last[n/stride] = max(last[n/stride], n%stride)
 	}
 	for p, n := range perProcess {
 		if p == 0 {
