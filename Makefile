@@ -56,3 +56,7 @@ examples: ## Test example backends and manifests (needs Node.js 20, npm, python3
 	cd examples/kubernetes && go test ./...
 	cd examples/backend-node && npm ci --no-audit --no-fund && npm test
 	cd examples/backend-python && /usr/bin/python3 -B test_server.py
+
+.PHONY: browser
+browser: ## Install what the tests in a browser need (Node.js 20, npm; chromium from the system)
+	cd internal/browsertest && npm ci --no-audit --no-fund

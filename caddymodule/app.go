@@ -25,9 +25,10 @@ type App struct {
 	config.App
 
 	identity string // canonical name of the header that carries the assertion
-	source   *pooled[keysync.Source]
+	source   *pooled[keysync.Getter]
 	signer   *pooled[*assertion.Signer]
 	counters counterShares
+	watch    watchShares
 	log      *zap.Logger
 	ctx      caddy.Context
 }
@@ -53,10 +54,16 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.openCounters(); err != nil {
 		return err
 	}
+	if err := a.openWatch(); err != nil {
+		return err
+	}
 	if err := a.openSigner(ctx); err != nil {
 		return err
 	}
-	return a.openSource(ctx)
+	if err := a.openSource(ctx); err != nil {
+		return err
+	}
+	return a.registerMetrics(ctx.GetMetricsRegistry())
 }
 
 func (a *App) openSigner(ctx caddy.Context) error {
@@ -99,7 +106,7 @@ func (a *App) Stop() error { return nil }
 
 // Cleanup lets go of what Provision took.
 func (a *App) Cleanup() error {
-	return errors.Join(a.source.release(), a.signer.release(), a.counters.release())
+	return errors.Join(a.source.release(), a.signer.release(), a.counters.release(), a.watch.release())
 }
 
 // Interface guards

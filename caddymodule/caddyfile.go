@@ -19,10 +19,12 @@ func init() {
 	httpcaddyfile.RegisterGlobalOption(appID, parseApp)
 	httpcaddyfile.RegisterHandlerDirective("ingest_auth", parseGate)
 	httpcaddyfile.RegisterHandlerDirective("ingest_auth_jwks", parseJWKS)
+	httpcaddyfile.RegisterHandlerDirective("ingest_auth_health", parseHealth)
 	// After everything that changes the URI, so that resources in the path are
 	// read as the backend sees them, and before everything that acts on the
-	// request. The key set is public: it comes before the gate.
+	// request. Key set and health are public: they come before the gate.
 	httpcaddyfile.RegisterDirectiveOrder("ingest_auth_jwks", httpcaddyfile.Before, "basicauth")
+	httpcaddyfile.RegisterDirectiveOrder("ingest_auth_health", httpcaddyfile.Before, "basicauth")
 	httpcaddyfile.RegisterDirectiveOrder("ingest_auth", httpcaddyfile.Before, "basicauth")
 }
 
@@ -153,6 +155,8 @@ func flag(to *bool) func(*caddyfile.Dispenser) error {
 //	        ttl       <duration>
 //	        rotate    <duration>
 //	    }
+//	    metrics per_key
+//	    recent_events on|off
 //	    log_check on|off
 //	}
 func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
@@ -170,12 +174,28 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 		"sign":          func(d *caddyfile.Dispenser) error { return parseSign(d, a) },
 		"counters":      func(d *caddyfile.Dispenser) error { return parseCounters(d, a) },
 		"buffer_memory": parsedArg(&a.BufferMemory, config.ParseSize),
+		"metrics":       func(d *caddyfile.Dispenser) error { return parseMetrics(d, &a.Metrics) },
+		"recent_events": stringArg(&a.RecentEvents),
 		"log_check":     stringArg(&a.LogCheck),
 	}.parse(d, "ingest_auth", a.Validate)
 	if err != nil {
 		return nil, err
 	}
 	return httpcaddyfile.App{Name: appID, Value: caddyconfig.JSON(a, nil)}, nil
+}
+
+// parseMetrics reads what is to be counted.
+func parseMetrics(d *caddyfile.Dispenser, m *config.Metrics) error {
+	for _, name := range d.RemainingArgs() {
+		if name != "per_key" {
+			return d.Errf("metrics: %q is not known; there is per_key", name)
+		}
+		m.PerKey = true
+	}
+	if !m.PerKey {
+		return d.Err("metrics: takes one argument, per_key")
+	}
+	return nil
 }
 
 func parseSign(d *caddyfile.Dispenser, a *App) error {

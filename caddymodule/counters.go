@@ -73,7 +73,8 @@ func (a *App) openRedis() error {
 			return nil, nil, err
 		}
 		r := limit.NewResilient(redis, memory, limit.OnError(c.OnError), log)
-		return r, r.Close, nil
+		unmeter := meters.follow(r)
+		return r, func() { r.Close(); unmeter() }, nil
 	})
 	if err != nil {
 		return fmt.Errorf("ingest_auth: counters: %w", err)

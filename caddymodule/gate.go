@@ -47,7 +47,7 @@ type Gate struct {
 	config.Gate
 
 	identity string // canonical name of the header that carries the assertion
-	source   keysync.Source
+	source   keysync.Getter
 	signer   *assertion.Signer
 	halfLife time.Duration // how long an assertion is used again
 	finder   *credential.Finder
@@ -71,6 +71,11 @@ type Gate struct {
 	// once and not for every request.
 	forbidden func(name string) bool
 	log       *zap.Logger
+	watch     *watchShares // what the admin routes show of requests
+	// limitMeters count what the limits do.
+	limitMeters []limitMeter
+	// perKey says that requests are counted by key, too.
+	perKey bool
 }
 
 // CaddyModule returns the Caddy module information.
@@ -94,12 +99,13 @@ func (g *Gate) Provision(ctx caddy.Context) error {
 	}
 	app := v.(*App)
 	g.identity, g.source, g.signer = app.identity, app.source.value, app.signer.value
-	g.halfLife = time.Duration(app.Sign.TTL) / 2
+	g.halfLife, g.watch = time.Duration(app.Sign.TTL)/2, &app.watch
 	if err := g.provisionFinder(); err != nil {
 		return fmt.Errorf("ingest_auth: %w", err)
 	}
 	g.limits = body.Limits{Body: int64(g.MaxBody), Decoded: int64(g.MaxDecoded), Ratio: g.MaxRatio, Budget: app.counters.memory.value}
 	g.limiter = newLimiter(&g.Gate, g.finder, &app.counters)
+	g.limitMeters, g.perKey = newLimitMeters(&g.Gate), app.Metrics.PerKey
 	g.checksJSON = len(g.Require) > 0 || g.BodyShape != "any" || countsItems(&g.Gate)
 	g.looksAtJSON = g.finder.LooksAtJSON() || g.checksJSON
 	g.grants = newGrantCache()

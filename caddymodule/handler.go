@@ -68,6 +68,11 @@ type passage struct {
 
 	flights *limit.InFlight // holds the request under flight, nil if it does not
 	flight  limit.CounterKey
+
+	// For metrics and traces:
+	lookup    lookup
+	readsBody bool
+	observed  bool
 }
 
 // end gives back what the passage borrowed, except for the body: that belongs to
@@ -150,7 +155,7 @@ func (g *Gate) lookUp(r *http.Request, p *passage, found credential.Found) *refu
 		return refInvalid("malformed_key")
 	}
 	p.digest = keysync.DigestOf(found.Key)
-	record, err := g.source.Lookup(r.Context(), p.digest)
+	record, err := g.ask(r, p)
 	switch {
 	case errors.Is(err, keysync.ErrUnknown):
 		return refInvalid("unknown_key")

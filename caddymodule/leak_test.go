@@ -313,7 +313,7 @@ func waitFor(t *testing.T, what string, ready func() bool) {
 func (run *leakRun) outputs(t *testing.T) map[string]string {
 	t.Helper()
 	out := map[string]string{"responses": run.responses.String(), "spans": run.spans.String()}
-	for _, path := range []string{"/config/", "/metrics", "/ingest_auth/jwks", "/reverse_proxy/upstreams", "/debug/vars"} {
+	for _, path := range []string{"/config/", "/metrics", "/ingest_auth/jwks", "/ingest_auth/status", "/ingest_auth/keys", "/ingest_auth/ready", "/reverse_proxy/upstreams", "/debug/vars"} {
 		resp, err := http.Get("http://" + run.gate.Admin + path)
 		if err != nil {
 			t.Fatal(err)

@@ -34,6 +34,7 @@ func (g *Gate) noteFailure(r *http.Request, p *passage, ref *refusal) {
 		return
 	}
 	g.limiter.countFailure(r, p.now, limit.OpAdd)
+	g.limitMeter(limitFailures).takes.Inc()
 }
 
 func (l *limiter) countFailure(r *http.Request, now time.Time, op limit.Op) (limit.Take, limit.State) {

@@ -28,7 +28,7 @@ func (a *App) openFile() error {
 	if err != nil {
 		return fmt.Errorf("ingest_auth: locating key file %s: %w", a.Keys.File, err)
 	}
-	a.source, err = fromPool("keys file "+path, a.log.Named("keys"), func(log *zap.Logger) (keysync.Source, func(), error) {
+	a.source, err = fromPool("keys file "+path, a.log.Named("keys"), func(log *zap.Logger) (keysync.Getter, func(), error) {
 		f, err := keysync.OpenFile(path, log)
 		if err != nil {
 			return nil, nil, err
@@ -55,7 +55,7 @@ func (a *App) openVault(ctx caddy.Context) error {
 	}
 	storage, signer := ctx.Storage(), a.signer.value
 	derive := func() ([][]byte, error) { return signer.Derive("ingest_auth cache snapshot", time.Now()) }
-	a.source, err = fromPool(a.vaultPoolKey(options), a.log.Named("keys"), func(log *zap.Logger) (keysync.Source, func(), error) {
+	a.source, err = fromPool(a.vaultPoolKey(options), a.log.Named("keys"), func(log *zap.Logger) (keysync.Getter, func(), error) {
 		s, err := openVault(options, a.Cache, storage, derive, log)
 		if err != nil {
 			return nil, nil, err

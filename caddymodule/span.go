@@ -35,3 +35,30 @@ func cleanSpan(ctx context.Context) {
 		}
 	}
 }
+
+// tracerName is the instrumentation scope of the gate's spans.
+const tracerName = "github.com/ingestauth/caddy-ingest-auth"
+
+// traceGate records the way of a request through the gate as a span, a child of
+// the one that Caddy's tracing started. Without that there is none.
+func traceGate(ctx context.Context, p *passage, verdict string) {
+	parent := trace.SpanFromContext(ctx)
+	if !parent.IsRecording() || p.observed {
+		return
+	}
+	attributes := make([]attribute.KeyValue, 0, 4)
+	add := func(name, value string) {
+		if value != "" {
+			attributes = append(attributes, attribute.String(name, value))
+		}
+	}
+	add("ingest_auth.verdict", verdict)
+	add("ingest_auth.lookup", p.lookup.String())
+	if p.record != nil {
+		add("ingest_auth.key_id", p.record.KeyID)
+		add("ingest_auth.mode", p.record.Mode)
+	}
+	_, span := parent.TracerProvider().Tracer(tracerName).Start(ctx, "ingest_auth",
+		trace.WithTimestamp(p.now), trace.WithAttributes(attributes...))
+	span.End()
+}

@@ -48,6 +48,7 @@ func (g *Gate) readBody(r *http.Request, p *passage, kind bodyKind) *refusal {
 	if kind == kindOpaque {
 		limits.Verbatim = true
 	}
+	p.readsBody = true
 	var err error
 	if p.body, err = body.Read(r, limits); err != nil {
 		return refBody(err)

@@ -22,6 +22,7 @@ type vaultSource struct {
 	vault    *keysync.Vault
 	feed     *keysync.Feed
 	snapshot *snapshotter // nil if there is none
+	unmeter  func()
 }
 
 func openVault(o keysync.VaultOptions, c config.Cache, storage certmagic.Storage, derive deriveFunc, log *zap.Logger) (*vaultSource, error) {
@@ -29,7 +30,7 @@ func openVault(o keysync.VaultOptions, c config.Cache, storage certmagic.Storage
 	if err != nil {
 		return nil, err
 	}
-	cache, err := keysync.NewCache(vault, keysync.CacheOptions{
+	cache, err := keysync.NewCache(meteredSource{vault}, keysync.CacheOptions{
 		Size: c.Size, Fresh: time.Duration(c.Fresh), Unknown: time.Duration(c.Unknown), Outage: time.Duration(c.Outage),
 		Reads: c.Reads, Timeout: o.Timeout,
 	})
@@ -37,6 +38,7 @@ func openVault(o keysync.VaultOptions, c config.Cache, storage certmagic.Storage
 		return nil, errors.Join(err, vault.Close())
 	}
 	s := &vaultSource{Cache: cache, vault: vault}
+	s.unmeter = meters.evictions.follow(func() uint64 { return cache.Stats().Evicted })
 	if c.Snapshot > 0 {
 		s.snapshot = startSnapshots(cache, vault.Identity(), storage, derive, time.Duration(c.Snapshot), log)
 	}
@@ -52,6 +54,7 @@ func (s *vaultSource) close(log *zap.Logger) {
 	if err := errors.Join(s.feed.Close(), s.Cache.Close(), s.vault.Close()); err != nil {
 		log.Error("closing Vault source", zap.Error(err))
 	}
+	s.unmeter()
 }
 
 // vaultOptions turns settings into options, with the secrets looked up.

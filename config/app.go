@@ -27,9 +27,24 @@ type App struct {
 	// Default: 256MiB.
 	BufferMemory Size `json:"buffer_memory,omitempty"`
 
+	// What is counted beyond the usual.
+	Metrics Metrics `json:"metrics,omitzero"`
+
+	// Whether the last requests of test keys are shown by the admin endpoint, with
+	// the bodies they had after keys were removed: `on` or `off` (the default). They
+	// are kept in memory only.
+	RecentEvents string `json:"recent_events,omitempty"`
+
 	// Whether the app refuses to start when a log that HTTP requests reach would
 	// write keys: `on` (the default) or `off`.
 	LogCheck string `json:"log_check,omitempty"`
+}
+
+// Metrics says what is counted.
+type Metrics struct {
+	// Whether requests are counted by key ID, too: the 1,000 keys that were used
+	// last.
+	PerKey bool `json:"per_key,omitempty"`
 }
 
 // Sign says how assertions are signed.
@@ -80,6 +95,7 @@ func (a *App) SetDefaults() {
 		setDefault(&a.Counters.OnError, "memory")
 	}
 	setDefault(&a.BufferMemory, 256<<20)
+	setDefault(&a.RecentEvents, "off")
 	setDefault(&a.LogCheck, "on")
 }
 
@@ -89,6 +105,9 @@ func (a *App) Validate() error {
 		return err
 	}
 	if err := a.Cache.validate(); err != nil {
+		return err
+	}
+	if err := oneOf("recent_events", a.RecentEvents, "on", "off"); err != nil {
 		return err
 	}
 	if err := oneOf("log_check", a.LogCheck, "on", "off"); err != nil {

@@ -101,11 +101,12 @@ type Cache struct {
 	failedAt      atomic.Int64 // when the source last could not say, or never
 	reads         atomic.Uint64
 	refusedReads  atomic.Uint64
+	evicted       atomic.Uint64
 
 	flights flightGroup
 }
 
-var _ Source = (*Cache)(nil)
+var _ Getter = (*Cache)(nil)
 
 const never = math.MinInt64
 

@@ -33,11 +33,12 @@ type CacheStats struct {
 	Unknown      int    // digests remembered as unknown or unusable now
 	Reads        uint64 // of the source so far
 	RefusedReads uint64 // look-ups refused so far because of the cap
+	Evicted      uint64 // records dropped so far because the cache was full
 }
 
 // Stats returns the figures of the cache.
 func (c *Cache) Stats() CacheStats {
-	st := CacheStats{Reads: c.reads.Load(), RefusedReads: c.refusedReads.Load()}
+	st := CacheStats{Reads: c.reads.Load(), RefusedReads: c.refusedReads.Load(), Evicted: c.evicted.Load()}
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.mu.Lock()

@@ -104,7 +104,9 @@ func (c *Cache) failing(now int64) bool {
 
 // store keeps a record whose read began at readAt.
 func (c *Cache) store(s *shard, d Digest, rec *Record, readAt int64) {
-	s.known.Add(d, &entry{rec: rec, readAt: readAt, refreshAt: readAt + c.refreshAge()})
+	if s.known.Add(d, &entry{rec: rec, readAt: readAt, refreshAt: readAt + c.refreshAge()}) {
+		c.evicted.Add(1)
+	}
 }
 
 // refreshAge spreads the reads of records that were first read together.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -28,6 +29,8 @@ type Feed struct {
 	at     position
 	broken int    // version of the damaged document that has been dealt with
 	state  string // what has been logged last
+
+	lastRead atomic.Int64 // Unix time in nanoseconds, 0 before the first
 
 	cancel context.CancelFunc
 	done   sync.WaitGroup
@@ -59,6 +62,15 @@ func (f *Feed) Close() error {
 	return nil
 }
 
+// LastRead returns when the feed was last asked for and Vault could say what is
+// in it, or that there is none. It is zero before the first time.
+func (f *Feed) LastRead() time.Time {
+	if ns := f.lastRead.Load(); ns != 0 {
+		return time.Unix(0, ns)
+	}
+	return time.Time{}
+}
+
 // poll looks at the feed once. Without a login, which has a log of its own, there
 // is nothing to look at.
 func (f *Feed) poll(ctx context.Context) {
@@ -70,6 +82,7 @@ func (f *Feed) poll(ctx context.Context) {
 	doc, err := f.vault.read(ctx, f.vault.dataPath(changesPath))
 	switch {
 	case errors.Is(err, ErrUnknown):
+		f.lastRead.Store(time.Now().UnixNano())
 		f.gone()
 		f.note("missing", "there is no change feed: changes take effect when records cease to be fresh", nil)
 		return
@@ -84,6 +97,7 @@ func (f *Feed) poll(ctx context.Context) {
 		f.damaged(doc.Metadata.Version, err)
 		return
 	}
+	f.lastRead.Store(time.Now().UnixNano())
 	f.follow(c)
 }
 

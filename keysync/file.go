@@ -35,15 +35,17 @@ type File struct {
 
 	table atomic.Pointer[table]
 
+	mu      sync.Mutex  // guards what follows
 	version fileVersion // of the content last looked at
 	settled bool        // version can be relied on to change with the content
 	problem string      // why that content cannot be used
+	loaded  time.Time   // when the records were read
 
 	stop chan struct{}
 	done sync.WaitGroup
 }
 
-var _ Source = (*File)(nil)
+var _ Getter = (*File)(nil)
 
 // OpenFile reads the key file at path and begins to follow its changes until
 // Close. A file that cannot be used is an error that names line and field, and
@@ -66,11 +68,17 @@ func openFile(path string, log *zap.Logger, poll time.Duration) (*File, error) {
 }
 
 // Lookup returns the record of d, or ErrUnknown. It does not allocate.
-func (f *File) Lookup(_ context.Context, d Digest) (*Record, error) {
+func (f *File) Lookup(ctx context.Context, d Digest) (*Record, error) {
+	rec, _, err := f.Get(ctx, d)
+	return rec, err
+}
+
+// Get is Lookup with the outcome: a file is always in memory.
+func (f *File) Get(_ context.Context, d Digest) (*Record, Outcome, error) {
 	if rec, ok := (*f.table.Load())[d]; ok {
-		return rec, nil
+		return rec, OutcomeHit, nil
 	}
-	return nil, ErrUnknown
+	return nil, OutcomeUnknown, ErrUnknown
 }
 
 // Len returns the number of records.
@@ -101,6 +109,8 @@ func (f *File) watch(poll time.Duration) {
 // check loads the file if it is another one than before. A file that changes
 // while it is read is left for the next time.
 func (f *File) check() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	info, err := os.Stat(f.path)
 	if err != nil {
 		changed := f.version != (fileVersion{})
@@ -143,6 +153,7 @@ func (f *File) load(info os.FileInfo) error {
 		return fmt.Errorf("reading key file %s: %w", f.path, err)
 	}
 	f.table.Store(&t)
+	f.loaded = time.Now()
 	return nil
 }
 

@@ -17,6 +17,15 @@ type Source interface {
 	Lookup(ctx context.Context, d Digest) (*Record, error)
 }
 
+// Getter is a Source that also says how a look-up went.
+type Getter interface {
+	Source
+
+	// Get is Lookup with the outcome. OutcomeUnknown goes with ErrUnknown, and
+	// OutcomeError with every other error.
+	Get(ctx context.Context, d Digest) (*Record, Outcome, error)
+}
+
 var (
 	// ErrUnknown says that no such key exists.
 	ErrUnknown = errors.New("unknown key")

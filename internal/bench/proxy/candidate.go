@@ -44,7 +44,7 @@ http://%[1]s {
 }
 http://%[1]s {
 	ingest_auth {
-		limit 1000000000/1m by key
+		limit 100000000/1m by key
 	}
 	reverse_proxy %[2]s
 }

@@ -19,6 +19,7 @@ events {
 }
 http {
 	access_log off;
+	map_hash_bucket_size 128;
 	client_body_temp_path body;
 	proxy_temp_path proxy;
 	fastcgi_temp_path fastcgi;

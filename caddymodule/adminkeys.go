@@ -1,0 +1,163 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ingestauth/caddy-ingest-auth/internal/flow"
+	"github.com/ingestauth/caddy-ingest-auth/keysync"
+)
+
+// maxListed is how many keys are listed at most, those first that were seen last.
+const maxListed = flow.MaxKeys
+
+// listedKey is what people may know of a key. Requests are by minute, the last 60
+// of them, the running one last; a key that was not seen has none.
+type listedKey struct {
+	KeyID     string       `json:"key_id"`
+	Account   string       `json:"account,omitempty"`
+	Mode      string       `json:"mode"`
+	Env       string       `json:"env,omitempty"`
+	State     string       `json:"state"` // active, not_yet_valid, expired or revoked
+	ExpiresAt time.Time    `json:"expires_at,omitzero"`
+	Successor string       `json:"successor,omitempty"`
+	LastSeen  time.Time    `json:"last_seen,omitzero"`
+	Allowed   *flow.Series `json:"allowed,omitempty"`
+	Refused   *flow.Series `json:"refused,omitempty"`
+}
+
+func adminKeys(app *App, w http.ResponseWriter, _ *http.Request) error {
+	now := time.Now()
+	return writeJSON(w, struct {
+		Keys []listedKey `json:"keys"`
+	}{app.listKeys(now)})
+}
+
+// listKeys returns the keys that were seen, the latest first, and then, by ID,
+// those that the source or its cache holds.
+func (a *App) listKeys(now time.Time) []listedKey {
+	list := []listedKey{}
+	held := a.heldRecords()
+	for _, seen := range a.watch.flow.value.Keys(now) {
+		k := newListedKey(seen.Record, now)
+		if rec, ok := held[seen.Record.KeyID]; ok {
+			k = newListedKey(rec, now)
+			delete(held, seen.Record.KeyID)
+		}
+		k.LastSeen, k.Allowed, k.Refused = seen.LastSeen.UTC(), &seen.Allowed, &seen.Refused
+		list = append(list, k)
+	}
+	others := slices.SortedFunc(maps.Values(held), func(a, b *keysync.Record) int { return strings.Compare(a.KeyID, b.KeyID) })
+	for _, rec := range others[:min(len(others), maxListed-len(list))] {
+		list = append(list, newListedKey(rec, now))
+	}
+	return list
+}
+
+func newListedKey(rec *keysync.Record, now time.Time) listedKey {
+	return listedKey{
+		KeyID: rec.KeyID, Account: rec.Account, Mode: rec.Mode, Env: rec.Env,
+		State: rec.State(now).String(), ExpiresAt: rec.ExpiresAt, Successor: rec.Successor,
+	}
+}
+
+// heldRecords returns the records of the file or of the cache, by key ID.
+func (a *App) heldRecords() map[string]*keysync.Record {
+	var records []*keysync.Record
+	switch s := a.source.value.(type) {
+	case *keysync.File:
+		records = s.Records()
+	case *vaultSource:
+		records = s.Records()
+	}
+	held := make(map[string]*keysync.Record, len(records))
+	for _, rec := range records {
+		held[rec.KeyID] = rec
+	}
+	return held
+}
+
+// purge is the body of a request to drop records: exactly one member is there.
+type purge struct {
+	KeyID   *string `json:"key_id"`
+	Account *string `json:"account"`
+	All     *bool   `json:"all"`
+}
+
+const maxPurgeBody = 4 << 10
+
+var errPurge = apiError(http.StatusBadRequest, `the body must be {"key_id": "…"}, {"account": "…"} or {"all": true}`)
+
+// readPurge reads the body. Its errors quote nothing of it.
+func readPurge(r io.Reader) (*purge, error) {
+	dec := json.NewDecoder(io.LimitReader(r, maxPurgeBody))
+	dec.DisallowUnknownFields()
+	p := new(purge)
+	if err := dec.Decode(p); err != nil {
+		return nil, errPurge
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, errPurge
+	}
+	there := 0
+	for _, ok := range []bool{p.KeyID != nil, p.Account != nil, p.All != nil} {
+		if ok {
+			there++
+		}
+	}
+	if there != 1 || p.KeyID != nil && *p.KeyID == "" || p.Account != nil && *p.Account == "" || p.All != nil && !*p.All {
+		return nil, errPurge
+	}
+	return p, nil
+}
+
+// matches reports whether a record is to go.
+func (p *purge) matches(rec *keysync.Record) bool {
+	switch {
+	case p.KeyID != nil:
+		return rec.KeyID == *p.KeyID
+	case p.Account != nil:
+		return rec.Account == *p.Account
+	}
+	return true
+}
+
+// adminPurge drops cached records, so that the next request reads them again. A
+// key file is read again at once.
+func adminPurge(app *App, w http.ResponseWriter, r *http.Request) error {
+	p, err := readPurge(r.Body)
+	if err != nil {
+		return err
+	}
+	n, err := app.purge(p)
+	if err != nil {
+		return apiError(http.StatusInternalServerError, keyNames.Text(err.Error()))
+	}
+	return writeJSON(w, struct {
+		Purged int `json:"purged"`
+	}{n})
+}
+
+func (a *App) purge(p *purge) (n int, err error) {
+	switch s := a.source.value.(type) {
+	case *keysync.File:
+		for _, rec := range s.Records() {
+			if p.matches(rec) {
+				n++
+			}
+		}
+		err = s.Reload()
+	case *vaultSource:
+		if p.All != nil {
+			return s.PurgeAll(), nil
+		}
+		n = s.Purge(p.matches)
+	}
+	return n, err
+}

@@ -1,0 +1,147 @@
+package caddymodule
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/ingestauth/caddy-ingest-auth/internal/flow"
+	"github.com/ingestauth/caddy-ingest-auth/keysync"
+)
+
+// processStart is when the process began, near enough.
+var processStart = time.Now()
+
+// closestLimits is how many of the limits that are closest to refusing are shown.
+const closestLimits = 10
+
+// status is the state of all gates. Series have a number for each of the last 60
+// minutes, the running one last.
+type status struct {
+	Time          time.Time               `json:"time"`
+	UptimeSeconds int64                   `json:"uptime_seconds"`
+	Verdicts      map[string]*flow.Series `json:"verdicts"` // requests by minute
+	Source        sourceStatus            `json:"source"`
+	Signing       signingStatus           `json:"signing"`
+	Limits        []limitStatus           `json:"limits"`
+	Counters      countersStatus          `json:"counters"`
+	Buffers       buffersStatus           `json:"buffers"`
+	RecentEvents  bool                    `json:"recent_events"` // are kept
+}
+
+// sourceStatus is the state of the key source, a file or a Vault.
+type sourceStatus struct {
+	Kind    string `json:"kind"`
+	Records int    `json:"records"`           // in the file, or in the cache
+	Problem string `json:"problem,omitempty"` // why the source cannot be used now
+
+	LoadedAt time.Time `json:"loaded_at,omitzero"` // the file
+
+	Vault *vaultStatus `json:"vault,omitempty"`
+}
+
+type vaultStatus struct {
+	Unknown         int       `json:"unknown"`          // digests remembered as unknown
+	Reads           uint64    `json:"reads"`            // of Vault so far
+	RefusedReads    uint64    `json:"refused_reads"`    // look-ups refused because of the cap
+	UnusableRecords uint64    `json:"unusable_records"` // malformed records read so far
+	ChangesRead     time.Time `json:"changes_read_at,omitzero"`
+}
+
+type signingStatus struct {
+	Algorithm     string    `json:"algorithm"`
+	KeyID         string    `json:"kid,omitempty"`
+	KeyAgeSeconds int64     `json:"key_age_seconds,omitempty"`
+	NextKeyID     string    `json:"next_kid,omitempty"` // published, and waits for its time
+	NextRotation  time.Time `json:"next_rotation,omitzero"`
+}
+
+// limitStatus is a limit that is close to refusing a key, as the last request of
+// the key left it.
+type limitStatus struct {
+	Name      string    `json:"name"`
+	KeyID     string    `json:"key_id"`
+	Account   string    `json:"account,omitempty"`
+	Mode      string    `json:"mode,omitempty"`
+	Limit     int64     `json:"limit"`
+	Remaining int64     `json:"remaining"`
+	ResetAt   time.Time `json:"reset_at"`
+}
+
+// countersStatus is the state of the counters; the members but for Store are of
+// Redis only.
+type countersStatus struct {
+	Store    string  `json:"store"`
+	Up       *bool   `json:"up,omitempty"`
+	Outages  *uint64 `json:"outages,omitempty"`
+	Degraded *uint64 `json:"degraded,omitempty"` // requests counted without Redis
+}
+
+type buffersStatus struct {
+	HeldBytes  int64 `json:"held_bytes"`
+	LimitBytes int64 `json:"limit_bytes"`
+}
+
+func adminStatus(app *App, w http.ResponseWriter, _ *http.Request) error {
+	now := time.Now()
+	return writeJSON(w, status{
+		Time:          now.UTC(),
+		UptimeSeconds: int64(now.Sub(processStart).Seconds()),
+		Verdicts:      app.watch.flow.value.Verdicts(now),
+		Source:        app.sourceStatus(),
+		Signing:       app.signingStatus(now),
+		Limits:        app.limitStatus(now),
+		Counters:      app.counters.status(),
+		Buffers:       buffersStatus{app.counters.memory.value.Held(), int64(app.BufferMemory)},
+		RecentEvents:  app.watch.recent != nil,
+	})
+}
+
+func (a *App) sourceStatus() sourceStatus {
+	switch s := a.source.value.(type) {
+	case *keysync.File:
+		f := s.Status()
+		return sourceStatus{Kind: "file", Records: f.Records, LoadedAt: f.LoadedAt.UTC(), Problem: keyNames.Text(f.Problem)}
+	case *vaultSource:
+		return s.status()
+	}
+	return sourceStatus{}
+}
+
+func (s *vaultSource) status() sourceStatus {
+	c := s.Stats()
+	st := sourceStatus{Kind: "vault", Records: c.Records, Vault: &vaultStatus{
+		Unknown: c.Unknown, Reads: c.Reads, RefusedReads: c.RefusedReads,
+		UnusableRecords: s.vault.UnusableRecords(), ChangesRead: s.feed.LastRead().UTC(),
+	}}
+	if err := s.vault.Ready(); err != nil {
+		st.Problem = keyNames.Text(err.Error())
+	}
+	return st
+}
+
+func (a *App) signingStatus(now time.Time) signingStatus {
+	s := a.signer.value.Status(now)
+	return signingStatus{
+		Algorithm: a.Sign.Algorithm, KeyID: s.KeyID, KeyAgeSeconds: int64(s.Age.Seconds()),
+		NextKeyID: s.NextKeyID, NextRotation: s.NextAt,
+	}
+}
+
+func (a *App) limitStatus(now time.Time) []limitStatus {
+	list := []limitStatus{}
+	for _, k := range flow.Closest(a.watch.flow.value.Keys(now), now, closestLimits) {
+		list = append(list, limitStatus{
+			Name: k.Limit.Name, KeyID: k.Record.KeyID, Account: k.Record.Account, Mode: k.Record.Mode,
+			Limit: k.Limit.Limit, Remaining: k.Limit.Remaining, ResetAt: k.Limit.Reset.UTC(),
+		})
+	}
+	return list
+}
+
+func (s *counterShares) status() countersStatus {
+	if s.redis == nil {
+		return countersStatus{Store: "memory"}
+	}
+	h := s.redis.value.Health()
+	return countersStatus{Store: "redis", Up: &h.Up, Outages: &h.Outages, Degraded: &h.Degraded}
+}

@@ -1,0 +1,133 @@
+package caddymodule
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/ingestauth/caddy-ingest-auth/internal/assertion"
+	"github.com/ingestauth/caddy-ingest-auth/keysync"
+)
+
+func init() {
+	caddy.RegisterModule(new(Health))
+}
+
+// Health answers the probes of an orchestrator: whether the gates can do their
+// work (200 or 503), or, with Live, only that the process serves (always 200).
+type Health struct {
+	// Answer for as long as the process serves, whatever the state of the gates.
+	Live bool `json:"live,omitempty"`
+
+	app *App
+}
+
+// CaddyModule returns the Caddy module information.
+func (*Health) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.handlers.ingest_auth_health",
+		New: func() caddy.Module { return new(Health) },
+	}
+}
+
+// Provision finds the app.
+func (h *Health) Provision(ctx caddy.Context) error {
+	v, err := ctx.App(appID)
+	if err != nil {
+		return err
+	}
+	h.app = v.(*App)
+	return nil
+}
+
+// ServeHTTP answers GET and HEAD.
+func (h *Health) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		w.WriteHeader(http.StatusMethodNotAllowed)
+		return nil
+	}
+	if h.Live {
+		live.write(w)
+		return nil
+	}
+	h.app.readiness().write(w)
+	return nil
+}
+
+// health is the state of the gates, for probes. Its texts are fixed: a probe is
+// often open to everyone.
+type health struct {
+	Status   string   `json:"status"`
+	Problems []string `json:"problems,omitempty"` // why not ready
+	Warnings []string `json:"warnings,omitempty"` // what is wrong and does not matter yet
+}
+
+var live = &health{Status: "live"}
+
+func (h *health) write(w http.ResponseWriter) {
+	status := http.StatusOK
+	if len(h.Problems) > 0 {
+		status = http.StatusServiceUnavailable
+	}
+	answer(w, status, "application/json", encode(h))
+}
+
+// readiness says whether the gates can do their work: sign, and tell good keys
+// from bad ones. While Vault is down they can for as long as the cache holds
+// something to serve; to send traffic elsewhere then would only make it worse.
+func (a *App) readiness() *health {
+	h := &health{Status: "ready"}
+	if _, err := a.signer.value.Sign(new(assertion.Claims), time.Now()); err != nil {
+		h.Problems = append(h.Problems, "no signing key")
+	}
+	switch s := a.source.value.(type) {
+	case *keysync.File:
+		if s.Status().Problem != "" {
+			h.Warnings = append(h.Warnings, "key file cannot be used; its last good content is served")
+		}
+	case *vaultSource:
+		h.addVault(s)
+	}
+	if len(h.Problems) > 0 {
+		h.Status = "not ready"
+	}
+	return h
+}
+
+func (h *health) addVault(s *vaultSource) {
+	switch {
+	case s.vault.Ready() == nil:
+	case s.Usable():
+		h.Warnings = append(h.Warnings, "Vault cannot be read; known keys are served from the cache")
+	default:
+		h.Problems = append(h.Problems, "Vault cannot be read, and no key is in the cache")
+	}
+}
+
+// parseHealth reads the directive. Syntax:
+//
+//	ingest_auth_health [<matcher>] [live]
+func parseHealth(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	h.Next() // consume directive name
+	health := new(Health)
+	if h.NextArg() {
+		if h.Val() != "live" {
+			return nil, h.Errf("ingest_auth_health: %q is not known; write `live`, or nothing for readiness", h.Val())
+		}
+		health.Live = true
+	}
+	if h.NextArg() || h.NextBlock(0) {
+		return nil, h.ArgErr()
+	}
+	return health, nil
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner           = (*Health)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Health)(nil)
+)

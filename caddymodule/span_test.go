@@ -1,0 +1,86 @@
+package caddymodule_test
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/contrib/exporters/autoexport"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
+	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
+)
+
+// spansInMemory is the exporter that OTEL_TRACES_EXPORTER=memory stands for.
+var spansInMemory = tracetest.NewInMemoryExporter()
+
+func init() {
+	autoexport.RegisterSpanExporter("memory", func(context.Context) (sdktrace.SpanExporter, error) { return spansInMemory, nil })
+}
+
+// traceSite runs a gate behind Caddy's tracing.
+func traceSite(t *testing.T, directives string) *gatetest.Gate {
+	t.Helper()
+	t.Setenv("OTEL_TRACES_EXPORTER", "memory")
+	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "10")
+	spansInMemory.Reset()
+	return startSite(t, directives+"\ningest_auth {\nscope s\n}\nrespond ok", map[string]gatetest.Record{
+		keyA: {"key_id": "key_a", "mode": "live", "scopes": []string{"s"}},
+		keyB: {"key_id": "key_b", "mode": "test"},
+	}, nil)
+}
+
+// ours are the gate's spans.
+func ours() []tracetest.SpanStub {
+	return slices.DeleteFunc(spansInMemory.GetSpans(), func(s tracetest.SpanStub) bool { return s.Name != "ingest_auth" })
+}
+
+func TestSpan(t *testing.T) {
+	g := traceSite(t, "tracing")
+	want := []map[string]string{
+		{"ingest_auth.verdict": "allowed", "ingest_auth.lookup": "hit", "ingest_auth.key_id": "key_a", "ingest_auth.mode": "live"},
+		{"ingest_auth.verdict": "insufficient_scope", "ingest_auth.lookup": "hit", "ingest_auth.key_id": "key_b", "ingest_auth.mode": "test"},
+		{"ingest_auth.verdict": "unknown_key", "ingest_auth.lookup": "unknown"},
+		{"ingest_auth.verdict": "missing_key"},
+	}
+	for _, req := range []gatetest.Request{get("/", keyA), get("/", keyB), get("/", "canary-unknown"), {Target: "/"}} {
+		g.Do(t, req)
+	}
+	waitFor(t, "spans", func() bool { return len(ours()) >= len(want) && len(spansInMemory.GetSpans()) >= 2*len(want) })
+	parents := map[string]bool{}
+	for _, s := range spansInMemory.GetSpans() {
+		parents[s.SpanContext.SpanID().String()] = s.Name == "handler"
+	}
+	var got []map[string]string
+	for _, s := range ours() {
+		attributes := map[string]string{}
+		for _, kv := range s.Attributes {
+			attributes[string(kv.Key)] = kv.Value.AsString()
+			if strings.Contains(kv.Value.AsString(), "canary") {
+				t.Errorf("%s holds a key", kv.Key)
+			}
+		}
+		if !parents[s.Parent.SpanID().String()] || s.EndTime.Before(s.StartTime) {
+			t.Errorf("the span is no child of the server's, or ends before it began: %+v", s)
+		}
+		got = append(got, attributes)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("attributes (-want +got):\n%s", diff)
+	}
+}
+
+func TestNoSpanWithoutTracing(t *testing.T) {
+	g := traceSite(t, "@traced path /traced\ntracing @traced")
+	g.Do(t, get("/", keyA))
+	g.Do(t, gatetest.Request{Target: "/", Header: http.Header{"Traceparent": {"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}}})
+	g.Do(t, get("/traced", keyA))
+	waitFor(t, "the span of the request that is traced", func() bool { return len(ours()) > 0 })
+	if n := len(ours()); n != 1 {
+		t.Errorf("%d spans, want 1", n)
+	}
+}

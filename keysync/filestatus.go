@@ -1,0 +1,45 @@
+package keysync
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"time"
+)
+
+// FileStatus is the state of a File.
+type FileStatus struct {
+	Records  int
+	LoadedAt time.Time // when the records were read
+	Problem  string    // why what stands in the file now cannot be used, "" if it can
+}
+
+// Status returns the state of the file.
+func (f *File) Status() FileStatus {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return FileStatus{Records: f.Len(), LoadedAt: f.loaded, Problem: f.problem}
+}
+
+// Records returns all records.
+func (f *File) Records() []*Record {
+	return slices.Collect(maps.Values(*f.table.Load()))
+}
+
+// Reload reads the file at once, whether it has changed or not. If it cannot be
+// used the error says why, and the last good one is kept.
+func (f *File) Reload() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	info, err := os.Stat(f.path)
+	if err != nil {
+		return fmt.Errorf("reading key file: %w", err)
+	}
+	if err := f.load(info); err != nil {
+		f.complain(err, true)
+		return err
+	}
+	f.problem = ""
+	return nil
+}
