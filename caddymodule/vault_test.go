@@ -128,6 +128,30 @@ func TestVault(t *testing.T) {
 	checkNoSecrets(t, g, server.Root)
 }
 
+// TestVaultSettingsChangeInAnOutage: a reload with other settings, or one that
+// fails, must not cost the keys that are known.
+func TestVaultSettingsChangeInAnOutage(t *testing.T) {
+	g, server, store := vaultGate(t)
+	create(t, store, keyA, "key_a")
+	site := strings.Replace(vaultSite, "snapshot 1h", "", 1)
+	g.Run(t, site)
+	waitFor(t, "the login", func() bool { return ask(t, g, keyA).Status == http.StatusOK })
+	server.Kill()
+	broken := strings.Replace(site, "outage   1h", "outage   3h", 1) + ":1 {\nbind 192.0.2.1\n}\n" // an address of somebody else
+	if err := g.Load(broken); err == nil {
+		t.Fatal("a configuration that cannot listen was accepted")
+	}
+	for _, outage := range []string{"2h", "4h"} {
+		reload(t, g, strings.Replace(site, "outage   1h", "outage   "+outage, 1))
+		if resp := ask(t, g, keyA); resp.Status != http.StatusOK || resp.Body != "key_a" {
+			t.Errorf("outage %s: %d %s", outage, resp.Status, resp.Body)
+		}
+	}
+	server.Restart()
+	create(t, store, keyB, "key_b")
+	waitFor(t, "the gate to find Vault again", func() bool { return ask(t, g, keyB).Status == http.StatusOK })
+}
+
 // checkNoSecrets greps what the gate wrote and shows for keys and the token.
 func checkNoSecrets(t *testing.T, g *gatetest.Gate, token string) {
 	t.Helper()

@@ -38,6 +38,9 @@ func openVault(o keysync.VaultOptions, c config.Cache, storage certmagic.Storage
 		return nil, errors.Join(err, vault.Close())
 	}
 	s := &vaultSource{Cache: cache, vault: vault}
+	if before := runningCaches.add(vault.Identity(), cache); before != nil {
+		takeOver(cache, before, log)
+	}
 	s.unmeter = meters.evictions.follow(func() uint64 { return cache.Stats().Evicted })
 	if c.Snapshot > 0 {
 		s.snapshot = startSnapshots(cache, vault.Identity(), storage, derive, time.Duration(c.Snapshot), log)
@@ -51,6 +54,7 @@ func (s *vaultSource) close(log *zap.Logger) {
 	if s.snapshot != nil {
 		s.snapshot.close()
 	}
+	runningCaches.remove(s.vault.Identity(), s.Cache)
 	if err := errors.Join(s.feed.Close(), s.Cache.Close(), s.vault.Close()); err != nil {
 		log.Error("closing Vault source", zap.Error(err))
 	}
