@@ -36,6 +36,10 @@ func (*Admin) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
+// Provision shows the metrics at the endpoint, whether its configuration will load
+// or not.
+func (*Admin) Provision(ctx caddy.Context) error { return registerMetrics(ctx.GetMetricsRegistry()) }
+
 // Routes returns the admin routes.
 func (*Admin) Routes() []caddy.AdminRoute {
 	return []caddy.AdminRoute{

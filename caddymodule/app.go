@@ -1,10 +1,10 @@
 package caddymodule
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/ingestauth/caddy-ingest-auth/config"
@@ -29,6 +29,9 @@ type App struct {
 	signer   *pooled[*assertion.Signer]
 	counters counterShares
 	watch    watchShares
+	lease    *lease                 // on source and counters in Redis
+	gauges   []prometheus.Collector // of the state of all this
+	started  bool
 	log      *zap.Logger
 	ctx      caddy.Context
 }
@@ -44,7 +47,7 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 // Provision opens the source and the signing keys, or takes over the ones that
 // the running configuration uses.
 func (a *App) Provision(ctx caddy.Context) error {
-	a.ctx, a.log = ctx, ctx.Logger()
+	a.ctx, a.log, a.lease = ctx, ctx.Logger(), newLease()
 	if err := a.App.Validate(); err != nil {
 		return fmt.Errorf("ingest_auth: %w", err)
 	}
@@ -63,7 +66,8 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.openSource(ctx); err != nil {
 		return err
 	}
-	return a.registerMetrics(ctx.GetMetricsRegistry())
+	a.gauges = a.newGauges()
+	return registerMetrics(ctx.GetMetricsRegistry())
 }
 
 func (a *App) openSigner(ctx caddy.Context) error {
@@ -95,6 +99,7 @@ func (a *App) openSigner(ctx caddy.Context) error {
 
 // Start refuses to run when a log that HTTP requests reach would write keys.
 func (a *App) Start() error {
+	a.started = true
 	if a.LogCheck == "off" {
 		return nil
 	}
@@ -103,11 +108,6 @@ func (a *App) Start() error {
 
 // Stop does nothing: what the app holds is let go in Cleanup.
 func (a *App) Stop() error { return nil }
-
-// Cleanup lets go of what Provision took.
-func (a *App) Cleanup() error {
-	return errors.Join(a.source.release(), a.signer.release(), a.counters.release(), a.watch.release())
-}
 
 // Interface guards
 var (

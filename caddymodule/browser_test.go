@@ -82,7 +82,7 @@ func rotationGate(t *testing.T) *gatetest.Gate {
 	}))
 	runForBrowsers(t, g, pageSite)
 	now := time.Now()
-	for i := range 60 {
+	for i := 2; i < 60; i++ { // the oldest minutes would leave the hour while the test looks
 		at := now.Add(time.Duration(i-59) * time.Minute)
 		wave := (i*i*7)%23 + (i*5)%11
 		caddymodule.NoteFlow(max(0, 90-2*i)+wave*(60-i)/60, at, old, "allowed")

@@ -37,8 +37,9 @@ func (s *counterShares) requests() limit.Counters {
 	return s.local.value.requests
 }
 
+// release gives back what works on when it is closed.
 func (s *counterShares) release() error {
-	return errors.Join(s.redis.release(), s.local.release(), s.memory.release())
+	return errors.Join(s.local.release(), s.memory.release())
 }
 
 // openCounters takes over the counters of the running configuration, or makes

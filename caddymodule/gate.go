@@ -49,6 +49,7 @@ type Gate struct {
 	identity string // canonical name of the header that carries the assertion
 	source   keysync.Getter
 	signer   *assertion.Signer
+	lease    *lease        // on source and counters
 	halfLife time.Duration // how long an assertion is used again
 	finder   *credential.Finder
 	limits   body.Limits
@@ -99,6 +100,7 @@ func (g *Gate) Provision(ctx caddy.Context) error {
 	}
 	app := v.(*App)
 	g.identity, g.source, g.signer = app.identity, app.source.value, app.signer.value
+	g.lease = app.lease
 	g.halfLife, g.watch = time.Duration(app.Sign.TTL)/2, &app.watch
 	if err := g.provisionFinder(); err != nil {
 		return fmt.Errorf("ingest_auth: %w", err)

@@ -108,6 +108,10 @@ func (g *Gate) admit(r *http.Request, p *passage) (*grant, *refusal) {
 	if ref := g.identify(r, p); ref != nil && (ref != refMissing || !g.keysInBody) {
 		return nil, ref
 	}
+	if hasBody(r) { // it may take longer than the configuration lasts
+		g.lease.enter()
+		defer g.lease.leave()
+	}
 	if ref := g.takeBody(r, p); ref != nil {
 		return nil, ref
 	}

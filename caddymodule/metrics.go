@@ -87,17 +87,40 @@ func (m *gateMeters) collectors() []prometheus.Collector {
 	}
 }
 
-// registerMetrics shows the metrics in the registry of the configuration.
-func (a *App) registerMetrics(registry *prometheus.Registry) error {
-	collectors := append(meters.collectors(), a.gauges()...)
-	if a.Metrics.PerKey {
-		collectors = append(collectors, meters.keys)
-	}
-	for _, c := range collectors {
+// registerMetrics shows the metrics in a registry, once. The registry may be that of
+// a configuration which will fail to load: Caddy keeps the admin endpoint that it
+// made for it, and with that its registry.
+func registerMetrics(registry *prometheus.Registry) error {
+	for _, c := range meters.collectors() {
 		err := registry.Register(c)
-		if _, twice := errors.AsType[prometheus.AlreadyRegisteredError](err); err != nil && !twice {
+		if _, twice := errors.AsType[prometheus.AlreadyRegisteredError](err); twice {
+			return nil
+		}
+		if err != nil {
 			return err
 		}
 	}
-	return nil
+	return registry.Register(runningMetrics{})
+}
+
+// runningMetrics collects what depends on the configuration: always on the one that
+// is running, and not on that of the registry.
+type runningMetrics struct{}
+
+// Describe implements prometheus.Collector. It describes nothing, because that
+// differs between configurations.
+func (runningMetrics) Describe(chan<- *prometheus.Desc) {}
+
+// Collect implements prometheus.Collector.
+func (runningMetrics) Collect(ch chan<- prometheus.Metric) {
+	app, err := runningApp()
+	if err != nil {
+		return // there are no gates
+	}
+	for _, c := range app.gauges {
+		c.Collect(ch)
+	}
+	if app.Metrics.PerKey {
+		meters.keys.Collect(ch)
+	}
 }

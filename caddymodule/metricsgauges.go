@@ -8,8 +8,8 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
-// gauges show the present state of what the configuration uses.
-func (a *App) gauges() []prometheus.Collector {
+// newGauges show the present state of what the configuration uses.
+func (a *App) newGauges() []prometheus.Collector {
 	budget := a.counters.memory.value
 	list := []prometheus.Collector{
 		newGauge("buffer_bytes", "Memory that request bodies take.", func() float64 { return float64(budget.Held()) }),

@@ -1,6 +1,9 @@
 package caddymodule
 
 import (
+	"slices"
+	"sync"
+
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -15,6 +18,8 @@ var pool = caddy.NewUsagePool()
 type pooled[T any] struct {
 	key   string
 	value T
+	entry *poolEntry
+	log   *zapcore.Core
 }
 
 // poolEntry is what the pool holds for all shares together.
@@ -22,6 +27,28 @@ type poolEntry struct {
 	value any
 	log   *swapCore
 	close func()
+
+	mu   sync.Mutex
+	logs []*zapcore.Core // of the shares, the newest last
+}
+
+// join makes everything write to the log of a new share.
+func (e *poolEntry) join(log *zapcore.Core) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.logs = append(e.logs, log)
+	e.log.swap(*log)
+}
+
+// leave goes back to the newest log that is left, because a configuration that is
+// refused takes its share back before those that came earlier.
+func (e *poolEntry) leave(log *zapcore.Core) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.logs = slices.DeleteFunc(e.logs, func(l *zapcore.Core) bool { return l == log })
+	if n := len(e.logs); n > 0 {
+		e.log.swap(*e.logs[n-1])
+	}
 }
 
 // Destruct implements caddy.Destructor.
@@ -46,8 +73,9 @@ func fromPool[T any](key string, log *zap.Logger, open func(*zap.Logger) (T, fun
 		return nil, err
 	}
 	entry := v.(*poolEntry)
-	entry.log.swap(log.Core())
-	return &pooled[T]{key: key, value: entry.value.(T)}, nil
+	core := log.Core()
+	entry.join(&core)
+	return &pooled[T]{key: key, value: entry.value.(T), entry: entry, log: &core}, nil
 }
 
 // release gives the share back; the last one closes the value.
@@ -55,6 +83,7 @@ func (p *pooled[T]) release() error {
 	if p == nil {
 		return nil
 	}
+	p.entry.leave(p.log)
 	_, err := pool.Delete(p.key)
 	return err
 }

@@ -42,6 +42,9 @@ func (a *App) openFile() error {
 }
 
 func missingKeyFile(path string, err error) error {
+	if errors.Is(err, os.ErrPermission) {
+		return fmt.Errorf("the user that runs the gate (uid %d) needs read access to key file %s and its folders, such as `chown`, or `chmod 640` and its group: %w", os.Geteuid(), path, err)
+	}
 	if !errors.Is(err, os.ErrNotExist) {
 		return err
 	}

@@ -1,0 +1,92 @@
+package caddymodule
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/ingestauth/caddy-ingest-auth/internal/limit"
+	"github.com/ingestauth/caddy-ingest-auth/keysync"
+)
+
+// linger is how long a configuration that was replaced keeps what it has opened.
+// Caddy does not wait for its requests, and connections that it has accepted may
+// still bring some for a few seconds.
+const linger = 10 * time.Second
+
+// lingering holds the leases of configurations that were replaced not long ago.
+var lingering sync.Map // *lease → struct{}
+
+// lease keeps what a configuration has opened until nobody needs it any more: not
+// the configuration itself, and none of its requests whose body is being read.
+// Others are through before linger is over.
+type lease struct {
+	users atomic.Int64
+	once  sync.Once
+
+	source *pooled[keysync.Getter]
+	redis  *pooled[*limit.Resilient]
+}
+
+func newLease() *lease {
+	l := new(lease)
+	l.enter() // the configuration
+	return l
+}
+
+// end gives back what stops working when it is closed. The rest of the
+// configuration is not held, so that its memory is free at once.
+func (l *lease) end() {
+	if err := errors.Join(l.source.release(), l.redis.release()); err != nil {
+		caddy.Log().Named(appID).Error("letting go of a configuration", zap.Error(err))
+	}
+}
+
+func (l *lease) enter() { l.users.Add(1) }
+
+func (l *lease) leave() {
+	if l.users.Add(-1) == 0 {
+		l.once.Do(l.end)
+	}
+}
+
+// expire lets the configuration leave after a while.
+func (l *lease) expire() {
+	lingering.Store(l, nil)
+	time.AfterFunc(linger, func() {
+		if _, ok := lingering.LoadAndDelete(l); ok {
+			l.leave()
+		}
+	})
+}
+
+// endLingering lets all configurations leave that were replaced.
+func endLingering() {
+	lingering.Range(func(l, _ any) bool {
+		if _, ok := lingering.LoadAndDelete(l); ok {
+			l.(*lease).leave()
+		}
+		return true
+	})
+}
+
+// Cleanup lets go of what Provision took, apart from what requests may still need
+// when a newer configuration runs.
+func (a *App) Cleanup() error {
+	a.lease.source, a.lease.redis = a.source, a.counters.redis
+	err := errors.Join(a.signer.release(), a.counters.release(), a.watch.release())
+	switch {
+	case caddy.ActiveContext().Context == nil: // nothing is to run any more
+		endLingering()
+		a.lease.leave() // last, so that the last snapshot of the cache is its own
+	case a.started:
+		a.lease.expire()
+	default:
+		a.lease.leave()
+	}
+	return err
+}
