@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 )
 
 // Denial is what a client is told that its key is not good for what it asks.
@@ -23,12 +25,9 @@ func (d Denial) validate(setting string, statuses ...int) error {
 }
 
 func listOf(numbers []int) string {
-	text := ""
+	texts := make([]string, len(numbers))
 	for i, n := range numbers {
-		if i > 0 {
-			text += ", "
-		}
-		text += fmt.Sprint(n)
+		texts[i] = strconv.Itoa(n)
 	}
-	return text
+	return strings.Join(texts, ", ")
 }

@@ -1,6 +1,7 @@
 package body
 
 import (
+	"errors"
 	"io"
 	"net/http"
 )
@@ -45,7 +46,7 @@ func (rec *Recording) Close() error { return nil }
 
 // Bytes returns what was read, and whether that is the whole body.
 func (rec *Recording) Bytes() (read []byte, whole bool) {
-	return rec.read, rec.src == nil || rec.err == io.EOF
+	return rec.read, rec.src == nil || errors.Is(rec.err, io.EOF)
 }
 
 // Restore makes the body of r what it was before Record, to be read from its
