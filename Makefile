@@ -9,7 +9,7 @@ help: ## Show this help
 
 .PHONY: build
 build: ## Build bin/ingest-auth
-	go build -trimpath -o bin/ingest-auth ./cmd/ingest-auth
+	go build -trimpath -ldflags='-s -w' -o bin/ingest-auth ./cmd/ingest-auth
 
 .PHONY: run
 run: build ## Run the demo: a gate on :8080 and a backend behind it
@@ -37,14 +37,19 @@ bench: ## Run the benchmarks of the hot path and of the scanner
 	go test -run '^$$' -bench . -benchmem ./caddymodule ./internal/credential ./internal/body ./internal/redact ./internal/assertion ./keysync ./verify
 
 .PHONY: bench-proxy
-bench-proxy: build ## Compare stock Caddy, the bare binary and the gate under load (needs wrk)
-	go build -trimpath -o bin/stockcaddy ./internal/bench/stockcaddy
+bench-proxy: build ## Compare stock Caddy, the bare binary and the gate under load (needs wrk; with nginx if it is there)
+	go build -trimpath -ldflags='-s -w' -o bin/stockcaddy ./internal/bench/stockcaddy
 	go run ./internal/bench/proxy
+	go run ./internal/bench/proxy -footprint
 
-.PHONY: bench-limits
-bench-limits: ## Compare the gate with limits in Redis and in memory (needs redis-server)
-	go test -run '^$$' -bench 'LimitsThroughput' -benchtime 1x ./caddymodule
-	go test -run '^$$' -bench 'Gate(Header|Limited)$$' -benchmem ./caddymodule
+.PHONY: bench-scale
+bench-scale: ## Measure a million keys, a day's churn, and what many gateways ask of Vault and Redis
+	go run ./internal/bench/scale
+
+.PHONY: profile
+profile: build ## Profile the gate under load and print where its CPU time goes (needs wrk)
+	go run ./internal/bench/proxy -profile bin/cpu.pprof
+	go tool pprof -top -cum -nodecount 60 bin/cpu.pprof
 
 .PHONY: plugin
 plugin: ## Build the module into a stock Caddy from this checkout, as xcaddy does

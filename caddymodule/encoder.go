@@ -48,7 +48,7 @@ type RedactEncoder struct {
 	Headers []string `json:"headers,omitempty"`
 
 	cleaner        `json:"-"`
-	pending        []pendingRequest
+	pending        []pendingField
 	wrapped        zapcore.Encoder
 	wrappedDefault bool
 	ctx            caddy.Context
@@ -111,18 +111,25 @@ func (e *RedactEncoder) ConfigureDefaultFormat(wo caddy.WriterOpener) error {
 	return nil
 }
 
-// pendingRequest is a request that is part of the context of a logger. It is
-// encoded when an entry is: reverse_proxy makes a logger with the request for
-// every request it passes on, and nearly always writes nothing with it.
-type pendingRequest struct {
+// pendingField is a field of the context of a logger that is encoded when an entry
+// is: reverse_proxy makes a logger with the request for every request it passes on,
+// and nearly always writes nothing with it.
+type pendingField struct {
 	key     string
-	request caddyhttp.LoggableHTTPRequest
+	text    string
+	request *caddyhttp.LoggableHTTPRequest // nil for a text
+}
+
+// AddString is part of the zapcore.ObjectEncoder interface.
+func (e *RedactEncoder) AddString(key, value string) {
+	countProbe(value)
+	e.pending = append(slices.Clip(e.pending), pendingField{key: key, text: value})
 }
 
 // AddObject is part of the zapcore.ObjectEncoder interface.
 func (e *RedactEncoder) AddObject(key string, m zapcore.ObjectMarshaler) error {
 	if r, ok := m.(caddyhttp.LoggableHTTPRequest); ok {
-		e.pending = append(slices.Clip(e.pending), pendingRequest{key, r})
+		e.pending = append(slices.Clip(e.pending), pendingField{key: key, request: &r})
 		return nil
 	}
 	return e.cleaner.AddObject(key, m)
@@ -137,7 +144,11 @@ func (e *RedactEncoder) OpenNamespace(key string) {
 
 func (e *RedactEncoder) addPending(to cleaner) {
 	for _, p := range e.pending {
-		_ = to.AddObject(p.key, p.request) // never fails
+		if p.request == nil {
+			to.AddString(p.key, p.text)
+			continue
+		}
+		_ = to.AddObject(p.key, *p.request) // never fails
 	}
 }
 

@@ -31,8 +31,19 @@ http://%[1]s {
 	reverse_proxy %[2]s
 }
 `
-	bareCaddyfile = stockCaddyfile
-	gateCaddyfile = `{
+	leanBareCaddyfile = `{
+	admin off
+	log {
+		level ERROR
+	}
+}
+http://%[1]s {
+	reverse_proxy %[2]s {
+		transport ingest
+	}
+}
+`
+	gateHead = `{
 	admin %[4]s
 	log {
 		level ERROR
@@ -46,7 +57,13 @@ http://%[1]s {
 	ingest_auth {
 		limit 100000000/1m by key
 	}
-	reverse_proxy %[2]s
+`
+	gateCaddyfile = gateHead + `	reverse_proxy %[2]s
+}
+`
+	leanCaddyfile = gateHead + `	reverse_proxy %[2]s {
+		transport ingest
+	}
 }
 `
 )
@@ -64,8 +81,10 @@ func startCandidates(ctx context.Context, o options, dir, backend string) (all [
 		return nil, err
 	}
 	stock := s.caddy(o.stock, "stock", stockCaddyfile)
-	bare := s.caddy(o.gate, "bare", bareCaddyfile)
+	bare := s.caddy(o.gate, "bare", stockCaddyfile)
 	gate := s.caddy(o.gate, "gate", gateCaddyfile)
+	leanBare := s.caddy(o.gate, "lean-bare", leanBareCaddyfile)
+	lean := s.caddy(o.gate, "lean", leanCaddyfile)
 	nginx := s.nginx()
 	if s.err != nil {
 		return nil, s.err
@@ -74,15 +93,16 @@ func startCandidates(ctx context.Context, o options, dir, backend string) (all [
 	if err != nil {
 		return nil, err
 	}
-	a := &candidate{name: "stock Caddy, bare", server: stock, script: header}
-	b := &candidate{name: "ingest-auth, bare", server: bare, script: header, references: []*candidate{a}}
-	c := &candidate{name: "ingest-auth, gate, key in a header", server: gate, script: header, references: []*candidate{a, b}}
-	d := &candidate{name: "stock Caddy, bare, 1 KB JSON", server: stock, script: body}
-	e := &candidate{name: "ingest-auth, bare, 1 KB JSON", server: bare, script: body, references: []*candidate{d}}
-	f := &candidate{name: "ingest-auth, gate, key in 1 KB JSON", server: gate, script: body, references: []*candidate{d, e}}
-	all = []*candidate{a, b, c, d, e, f}
+	for _, load := range []struct{ key, script string }{{"key in a header", header}, {"key in 1 KB JSON", body}} {
+		a := &candidate{name: "stock Caddy, bare, " + load.key, server: stock, script: load.script}
+		b := &candidate{name: "bare, " + load.key, server: bare, script: load.script, references: []*candidate{a}}
+		c := &candidate{name: "gate, " + load.key, server: gate, script: load.script, references: []*candidate{a, b}}
+		d := &candidate{name: "bare, transport ingest, " + load.key, server: leanBare, script: load.script, references: []*candidate{a, b}}
+		e := &candidate{name: "gate, transport ingest, " + load.key, server: lean, script: load.script, references: []*candidate{a, d}}
+		all = append(all, a, b, c, d, e)
+	}
 	if nginx != nil {
-		all = append(all, &candidate{name: "nginx, map of keys, key in a header", server: nginx, script: header, references: []*candidate{a}})
+		all = append(all, &candidate{name: "nginx, map of keys, key in a header", server: nginx, script: header, references: all[:1]})
 	}
 	return all, nil
 }

@@ -33,6 +33,7 @@ func main() {
 	flag.StringVar(&o.stock, "stock", "bin/stockcaddy", "Caddy without the gate")
 	flag.StringVar(&o.gate, "gate", "bin/ingest-auth", "Caddy with the gate")
 	profile := flag.String("profile", "", "write a CPU profile of the gate under load to this `file`, and measure nothing")
+	lean := flag.Bool("lean", false, "with -profile, use the transport ingest")
 	footprints := flag.Bool("footprint", false, "measure size, start and idle memory instead of load")
 	backend := flag.Bool("backend", false, "be the backend (the benchmark starts itself so)")
 	flag.Parse()
@@ -44,7 +45,7 @@ func main() {
 	case *backend:
 		err = serveBackend(ctx)
 	case *profile != "":
-		err = writeProfile(ctx, o, *profile)
+		err = writeProfile(ctx, o, *profile, *lean)
 	case *footprints:
 		err = measureFootprints(ctx, o, os.Stdout, "127.0.0.1:9")
 	default:

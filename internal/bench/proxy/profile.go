@@ -15,7 +15,7 @@ const profileTime = 40 * time.Second
 
 // writeProfile takes a CPU profile of the gate under load and writes it to path: what
 // profile-guided optimisation builds on.
-func writeProfile(ctx context.Context, o options, path string) error {
+func writeProfile(ctx context.Context, o options, path string, lean bool) error {
 	dir, err := os.MkdirTemp("", "bench-profile-")
 	if err != nil {
 		return err
@@ -34,7 +34,11 @@ func writeProfile(ctx context.Context, o options, path string) error {
 	if err != nil {
 		return err
 	}
-	gate, err := startCaddy(ctx, o.gate, filepath.Join(dir, "gate"), gateCaddyfile, backend.addr, keys, admin)
+	caddyfile := gateCaddyfile
+	if lean {
+		caddyfile = leanCaddyfile
+	}
+	gate, err := startCaddy(ctx, o.gate, filepath.Join(dir, "gate"), caddyfile, backend.addr, keys, admin)
 	if err != nil {
 		return err
 	}
