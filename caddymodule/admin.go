@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -59,6 +60,9 @@ func (*Admin) Routes() []caddy.AdminRoute {
 func only(method string, handle caddy.AdminHandlerFunc) caddy.AdminHandler {
 	return caddy.AdminHandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
+		if foreign(r) {
+			return apiError(http.StatusForbidden, "requests from pages of other sites are refused")
+		}
 		if r.Method == method || r.Method == http.MethodHead && method == http.MethodGet {
 			return handle(w, r)
 		}
@@ -69,6 +73,18 @@ func only(method string, handle caddy.AdminHandlerFunc) caddy.AdminHandler {
 		w.Header().Set("Allow", allowed)
 		return apiError(http.StatusMethodNotAllowed, "method not allowed; use "+method)
 	})
+}
+
+// foreign reports whether a page of another site sends the request. Caddy compares
+// no more than the host of an origin, and pages of some schemes, such as file, have
+// none.
+func foreign(r *http.Request) bool {
+	if r.Header.Get("Sec-Fetch-Site") == "cross-site" {
+		return true
+	}
+	origin := r.Header.Get("Origin")
+	u, err := url.Parse(origin)
+	return origin != "" && (err != nil || u.Host == "")
 }
 
 // withApp gives a handler the app of the configuration that is running.

@@ -505,3 +505,16 @@ func TestHealth(t *testing.T) {
 		t.Errorf("a key of the last good content: %d", status)
 	}
 }
+
+// TestAdminRefusesForeignPages that Caddy lets through because their origin has no
+// host.
+func TestAdminRefusesForeignPages(t *testing.T) {
+	g, _ := start(t, "", map[string]gatetest.Record{keyA: {}})
+	for _, header := range []http.Header{{"Origin": {"file://"}}, {"Origin": {"evil"}}, {"Sec-Fetch-Site": {"cross-site"}}} {
+		for method, path := range map[string]string{http.MethodPost: "purge", http.MethodGet: "status"} {
+			if resp := adminDo(t, g, method, path, `{"all":true}`, header); resp.Status != http.StatusForbidden {
+				t.Errorf("%s %s with %v: %d %s", method, path, header, resp.Status, resp.Body)
+			}
+		}
+	}
+}

@@ -99,7 +99,7 @@ func (g *Gate) checkQuery(r *http.Request) *refusal {
 	}
 	query := r.URL.Query()
 	for _, name := range g.RequireQuery {
-		if query.Get(name) == "" {
+		if values := query[name]; len(values) == 0 || slices.Contains(values, "") {
 			return refMissingParameter(name)
 		}
 	}

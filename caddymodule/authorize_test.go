@@ -134,6 +134,53 @@ func TestResourceDenials(t *testing.T) {
 	})
 }
 
+// TestChecksCannotBeEvadedByType: a backend may read a body that the gate does not,
+// and take another resource or more items from it.
+func TestChecksCannotBeEvadedByType(t *testing.T) {
+	records := map[string]gatetest.Record{keyA: {"resources": map[string][]string{"project": {"p1"}}}}
+	typed := func(contentType, body string) gatetest.Request {
+		return gatetest.Request{Target: "/", Body: body, Header: http.Header{"X-Api-Key": {keyA}, "Content-Type": {contentType}}}
+	}
+	for _, settings := range []string{"resource project body project {\noptional\n}", "max_items 3", "limit 10/1m by key cost body_items"} {
+		g, up := start(t, settings, records)
+		wantStatus(t, g, postJSON("/", keyA, `{"project":"p1"}`), 200)
+		wantStatus(t, g, typed("application/x-www-form-urlencoded", " \r\n"), 200)
+		up.Take()
+		for contentType, body := range map[string]string{
+			"image/gif": `{"project":"p2"}`, "multipart/form-data": `{"project":"p2"}`, "application/x-www-form-urlencoded": `data=[1,2,3,4]&project=p2`,
+			"text/plain": "\f[1,2,3,4]", "application/octet-stream": "\x00[1,2,3,4]", "application/xml": "<project>p2</project>",
+		} {
+			if resp := g.Do(t, typed(contentType, body)); resp.Status != http.StatusUnsupportedMediaType || len(up.Take()) > 0 {
+				t.Errorf("%s: %s: %d %s", settings, contentType, resp.Status, resp.Body)
+			}
+		}
+	}
+	g, up := start(t, "resource project body project {\noptional\n}", records)
+	for contentType, body := range map[string]string{"application/json": `[[{"project":"p2"}]]`, "application/x-ndjson": `[{"project":"p2"}]`} {
+		if resp := g.Do(t, typed(contentType, body)); resp.Status != http.StatusBadRequest || len(up.Take()) > 0 {
+			t.Errorf("%s: %d %s", body, resp.Status, resp.Body)
+		}
+	}
+}
+
+// TestScopeWhateverTheCaseOfTheMethod: some frameworks do not mind it.
+func TestScopeWhateverTheCaseOfTheMethod(t *testing.T) {
+	g, up := start(t, "scope events:write\nscope DELETE events:delete", map[string]gatetest.Record{keyA: {"scopes": []string{"events:write"}}})
+	for _, method := range []string{"DELETE", "delete", "Delete"} {
+		resp := g.Raw(t, method, raw(method+" /", withKey))
+		if resp.StatusCode != http.StatusForbidden || len(up.Take()) > 0 {
+			t.Errorf("%s: %d", method, resp.StatusCode)
+		}
+	}
+}
+
+func TestQueryWithASpace(t *testing.T) {
+	g, up := start(t, "", map[string]gatetest.Record{keyA: {}})
+	if status, err := g.HTTP2Path(t, "/x?a=1 HTTP/1.1", keyA); err == nil && status != http.StatusBadRequest || len(up.Take()) > 0 {
+		t.Errorf("status %d, %v", status, err)
+	}
+}
+
 func TestRequireInRows(t *testing.T) {
 	g, up := start(t, "credential body token\nrequire any userId externalId email in events\nrequire all event in events\nrequire all sent", map[string]gatetest.Record{keyA: {}})
 	request := func(rest string) gatetest.Request {
@@ -190,9 +237,10 @@ func TestRequireQuery(t *testing.T) {
 	request := func(query string) gatetest.Request { return gatetest.Request{Target: "/e?" + query + "&k=" + keyA} }
 	checkAnswers(t, g, up, map[string]gatetest.Request{
 		"both": request("_id=1&name=user+signed%0aup"), "empty": request("_id=1&name="), "missing": request("name=n"), "other case": request("Name=n&_id=1"),
+		"twice": request("_id=1&name=n&name="),
 	}, map[string]answer{
 		"both": {200, ""}, "empty": {400, `{"error":"Missing parameter: name","code":"missing_parameter"}`},
-		"missing": {400, "Missing parameter: _id"}, "other case": {400, "Missing parameter: name"},
+		"missing": {400, "Missing parameter: _id"}, "other case": {400, "Missing parameter: name"}, "twice": {400, "Missing parameter: name"},
 	})
 }
 

@@ -9,3 +9,9 @@ func BufferedBytes() int64 {
 	}
 	return app.counters.memory.value.Held()
 }
+
+// Lingering returns how many configurations that were replaced keep something.
+func Lingering() (n int) {
+	lingering.Range(func(_, _ any) bool { n++; return true })
+	return n
+}

@@ -108,12 +108,12 @@ func (g *Gate) Provision(ctx caddy.Context) error {
 	g.limits = body.Limits{Body: int64(g.MaxBody), Decoded: int64(g.MaxDecoded), Ratio: g.MaxRatio, Budget: app.counters.memory.value}
 	g.limiter = newLimiter(&g.Gate, g.finder, &app.counters)
 	g.limitMeters, g.perKey = newLimitMeters(&g.Gate), app.Metrics.PerKey
-	g.checksJSON = len(g.Require) > 0 || g.BodyShape != "any" || countsItems(&g.Gate)
+	g.checksJSON = len(g.Require) > 0 || len(g.bodies) > 0 || g.BodyShape != "any" || countsItems(&g.Gate)
 	g.looksAtJSON = g.finder.LooksAtJSON() || g.checksJSON
 	g.grants = newGrantCache()
 	g.forbidden = g.finder.IsHeader
 	if g.Enforce == "off" {
-		g.reporter = newReporter(g.log)
+		return g.provisionReport()
 	}
 	return nil
 }
@@ -126,9 +126,24 @@ func (g *Gate) Cleanup() error {
 	return nil
 }
 
+// provisionReport prepares a gate that only reports: of what the client sends, it
+// forbids nothing but the identity if credentials are to stay.
+func (g *Gate) provisionReport() error {
+	g.reporter = newReporter(g.log)
+	if g.Strip == "on" {
+		return nil
+	}
+	identity, err := credential.New(credential.Options{Drop: []string{g.identity}})
+	if err != nil {
+		return fmt.Errorf("ingest_auth: %w", err)
+	}
+	g.forbidden = identity.IsHeader
+	return nil
+}
+
 func (g *Gate) provisionFinder() error {
 	o := credential.Options{Keep: g.Strip == "off", Drop: []string{g.identity}}
-	if slices.ContainsFunc(g.Scopes, func(s config.Scope) bool { return s.Method != "" }) {
+	if g.Enforce == "on" && slices.ContainsFunc(g.Scopes, func(s config.Scope) bool { return s.Method != "" }) {
 		o.Drop = append(o.Drop, methodOverrides...)
 	}
 	for _, l := range g.Credentials {

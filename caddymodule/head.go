@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -50,7 +51,7 @@ func (g *Gate) keepConnection(h http.Header) {
 		return
 	}
 	h["Connection"] = withoutTokens(values, func(token string) bool {
-		return g.forbidden(token) || strings.EqualFold(token, "Content-Type") || strings.EqualFold(token, "Content-Encoding")
+		return g.forbidden(token) || g.reporter == nil && (strings.EqualFold(token, "Content-Type") || strings.EqualFold(token, "Content-Encoding"))
 	})
 	if offersHTTP(h["Upgrade"]) {
 		delete(h, "Upgrade")
@@ -74,6 +75,12 @@ func offersHTTP(upgrade []string) bool {
 // client sent it: error routes get the latter back, and placeholders show it.
 func (g *Gate) takeQuery(r *http.Request, p *passage) *refusal {
 	raw := r.URL.RawQuery
+	if g.reporter == nil && strings.ContainsFunc(raw, isSpaceOrControl) { // HTTP/2 only: it would end the request line
+		r.URL.RawQuery, r.RequestURI = "", withQuery(r.RequestURI, "")
+		setOriginalQuery(r, "")
+		cleanSpan(r.Context())
+		return refQuery(errSpaceInQuery)
+	}
 	clean, err := g.finder.Query(raw, p.set)
 	if err != nil && g.Strip == "on" {
 		clean = ""
@@ -96,6 +103,10 @@ func (g *Gate) takeQuery(r *http.Request, p *passage) *refusal {
 	}
 	return nil
 }
+
+var errSpaceInQuery = errors.New("the query has a space or a control character")
+
+func isSpaceOrControl(r rune) bool { return r <= ' ' || r == 0x7f }
 
 // cleanQuery removes credentials from a query without counting them.
 func (g *Gate) cleanQuery(raw string) string {

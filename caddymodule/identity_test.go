@@ -25,6 +25,9 @@ type jwk struct{ Kty, Crv, X, Y, Kid, Alg, D, K string }
 func keySet(t *testing.T, url string) map[string]jwk {
 	t.Helper()
 	resp, err := http.Get(url)
+	if err != nil { // the connection was that of an admin endpoint before
+		resp, err = http.Get(url)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

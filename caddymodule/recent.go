@@ -2,7 +2,9 @@ package caddymodule
 
 import (
 	"bytes"
+	"encoding/json"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -84,11 +86,32 @@ func (p *passage) showable(text string) string {
 	return beginning(keyNames.Text(text), maxEventText)
 }
 
-// holdsKey reports whether a key of the request stands in a text.
+// holdsKey reports whether a key of the request stands in a text, as it is or
+// escaped.
 func (p *passage) holdsKey(text []byte) bool {
+	plain := unescaped(text)
+	defer clear(plain)
 	return slices.ContainsFunc(p.set.Found(), func(f credential.Found) bool {
-		return len(f.Key) > 0 && bytes.Contains(text, f.Key)
+		return len(f.Key) > 0 && (bytes.Contains(text, f.Key) || bytes.Contains(plain, f.Key))
 	})
+}
+
+// unescaped returns the strings of a JSON text, and the text percent-decoded.
+func unescaped(text []byte) (plain []byte) {
+	tokens := json.NewDecoder(bytes.NewReader(text))
+	for {
+		token, err := tokens.Token()
+		if err != nil {
+			break
+		}
+		if s, ok := token.(string); ok {
+			plain = append(append(plain, s...), '\n')
+		}
+	}
+	if decoded, err := url.QueryUnescape(string(text)); err == nil {
+		plain = append(plain, decoded...)
+	}
+	return plain
 }
 
 // showableBody returns the beginning of the body without its keys, also if the

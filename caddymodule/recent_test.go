@@ -61,6 +61,7 @@ func TestRecentEvents(t *testing.T) {
 				{"JSON without a type", "", `[{"token":"` + keyA + `"},{"b":2}]`, `[{},{"b":2}]`, ""},
 				{"NDJSON", "application/x-ndjson", `{"token":"` + keyA + `","a":1}` + "\n" + `{"a":2}` + "\n", `{"a":1}` + "\n" + `{"a":2}` + "\n", ""},
 				{"form", "application/x-www-form-urlencoded", "a=1&key=" + escaped + "&b=2", "a=1&b=2", ""},
+				{"the key in another member, escaped", "application/json", `{"token":"` + keyA + `","note":"\u0063` + keyA[1:] + `"}`, "", "withheld"},
 				{"the key in another member", "application/json", `{"token":"` + keyA + `","note":"it is ` + keyA + `"}`, "", "withheld"},
 				{"another secret", "application/json", `{"token":"` + keyA + `","password":"hunter2hunter2"}`, `{"password":"REDACTED"}`, ""},
 				{"long", "application/json", `{"token":"` + keyA + `","a":"` + strings.Repeat("é", 5000) + `"}`, `{"a":"` + strings.Repeat("é", 2045), "truncated"},

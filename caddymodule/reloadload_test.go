@@ -27,6 +27,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/ingestauth/caddy-ingest-auth/caddymodule"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 	"github.com/ingestauth/caddy-ingest-auth/internal/redistest"
 	"github.com/ingestauth/caddy-ingest-auth/internal/vaulttest"
@@ -460,6 +461,7 @@ func (run *loadRun) footprint(goroutines int) footprint {
 		run.backend.Config.SetKeepAlivesEnabled(true)
 		return runtime.NumGoroutine() <= goroutines
 	})
+	waitFor(run.t, "replaced configurations to let go", func() bool { return caddymodule.Lingering() == 0 })
 	runtime.GC() // twice, for what finalizers and pools hold
 	debug.FreeOSMemory()
 	var m runtime.MemStats

@@ -167,6 +167,23 @@ func TestReportModeStreamsBodiesOfAnySize(t *testing.T) {
 	}
 }
 
+// TestReportModeLeavesHeadersAndTrailers that a gate which enforces would remove.
+func TestReportModeLeavesHeadersAndTrailers(t *testing.T) {
+	g, up := start(t, "enforce off\nscope GET events:read", reportRecords())
+	g.Raw(t, "POST", raw("POST /", withKey, "X-HTTP-Method-Override: DELETE"))
+	if seen := up.One(t); seen.Header.Get("X-Http-Method-Override") != "DELETE" {
+		t.Errorf("the backend saw\n%s", seen)
+	}
+	g.Raw(t, "POST", chunkedWithTrailer("image/png", "x", "X-Api-Key", true))
+	if seen := up.One(t); seen.Trailer.Get("X-Api-Key") != forged {
+		t.Errorf("the backend saw\n%s", seen)
+	}
+	g.Raw(t, "GET", "GET / HTTP/1.1\r\nHost: gate\r\nConnection: close, x-api-key\r\nX-Api-Key: hop\r\n\r\n")
+	if seen := up.One(t); seen.Header.Get("X-Api-Key") != "" {
+		t.Errorf("the backend saw a header of the hop before:\n%s", seen)
+	}
+}
+
 func TestReportModeWithStrip(t *testing.T) {
 	g, up := start(t, strings.Replace(reportOnly, "scope events:write", "scope nobody:has", 1)+"\nstrip on", reportRecords())
 	for _, s := range styles {

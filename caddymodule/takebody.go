@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"bytes"
 	"errors"
 	"net/http"
 
@@ -90,13 +91,19 @@ func (g *Gate) checkBody(r *http.Request, p *passage) *refusal {
 	if ref := g.misshapen(p.set); ref != nil {
 		return ref
 	}
+	if ref := g.unmet(p.set); ref != nil {
+		return ref
+	}
+	if p.set.Shape() == credential.ShapeNone && p.body != nil && len(bytes.TrimSpace(p.body.Bytes())) > 0 {
+		return refNotJSON
+	}
 	if g.MaxItems > 0 && p.set.Items() > g.MaxItems {
 		return refManyItems
 	}
 	if p.set.Items() < g.MinItems {
 		return refFewItems
 	}
-	return g.unmet(p.set)
+	return nil
 }
 
 // mayLackBody reports whether requests with that method usually have no body.

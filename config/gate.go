@@ -222,6 +222,9 @@ func (g *Gate) validateErrorBodies() error {
 		if strings.ContainsAny(e.ContentType, "\r\n") {
 			return fmt.Errorf("error %d: the content type must be one line", e.Status)
 		}
+		if e.ContentType != "" && !strings.Contains(e.ContentType, "/") {
+			return fmt.Errorf("error %d: %q is not a content type; write `error %[1]d application/json BODY`", e.Status, e.ContentType)
+		}
 		seen[e.Status] = true
 	}
 	return nil

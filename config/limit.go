@@ -108,7 +108,7 @@ func (g *Gate) validateDimension(by string) error {
 	case own && resource:
 		return fmt.Errorf("%s is both a dimension and a resource; rename the resource", by)
 	case !own && !resource:
-		return fmt.Errorf("unknown dimension %q; there are %s; a resource stands above the limits that count by it", by, g.knownDimensions())
+		return fmt.Errorf("unknown dimension %q; there are %s, or the name of a resource that stands above this line", by, g.knownDimensions())
 	}
 	return nil
 }

@@ -23,9 +23,10 @@ type Scope struct {
 	Names []string `json:"names"`
 }
 
-// AppliesTo reports whether requests of that method need the scope.
+// AppliesTo reports whether requests of that method need the scope. Methods are
+// case-sensitive (RFC 9110, section 9.1), but not for all backends.
 func (s *Scope) AppliesTo(method string) bool {
-	return s.Method == "" || s.Method == method || s.Method == http.MethodGet && method == http.MethodHead
+	return s.Method == "" || strings.EqualFold(s.Method, method) || s.Method == http.MethodGet && strings.EqualFold(method, http.MethodHead)
 }
 
 // IsScopeMethod reports whether a word is a method that a scope may be for.

@@ -82,6 +82,7 @@ func TestGateErrors(t *testing.T) {
 		`errors: "xml" is not one of`:             {Errors: "xml"},
 		"error: 200 is not a status code":         {ErrorBodies: []ErrorBody{{Status: 200}}},
 		"error 401: is there twice":               {ErrorBodies: []ErrorBody{{Status: 401}, {Status: 401}}},
+		"error 401: \"{}\" is not a content type": {ErrorBodies: []ErrorBody{{Status: 401, ContentType: "{}"}}},
 		"error 401: the content type must be one": {ErrorBodies: []ErrorBody{{Status: 401, ContentType: "a\r\nb"}}},
 		`resource: "" is not a name`:              {Resources: []Resource{{In: "query", At: "x"}}},
 		`resource p: "header" is not one of`:      {Resources: []Resource{{Name: "p", In: "header", At: "x"}}},

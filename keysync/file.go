@@ -132,6 +132,9 @@ func (f *File) check() {
 	if changed || f.problem != "" {
 		f.log.Info("loaded key file", zap.String("file", f.path), zap.Int("keys", f.Len()))
 	}
+	if f.Len() == 0 {
+		f.log.Warn("the key file has no keys: every request is refused", zap.String("file", f.path))
+	}
 	f.problem = ""
 }
 

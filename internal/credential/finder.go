@@ -49,8 +49,8 @@ type Options struct {
 	// Resources are members, standing where those of Body do and compared like
 	// them, whose distinct values are reported by Set.Values.
 	Resources []string
-	// Batches are members of the top-level object (compared exactly) that are
-	// arrays, whose elements are counted: see Finder.BatchItems.
+	// Batches are members of the top-level object, compared like those of Body, that
+	// are arrays, whose elements are counted: see Finder.BatchItems.
 	Batches []string
 }
 
@@ -63,7 +63,8 @@ type BodyRow struct{ Name, In string }
 type Requirement struct {
 	Any    bool
 	Fields []string
-	// In names the member (exactly) whose array elements are the rows. "" makes
+	// In names the member, compared like those of Body, whose array elements are the
+	// rows. "" makes
 	// rows of the top-level object, of every element of a top-level array, or of
 	// every NDJSON line.
 	In string

@@ -3,6 +3,7 @@ package credential
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // level is what to look for in the rows of one place of a JSON body: of the
@@ -13,7 +14,7 @@ type level struct {
 	needs     []need
 	arrays    uint64 // members whose elements are rows of another level
 	resources uint64 // members that are resources
-	once      uint64 // members that may be there once: credentials and resources
+	once      uint64 // members that may be there once: credentials, resources, named arrays
 }
 
 // member is a JSON member to look at.
@@ -53,6 +54,9 @@ func (f *Finder) addMembers(o Options) error {
 		top.resources |= 1 << (len(top.members) - 1)
 	}
 	top.once = 1<<len(top.members) - 1
+	if err := f.addArrays(o); err != nil {
+		return err
+	}
 	for _, r := range o.BodyRows {
 		if err := f.addBodyRow(r); err != nil {
 			return fmt.Errorf("reading credential body in %s: %w", r.In, err)
@@ -64,7 +68,7 @@ func (f *Finder) addMembers(o Options) error {
 		}
 	}
 	for _, name := range o.Batches {
-		rows, err := f.rowsIn(name, true)
+		rows, err := f.rowsIn(name)
 		if err != nil {
 			return fmt.Errorf("reading batches: %w", err)
 		}
@@ -73,11 +77,29 @@ func (f *Finder) addMembers(o Options) error {
 	return nil
 }
 
+// addArrays makes the named arrays known before the fields of requirements are,
+// whose names are compared exactly.
+func (f *Finder) addArrays(o Options) error {
+	names := slices.Clone(o.Batches)
+	for _, r := range o.BodyRows {
+		names = append(names, r.In)
+	}
+	for _, r := range o.Require {
+		names = append(names, r.In)
+	}
+	for _, name := range names {
+		if _, err := f.rowsIn(name); err != nil {
+			return fmt.Errorf("reading arrays of rows: %w", err)
+		}
+	}
+	return nil
+}
+
 func (f *Finder) addBodyRow(r BodyRow) error {
 	if r.In == "" {
 		return errors.New("the array has no name: give one")
 	}
-	rows, err := f.rowsIn(r.In, false)
+	rows, err := f.rowsIn(r.In)
 	if err != nil {
 		return err
 	}
@@ -91,13 +113,13 @@ func (f *Finder) addRequirement(index int, r Requirement) error {
 		return errors.New("it has no fields: name at least one")
 	}
 	n := need{index: index, any: r.Any}
-	rows, err := f.rowsIn(r.In, true)
+	rows, err := f.rowsIn(r.In)
 	if err != nil {
 		return err
 	}
 	l := &f.levels[rows]
 	for _, field := range r.Fields {
-		i, err := l.field(field, true)
+		i, err := l.field(field)
 		if err != nil {
 			return err
 		}
@@ -110,23 +132,28 @@ func (f *Finder) addRequirement(index int, r Requirement) error {
 	return nil
 }
 
-// rowsIn returns the level of the elements of the array named in. A name that is
-// new is compared exactly or without regard to case.
-func (f *Finder) rowsIn(in string, exact bool) (int, error) {
+// rowsIn returns the level of the elements of the array named in. Its name is
+// compared without regard to case, and it may be there once: readers differ in
+// which of two they take.
+func (f *Finder) rowsIn(in string) (int, error) {
 	if in == "" {
 		return 0, nil
 	}
 	top := &f.levels[0]
-	i, err := top.field(in, exact)
-	if err != nil {
-		return 0, err
-	}
-	if top.once&(1<<i) != 0 {
+	i := top.names.find(in)
+	switch {
+	case i < 0:
+		i = len(top.members)
+		if err := top.add(in, false, member{resource: -1}); err != nil {
+			return 0, err
+		}
+	case top.members[i].location != "" || top.members[i].resource >= 0:
 		return 0, fmt.Errorf("%q is a credential or a resource and cannot be the array of rows: use another name", in)
 	}
 	if top.members[i].rows == 0 {
 		top.members[i].rows = len(f.levels)
 		top.arrays |= 1 << i
+		top.once |= 1 << i
 		f.levels = append(f.levels, level{})
 	}
 	return f.levels[0].members[i].rows, nil
@@ -142,11 +169,11 @@ func (l *level) add(name string, exact bool, m member) error {
 
 // field returns the index of the member that a requirement names: that of a
 // credential or resource which differs in case at most, or one of its own.
-func (l *level) field(name string, exact bool) (int, error) {
+func (l *level) field(name string) (int, error) {
 	if i := l.names.find(name); i >= 0 {
 		return i, nil
 	}
-	if err := l.add(name, exact, member{resource: -1}); err != nil {
+	if err := l.add(name, true, member{resource: -1}); err != nil {
 		return 0, err
 	}
 	return len(l.members) - 1, nil

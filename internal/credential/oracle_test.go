@@ -204,6 +204,18 @@ func (o Options) pruned(row *node) *node {
 	return &left
 }
 
+// arrays are the names of the arrays whose elements are looked at.
+func (o Options) arrays() (names []string) {
+	names = append(names, o.Batches...)
+	for _, r := range o.BodyRows {
+		names = append(names, r.In)
+	}
+	for _, r := range o.Require {
+		names = append(names, r.In)
+	}
+	return slices.DeleteFunc(names, func(name string) bool { return name == "" })
+}
+
 func (o Options) cuts(name string) bool { return !o.Keep && o.credential(name) != "" }
 
 func (o Options) credential(name string) string { return matching(o.Body, name) }
@@ -250,6 +262,9 @@ func (e *expected) row(o Options, row *node, inner map[string]int) {
 		}
 		value := row.elements[i]
 		once := o.credential(name.text)
+		if in := matching(o.arrays(), name.text); in != "" && once == "" {
+			once = "array " + in
+		}
 		for j, resource := range o.Resources {
 			if strings.EqualFold(resource, name.text) {
 				once, values[j] = "resource "+resource, e.resource(value)
@@ -262,10 +277,10 @@ func (e *expected) row(o Options, row *node, inner map[string]int) {
 		if c := o.credential(name.text); c != "" {
 			e.credential("body "+c, value)
 		}
-		arrays[name.text] = value
+		arrays[matching(o.arrays(), name.text)] = value
 		e.innerCredentials(o, &node{kind: '{', names: row.names[i : i+1], elements: row.elements[i : i+1]})
-		if value.kind == '[' {
-			e.inner(o, name.text, value, inner)
+		if in := matching(o.arrays(), name.text); in != "" && value.kind == '[' {
+			e.inner(o, in, value, inner)
 		}
 	}
 	for i, v := range values {
@@ -321,7 +336,7 @@ func (n *node) meets(o Options, r Requirement) bool {
 	for _, field := range r.Fields {
 		has := false
 		for i, name := range n.names {
-			shared := matching(append(o.Body, o.Resources...), field) != "" && strings.EqualFold(field, name.text)
+			shared := matching(slices.Concat(o.Body, o.Resources, o.arrays()), field) != "" && strings.EqualFold(field, name.text)
 			if shared || name.text == field && !loneSurrogate(name.raw) {
 				has = !n.elements[i].blank()
 			}

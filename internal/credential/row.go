@@ -42,9 +42,14 @@ func (p *parser) array(i, level, depth int) int {
 
 // scalarRow reads a row that is no object, so that it has no members.
 func (p *parser) scalarRow(i, level, depth int) int {
+	array := i < len(p.b) && p.b[i] == '['
 	i = p.value(i, depth)
 	if i >= 0 {
 		p.endRow(level, &row{})
+	}
+	for resource := range p.s.values {
+		// Some readers look for rows in arrays in arrays.
+		p.s.values[resource].odd = p.s.values[resource].odd || array && level == 0
 	}
 	return i
 }

@@ -85,6 +85,8 @@ func (in *keyReader) add(n int, line []byte) error {
 		if key, fields, err = readLine(line); err != nil {
 			return err
 		}
+	} else if strings.ContainsAny(key, "|,;") {
+		return errors.New("looks like several columns: a line is one key, or a JSON object with the key and its record (also if the key is like this)")
 	}
 	if err := checkKey(key); err != nil {
 		return err

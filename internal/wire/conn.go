@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"net"
 	"net/http"
@@ -132,7 +133,10 @@ func (c *conn) readResponse(req *http.Request, limit int64) (*http.Response, err
 		if res.StatusCode == http.StatusSwitchingProtocols {
 			return nil, errors.New("wire: the backend switches protocols unasked")
 		}
-		if res.StatusCode < http.StatusContinue || res.StatusCode >= http.StatusOK {
+		if res.StatusCode < http.StatusContinue {
+			return nil, fmt.Errorf("wire: the backend answers with status %03d", res.StatusCode)
+		}
+		if res.StatusCode >= http.StatusOK {
 			return res, nil
 		}
 		if trace == nil || trace.Got1xxResponse == nil {

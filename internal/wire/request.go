@@ -23,8 +23,8 @@ func appendHeader(b []byte, req *http.Request) ([]byte, error) {
 		return nil, fmt.Errorf("wire: invalid method %q", method)
 	}
 	target := req.URL.RequestURI()
-	if strings.ContainsFunc(target, isControl) {
-		return nil, errors.New("wire: control character in the URL")
+	if strings.ContainsFunc(target, isSpaceOrControl) {
+		return nil, errors.New("wire: space or control character in the URL")
 	}
 	host, err := hostField(req)
 	if err != nil {
@@ -126,6 +126,6 @@ func withoutZone(host string) string {
 	return host[:zone] + host[end:]
 }
 
-func isControl(r rune) bool {
-	return r < ' ' || r == 0x7f
+func isSpaceOrControl(r rune) bool {
+	return r <= ' ' || r == 0x7f
 }
