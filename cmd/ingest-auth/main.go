@@ -3,6 +3,7 @@
 package main
 
 import (
+	"runtime/debug"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -25,6 +26,9 @@ const (
 
 func main() {
 	caddy.CustomBinaryName = "ingest-auth"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		caddy.CustomVersion = "ingest-auth " + info.Main.Version + ", Caddy"
+	}
 	time.AfterFunc(startTime, func() { heapfloor.Set(heapFloor) })
 	caddycmd.Main()
 }
