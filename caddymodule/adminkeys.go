@@ -1,10 +1,11 @@
 package caddymodule
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
-	"maps"
+	"iter"
 	"net/http"
 	"slices"
 	"strings"
@@ -43,17 +44,13 @@ func adminKeys(app *App, w http.ResponseWriter, _ *http.Request) error {
 // those that the source or its cache holds.
 func (a *App) listKeys(now time.Time) []listedKey {
 	list := []listedKey{}
-	held := a.heldRecords()
-	for _, seen := range a.watch.flow.value.Keys(now) {
-		k := newListedKey(seen.Record, now)
-		if rec, ok := held[seen.Record.KeyID]; ok {
-			k = newListedKey(rec, now)
-			delete(held, seen.Record.KeyID)
-		}
-		k.LastSeen, k.Allowed, k.Refused = seen.LastSeen.UTC(), &seen.Allowed, &seen.Refused
+	seen := a.watch.flow.value.Keys(now)
+	held, others := a.heldRecords(seen)
+	for _, s := range seen {
+		k := newListedKey(cmp.Or(held[s.Record.KeyID], s.Record), now)
+		k.LastSeen, k.Allowed, k.Refused = s.LastSeen.UTC(), &s.Allowed, &s.Refused
 		list = append(list, k)
 	}
-	others := slices.SortedFunc(maps.Values(held), func(a, b *keysync.Record) int { return strings.Compare(a.KeyID, b.KeyID) })
 	for _, rec := range others[:min(len(others), maxListed-len(list))] {
 		list = append(list, newListedKey(rec, now))
 	}
@@ -67,20 +64,38 @@ func newListedKey(rec *keysync.Record, now time.Time) listedKey {
 	}
 }
 
-// heldRecords returns the records of the file or of the cache, by key ID.
-func (a *App) heldRecords() map[string]*keysync.Record {
-	var records []*keysync.Record
-	switch s := a.source.value.(type) {
-	case *keysync.File:
-		records = s.Records()
-	case *vaultSource:
-		records = s.Records()
+// heldRecords returns, of the records that the source or its cache holds, those of
+// keys that were seen, by ID, and the first of the others. There may be a million.
+func (a *App) heldRecords(seen []flow.Key) (held map[string]*keysync.Record, others []*keysync.Record) {
+	held = make(map[string]*keysync.Record, len(seen))
+	for _, s := range seen {
+		held[s.Record.KeyID] = nil
 	}
-	held := make(map[string]*keysync.Record, len(records))
-	for _, rec := range records {
-		held[rec.KeyID] = rec
+	for rec := range a.records() {
+		if _, ok := held[rec.KeyID]; ok {
+			held[rec.KeyID] = rec
+			continue
+		}
+		if others = append(others, rec); len(others) == 2*maxListed {
+			others = firstByID(others)
+		}
 	}
-	return held
+	return held, firstByID(others)
+}
+
+// records yields the records of the file or of the cache.
+func (a *App) records() iter.Seq[*keysync.Record] {
+	if s, ok := a.source.value.(interface {
+		Records() iter.Seq[*keysync.Record]
+	}); ok {
+		return s.Records()
+	}
+	return func(func(*keysync.Record) bool) {}
+}
+
+func firstByID(records []*keysync.Record) []*keysync.Record {
+	slices.SortFunc(records, func(a, b *keysync.Record) int { return strings.Compare(a.KeyID, b.KeyID) })
+	return records[:min(len(records), maxListed)]
 }
 
 // purge is the body of a request to drop records: exactly one member is there.
@@ -147,7 +162,7 @@ func adminPurge(app *App, w http.ResponseWriter, r *http.Request) error {
 func (a *App) purge(p *purge) (n int, err error) {
 	switch s := a.source.value.(type) {
 	case *keysync.File:
-		for _, rec := range s.Records() {
+		for rec := range s.Records() {
 			if p.matches(rec) {
 				n++
 			}

@@ -26,7 +26,7 @@ func TestExampleBackends(t *testing.T) {
 		for _, algorithm := range []string{"EdDSA", "ES256"} {
 			t.Run(name+" "+algorithm, func(t *testing.T) {
 				cmd := command(t)
-				backend := closedPort(t)
+				backend := gatetest.FreeAddr(t)
 				g := gatetest.New(t, gatetest.Vars{"upstream": backend})
 				g.Write(t, "keys.json", gatetest.Keys(map[string]gatetest.Record{keyA: {"key_id": "key_a", "account": "acme"}}))
 				site := strings.Replace(options, "keys file", "sign {\nalgorithm "+algorithm+"\n}\nkeys file", 1)

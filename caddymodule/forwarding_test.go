@@ -85,7 +85,7 @@ func TestRetryAfterDialErrorLosesNothing(t *testing.T) {
 		lb_policy first
 		lb_retries 1
 		fail_duration 1m
-	}`, map[string]gatetest.Record{keyA: {}}, gatetest.Vars{"bad": closedPort(t), "good": good.Addr})
+	}`, map[string]gatetest.Record{keyA: {}}, gatetest.Vars{"bad": gatetest.FreeAddr(t), "good": good.Addr})
 	for _, f := range gatetest.Framings {
 		resp := g.Do(t, gatetest.Request{Framing: f, Target: "/", Body: `{"token":"` + keyA + `","a":1}`, Header: http.Header{"Content-Type": {"application/json"}}})
 		if seen := good.One(t); resp.Status != http.StatusOK || seen.Body != `{"a":1}` {

@@ -75,13 +75,10 @@ func offersHTTP(upgrade []string) bool {
 // client sent it: error routes get the latter back, and placeholders show it.
 func (g *Gate) takeQuery(r *http.Request, p *passage) *refusal {
 	raw := r.URL.RawQuery
-	if g.reporter == nil && strings.ContainsFunc(raw, isSpaceOrControl) { // HTTP/2 only: it would end the request line
-		r.URL.RawQuery, r.RequestURI = "", withQuery(r.RequestURI, "")
-		setOriginalQuery(r, "")
-		cleanSpan(r.Context())
-		return refQuery(errSpaceInQuery)
-	}
 	clean, err := g.finder.Query(raw, p.set)
+	if err == nil && strings.ContainsFunc(raw, isSpaceOrControl) {
+		err = errSpaceInQuery
+	}
 	if err != nil && g.Strip == "on" {
 		clean = ""
 	}
@@ -104,6 +101,8 @@ func (g *Gate) takeQuery(r *http.Request, p *passage) *refusal {
 	return nil
 }
 
+// errSpaceInQuery is about queries that come by HTTP/2 only: in HTTP/1.1 a space ends
+// the request target.
 var errSpaceInQuery = errors.New("the query has a space or a control character")
 
 func isSpaceOrControl(r rune) bool { return r <= ' ' || r == 0x7f }

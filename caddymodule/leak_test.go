@@ -179,7 +179,7 @@ func runLeakFlows(t *testing.T, format, check string) *leakRun {
 	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "20")
 
 	run.gate = gatetest.New(t, gatetest.Vars{
-		"upstream": run.up.Addr, "fallback": run.up.Addr, "down": closedPort(t), "early": earlyCloser(t), "format": format, "check": check,
+		"upstream": run.up.Addr, "fallback": run.up.Addr, "down": gatetest.FreeAddr(t), "early": earlyCloser(t), "format": format, "check": check,
 	})
 	run.gate.Write(t, "keys.json", gatetest.Keys(map[string]gatetest.Record{
 		canaryGood:    {"resources": map[string]any{"project": []string{"p"}}},
@@ -265,16 +265,6 @@ func oddRequests(path string) []gatetest.Request {
 		with(path, http.Header{"Content-Type": {"application/json; charset=utf-16"}}, `{"token":"`+canaryGood+`"}`),
 		with(path, http.Header{"X-Ingest-Identity": {canaryGood}, "X-Api-Key": {canaryGood}}, ""),
 	}
-}
-
-func closedPort(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
 }
 
 // earlyCloser is a backend that hangs up after it has read something.

@@ -118,15 +118,10 @@ func (l *limiter) enter(p *passage) bool {
 }
 
 func (l *limiter) count(r *http.Request, p *passage, bound []boundResource) *refusal {
-	t := newTally(l.ietf)
-	v := values{limiter: l, r: r, p: p, bound: bound}
-	for i := range l.limits {
-		v.addTakes(t, &l.limits[i])
-	}
+	t := l.newTally(r, p, bound)
 	if len(t.takes) > maxTakes {
 		return refManyTakes
 	}
-	t.makeStates()
 	fits, err := l.counters.Count(r.Context(), limit.OpTake, p.now, t.takes, t.states)
 	if err != nil {
 		return refCounters(err)
@@ -138,25 +133,32 @@ func (l *limiter) count(r *http.Request, p *passage, bound []boundResource) *ref
 	return nil
 }
 
+// newTally returns a tally of all limits, with a take for every counter of the
+// request and room for what the counters say.
+func (l *limiter) newTally(r *http.Request, p *passage, bound []boundResource) *tally {
+	t := newTally(l.ietf)
+	v := values{limiter: l, r: r, p: p, bound: bound}
+	for i := range l.limits {
+		v.addTakes(t, &l.limits[i])
+	}
+	t.makeStates()
+	return t
+}
+
 // peek reads, without taking anything, the limits of a request that is refused
 // for another reason, so that the answer says how they stand. A key that is not
 // good, and a resource that the key is not allowed for, are told nothing.
 func (g *Gate) peek(r *http.Request, p *passage, ref *refusal) {
-	if g.limiter == nil || p.tally != nil || p.record == nil || ref.status == http.StatusUnauthorized || ref.status >= http.StatusTooManyRequests {
+	if g.limiter == nil || len(g.limiter.limits) == 0 || p.tally != nil || p.record == nil || ref.status == http.StatusUnauthorized || ref.status >= http.StatusTooManyRequests {
 		return
 	}
 	bound, _ := g.bindPath(r, nil)
 	bound, _ = g.bindQuery(r, bound)
 	bound = slices.DeleteFunc(bound, func(b boundResource) bool { return !p.record.Allows(b.name, b.value) })
-	t := newTally(g.limiter.ietf)
-	v := values{limiter: g.limiter, r: r, p: p, bound: bound}
-	for i := range g.limiter.limits {
-		v.addTakes(t, &g.limiter.limits[i])
-	}
+	t := g.limiter.newTally(r, p, bound)
 	for i := range t.takes {
 		t.takes[i].Cost = 0
 	}
-	t.makeStates()
 	if _, err := g.limiter.counters.Count(r.Context(), limit.OpPeek, p.now, t.takes, t.states); err == nil {
 		p.tally = t.counted()
 	}

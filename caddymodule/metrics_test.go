@@ -359,7 +359,7 @@ func scrapedTable(t *testing.T, g *gatetest.Gate) map[string]string {
 }
 
 func TestMetricsAreDocumented(t *testing.T) {
-	down := closedPort(t)
+	down := gatetest.FreeAddr(t)
 	site := limitSite("limit 9/" + year + " by key")
 	g, _ := startLimits(t, "metrics per_key", "limit 9/"+year+" by key", nil)
 	g.Do(t, get("/", keyA))

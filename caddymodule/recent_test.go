@@ -160,7 +160,7 @@ func TestAdminLeaksNothing(t *testing.T) {
 		t.Run(strip, func(t *testing.T) {
 			up := gatetest.NewUpstream(t, nil)
 			g := gatetest.New(t, gatetest.Vars{
-				"upstream": up.Addr, "fallback": up.Addr, "down": closedPort(t), "early": earlyCloser(t), "format": "redact_keys", "check": "on\nrecent_events on",
+				"upstream": up.Addr, "fallback": up.Addr, "down": gatetest.FreeAddr(t), "early": earlyCloser(t), "format": "redact_keys", "check": "on\nrecent_events on",
 			})
 			g.Write(t, "keys.json", gatetest.Keys(map[string]gatetest.Record{
 				canaryGood:    {"mode": "test", "resources": map[string]any{"project": []string{"p"}}},

@@ -25,13 +25,10 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/zap"
-
 	"github.com/ingestauth/caddy-ingest-auth/caddymodule"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 	"github.com/ingestauth/caddy-ingest-auth/internal/redistest"
 	"github.com/ingestauth/caddy-ingest-auth/internal/vaulttest"
-	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
 const (
@@ -609,18 +606,7 @@ func startVault(t *testing.T) string {
 	t.Helper()
 	server := vaulttest.StartOnDisk(t)
 	t.Setenv("TEST_VAULT_TOKEN", server.Root)
-	store, err := keysync.NewVault(keysync.VaultOptions{
-		Address: server.URL(), Timeout: 5 * time.Second,
-		Auth: keysync.VaultAuth{Method: keysync.VaultToken, Token: keysync.Secret(server.Root)},
-	}, zap.NewNop())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = store.Close() })
-	if err := store.Wait(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	create(t, store, keyA, "key_a")
+	create(t, adminStore(t, server), keyA, "key_a")
 	return server.URL()
 }
 

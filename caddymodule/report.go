@@ -59,7 +59,7 @@ func (g *Gate) noteRefused(r *http.Request, p *passage, ref *refusal) {
 	if p.record == nil {
 		p.digest = keysync.Digest{} // all unknown keys share an assertion
 	}
-	if id, ref := g.grant(r, p, nil); ref == nil {
+	if id, unsigned := g.grant(r, p, nil); unsigned == nil {
 		r.Header[g.identity] = []string{id.assertion}
 	}
 	g.describe(r, p, ref)

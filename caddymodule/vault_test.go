@@ -47,6 +47,13 @@ const vaultSite = `{
 func vaultGate(t *testing.T) (*gatetest.Gate, *vaulttest.Server, keysync.Store) {
 	t.Helper()
 	server := vaulttest.StartOnDisk(t)
+	t.Setenv("TEST_VAULT_TOKEN", server.Root)
+	return gatetest.New(t, gatetest.Vars{"vault": server.URL()}), server, adminStore(t, server)
+}
+
+// adminStore changes the keys in a Vault.
+func adminStore(t *testing.T, server *vaulttest.Server) keysync.Store {
+	t.Helper()
 	store, err := keysync.NewVault(keysync.VaultOptions{
 		Address: server.URL(), Timeout: 5 * time.Second,
 		Auth: keysync.VaultAuth{Method: keysync.VaultToken, Token: keysync.Secret(server.Root)},
@@ -58,9 +65,7 @@ func vaultGate(t *testing.T) (*gatetest.Gate, *vaulttest.Server, keysync.Store) 
 	if err := store.Wait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("TEST_VAULT_TOKEN", server.Root)
-	g := gatetest.New(t, gatetest.Vars{"vault": server.URL()})
-	return g, server, store
+	return store
 }
 
 func ask(t *testing.T, g *gatetest.Gate, key string) gatetest.Response {

@@ -41,7 +41,7 @@ type Limit struct {
 	Cost string `json:"cost,omitempty"`
 
 	// With cost `body_items`: the name of the array in a JSON object whose elements
-	// are the items, exactly as it is written there. Default: the top-level array.
+	// are the items; case does not matter. Default: the top-level array.
 	CostIn string `json:"cost_in,omitempty"`
 }
 

@@ -154,8 +154,8 @@ func eventicatLimits() []row {
 	}
 }
 
-// eventicatUncounted are answers to requests that are not counted. Those without a
-// good key are told nothing.
+// eventicatUncounted are answers to requests that are not counted. Here the gate
+// does not keep to the page: who has no good key is not told how its limits stand.
 func eventicatUncounted() []row {
 	const says = "X-RateLimit-Limit, -Remaining, -Reset (Unix seconds) on every response"
 	key := bearer(eventicatKey)
@@ -167,7 +167,7 @@ func eventicatUncounted() []row {
 	for i := range rows {
 		rows[i].header = pairs{"X-RateLimit-Limit": "1000", "X-RateLimit-Remaining": "*", "X-RateLimit-Reset": "*"}
 		if rows[i].status == http.StatusUnauthorized {
-			rows[i].gap = "only who has a good key is told how its limits stand"
+			rows[i].header = pairs{"X-RateLimit-Limit": "", "X-RateLimit-Remaining": "", "X-RateLimit-Reset": ""}
 		}
 	}
 	return rows

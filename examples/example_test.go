@@ -32,7 +32,7 @@ type example struct {
 // the path of the key file. It uses a copy of the key file with more records.
 func start(t *testing.T, name string, more map[string]gatetest.Record) *example {
 	t.Helper()
-	liveBackend, testBackend := freeAddr(t), freeAddr(t)
+	liveBackend, testBackend := gatetest.FreeAddr(t), gatetest.FreeAddr(t)
 	ex := &example{
 		live: gatetest.NewUpstream(t, forward(liveBackend)),
 		test: gatetest.NewUpstream(t, forward(testBackend)),
@@ -88,16 +88,6 @@ func withRecords(t *testing.T, path string, more map[string]gatetest.Record) str
 	}
 	list := strings.TrimSuffix(strings.TrimPrefix(gatetest.Keys(more), `{"keys":[`), `]}`)
 	return strings.Replace(string(content), "[", "["+list+",", 1)
-}
-
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
 }
 
 func portOf(addr string) string {

@@ -185,8 +185,9 @@ func instasentLimits() []row {
 	}
 }
 
-// instasentUncounted are answers to requests that are not counted. Those without
-// a good token, or for a datasource that is not the token's, are told nothing.
+// instasentUncounted are answers to requests that are not counted. Here the gate
+// does not keep to the page: who has no good token, or none for the datasource, is
+// not told how its limits stand.
 func instasentUncounted() []row {
 	const says = "X-RateLimit-Limit, -Remaining, -Reset (Unix seconds) on every response"
 	token := bearer(instasentToken)
@@ -199,7 +200,7 @@ func instasentUncounted() []row {
 	for i := range rows {
 		rows[i].header = instasentLimited
 		if rows[i].status == http.StatusUnauthorized || rows[i].status == http.StatusNotFound {
-			rows[i].gap = "only who has a good key for the datasource is told how its limits stand"
+			rows[i].header = pairs{"X-RateLimit-Limit": "", "X-RateLimit-Remaining": "", "X-RateLimit-Reset": ""}
 		}
 	}
 	return rows

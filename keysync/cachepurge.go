@@ -1,5 +1,7 @@
 package keysync
 
+import "iter"
+
 // Purge drops the records that match, and the reads under way, so that the next
 // look-up reads them from the source. It returns how many records it dropped.
 // While the source cannot say, what was dropped is not served.
@@ -37,18 +39,21 @@ func (c *Cache) PurgeAll() int {
 	return c.Purge(func(*Record) bool { return true })
 }
 
-// Records returns the records that are kept.
-func (c *Cache) Records() []*Record {
-	var list []*Record
-	for i := range c.shards {
-		s := &c.shards[i]
-		s.mu.Lock()
-		for _, e := range s.known.Values() {
-			list = append(list, e.rec)
+// Records yields the records that are kept, in no order.
+func (c *Cache) Records() iter.Seq[*Record] {
+	return func(yield func(*Record) bool) {
+		for i := range c.shards {
+			s := &c.shards[i]
+			s.mu.Lock()
+			entries := s.known.Values()
+			s.mu.Unlock()
+			for _, e := range entries {
+				if !yield(e.rec) {
+					return
+				}
+			}
 		}
-		s.mu.Unlock()
 	}
-	return list
 }
 
 // Usable reports whether a record is kept that would be served while the source

@@ -2,9 +2,9 @@ package keysync
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"os"
-	"slices"
 	"time"
 )
 
@@ -22,9 +22,9 @@ func (f *File) Status() FileStatus {
 	return FileStatus{Records: f.Len(), LoadedAt: f.loaded, Problem: f.problem}
 }
 
-// Records returns all records.
-func (f *File) Records() []*Record {
-	return slices.Collect(maps.Values(*f.table.Load()))
+// Records yields all records, in no order.
+func (f *File) Records() iter.Seq[*Record] {
+	return maps.Values(*f.table.Load())
 }
 
 // Reload reads the file at once, whether it has changed or not. If it cannot be

@@ -2,6 +2,7 @@ package keysync
 
 import (
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -24,7 +25,7 @@ func TestFileReload(t *testing.T) {
 	if err := f.Reload(); err != nil {
 		t.Fatal(err)
 	}
-	if s := f.Status(); s.Records != 2 || !s.LoadedAt.After(opened.LoadedAt) || len(f.Records()) != 2 {
+	if s := f.Status(); s.Records != 2 || !s.LoadedAt.After(opened.LoadedAt) || len(slices.Collect(f.Records())) != 2 {
 		t.Errorf("%+v", s)
 	}
 	write(t, path, "{")

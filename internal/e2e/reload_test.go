@@ -78,19 +78,9 @@ func newProcess(t *testing.T, backend http.HandlerFunc) *process {
 	t.Helper()
 	up := httptest.NewServer(backend)
 	t.Cleanup(up.Close)
-	p := &process{t: t, dir: t.TempDir(), site: freeAddr(t), admin: freeAddr(t), backend: up.Listener.Addr().String()}
+	p := &process{t: t, dir: t.TempDir(), site: gatetest.FreeAddr(t), admin: gatetest.FreeAddr(t), backend: up.Listener.Addr().String()}
 	p.write("keys.json", gatetest.Keys(map[string]gatetest.Record{testKey: {}}))
 	return p
-}
-
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
 }
 
 func (p *process) write(name, content string) string {

@@ -32,7 +32,7 @@ type Vars map[string]string
 // port of the site, {{dir}} the test's folder, and every name of vars its value.
 func New(tb testing.TB, vars Vars) *Gate {
 	tb.Helper()
-	g := &Gate{Addr: freeAddr(tb), Admin: freeAddr(tb), Dir: tb.TempDir()}
+	g := &Gate{Addr: FreeAddr(tb), Admin: FreeAddr(tb), Dir: tb.TempDir()}
 	_, port, _ := net.SplitHostPort(g.Addr)
 	pairs := []string{"{{gate}}", port, "{{dir}}", g.Dir}
 	for name, value := range vars {
@@ -91,7 +91,8 @@ func (g *Gate) Adapt(caddyfile string) ([]byte, error) {
 	return json.Marshal(cfg)
 }
 
-func freeAddr(tb testing.TB) string {
+// FreeAddr returns a host:port of this machine on which nothing listens.
+func FreeAddr(tb testing.TB) string {
 	tb.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
