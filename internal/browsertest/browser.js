@@ -40,5 +40,5 @@ export async function until(what, check) {
 		if (result) return result;
 		await new Promise(resolve => setTimeout(resolve, 50));
 	}
-	throw new Error(`waited too long for ${what}`);
+	throw new Error(`waited too long for ${typeof what === "function" ? what() : what}`);
 }

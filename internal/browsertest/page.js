@@ -37,7 +37,8 @@ async function followsTraffic(page) {
 	assert.ok(old[0] > 1000 && successor[0] > 1000, `${old} ${successor}`);
 	const kept = await page.locator("#keys tbody tr").first().elementHandle();
 	await send(12, input.new);
-	await until("the traffic of the new key", async () => (await row(page, "key_new"))[0] === successor[0] + 12);
+	let now;
+	await until(() => `the traffic of the new key: ${now}, it was ${successor}`, async () => (now = await row(page, "key_new"))[0] === successor[0] + 12);
 	assert.deepEqual(await row(page, "key_old"), old, "the old key had no more requests");
 	await send(2, "no-such-key");
 	await until("the verdict", async () => /unknown_key\s+[1-9]/.test(await page.locator("#verdicts").innerText()));
