@@ -24,11 +24,12 @@ type cut struct {
 
 var cleaners = sync.Pool{New: func() any { return new(cleaner) }}
 
-// maxRounds is how often a text is looked at again in which something was cut. What is left
-// can read differently than before: a word may have become the end of a value.
-const maxRounds = 4
+// maxRounds is how often a text is looked at, at most. After a cut, what is left can read
+// differently than before: a word may have become the end of a value.
+const maxRounds = 5
 
-// clean has find look for cuts in s and makes them. It returns s itself if there are none.
+// clean has find look for cuts in s and makes them. It returns s itself if there are none, and
+// drops the whole text if there is no end to them.
 func (n *Names) clean(s string, find func(*cleaner)) string {
 	c := cleaners.Get().(*cleaner)
 	defer c.free()
@@ -40,11 +41,11 @@ func (n *Names) clean(s string, find func(*cleaner)) string {
 		c.each(findScheme)
 		c.each(findUserinfo)
 		if len(c.cuts) == 0 {
-			break
+			return s
 		}
 		s = c.apply(s)
 	}
-	return s
+	return Redacted
 }
 
 // maxKept is the size in bytes of buffers that are kept for reuse, at most.
