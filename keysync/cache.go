@@ -154,10 +154,12 @@ func (c *Cache) Get(ctx context.Context, d Digest) (*Record, Outcome, error) {
 	now := c.now()
 	s := c.shard(d)
 	s.mu.Lock()
-	if e, ok := s.known.Get(d); ok && now < e.refreshAt && e.readAt > c.suspectBefore.Load() {
-		rec := e.rec
+	if e, ok := s.known.Peek(d); ok && now < e.refreshAt && e.readAt > c.suspectBefore.Load() {
+		if e.usedAt != tick(now) {
+			s.use(d, e, now)
+		}
 		s.mu.Unlock()
-		return rec, OutcomeHit, nil
+		return e.rec, OutcomeHit, nil
 	}
 	s.mu.Unlock()
 	return c.getSlowly(ctx, s, d)
@@ -180,13 +182,12 @@ func (c *Cache) getSlowly(ctx context.Context, s *shard, d Digest) (*Record, Out
 		s.mu.Unlock()
 		return e.rec, OutcomeStale, nil
 	case ageDoubtful:
-		rec := e.rec
 		f := c.refresh(s, d, e, now)
 		s.mu.Unlock()
 		if f == nil {
-			return rec, OutcomeStale, nil
+			return e.rec, OutcomeStale, nil
 		}
-		return c.await(ctx, f, rec)
+		return c.await(ctx, f, e.rec)
 	case ageNone:
 	}
 	if r, ok := s.refused.Get(d); ok && now < r.until && r.readAt > c.suspectBefore.Load() {

@@ -623,6 +623,26 @@ func TestCacheSize(t *testing.T) {
 	}
 }
 
+// What is in use stays, what was not used the longest goes, though only the first use of a
+// second or so counts.
+func TestCacheEvictsTheLeastRecentlyUsed(t *testing.T) {
+	const size = 64 // one shard
+	bubble(t, CacheOptions{Size: size}, func(t *testing.T, c *Cache, _ *fakeSource) {
+		for i := range size {
+			expect(t, c, testDigest(i), OutcomeMiss, "read_1")
+		}
+		time.Sleep(2 * time.Second)
+		for range 2 {
+			expect(t, c, testDigest(0), OutcomeHit, "read_1")
+		}
+		for i := range size - 1 {
+			expect(t, c, testDigest(size+i), OutcomeMiss, "read_1")
+		}
+		expect(t, c, testDigest(0), OutcomeHit, "read_1")
+		expect(t, c, testDigest(1), OutcomeMiss, "read_2")
+	})
+}
+
 func TestCacheClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := newFakeSource()

@@ -23,7 +23,7 @@ const (
 // shard is a part of the cache with a lock of its own.
 type shard struct {
 	mu      sync.Mutex
-	known   *simplelru.LRU[Digest, *entry]
+	known   *simplelru.LRU[Digest, entry]
 	refused *simplelru.LRU[Digest, refusal]
 	flights map[Digest]*flight
 	_       [64]byte // keeps the locks of two shards off one cache line
@@ -31,10 +31,11 @@ type shard struct {
 
 // entry is a record in the cache. Its times are those of Cache.now.
 type entry struct {
-	rec       *Record // never changes, nor does readAt: another read makes another entry
+	rec       *Record // nil in an entry that is none
 	readAt    int64   // when its read began
 	refreshAt int64   // until then a hit needs no further thought; never after it ceases to be fresh
 	retryAt   int64   // no read is begun before
+	usedAt    uint32  // tick in which it last became the most recently used
 	doubted   bool    // must be read again before it counts as fresh
 }
 
@@ -53,7 +54,7 @@ func newShards(size int) []shard {
 	}
 	shards := make([]shard, n)
 	for i := range shards {
-		shards[i].known = newLRU[*entry]((size + n - 1) / n)
+		shards[i].known = newLRU[entry]((size + n - 1) / n)
 		shards[i].refused = newLRU[refusal](refusedEntries / n)
 		shards[i].flights = make(map[Digest]*flight)
 	}
@@ -82,8 +83,8 @@ const (
 	ageDoubtful            // read it again, and serve it only if the source cannot say
 )
 
-func (c *Cache) judge(e *entry, now int64) age {
-	if e == nil || now-e.readAt >= int64(c.opts.Outage) {
+func (c *Cache) judge(e entry, now int64) age {
+	if e.rec == nil || now-e.readAt >= int64(c.opts.Outage) {
 		return ageNone
 	}
 	trusted := !e.doubted && e.readAt > c.suspectBefore.Load()
@@ -104,9 +105,22 @@ func (c *Cache) failing(now int64) bool {
 
 // store keeps a record whose read began at readAt.
 func (c *Cache) store(s *shard, d Digest, rec *Record, readAt int64) {
-	if s.known.Add(d, &entry{rec: rec, readAt: readAt, refreshAt: readAt + c.refreshAge()}) {
+	e := entry{rec: rec, readAt: readAt, refreshAt: readAt + c.refreshAge(), usedAt: tick(c.now())}
+	if s.known.Add(d, e) {
 		c.evicted.Add(1)
 	}
+}
+
+// use makes an entry the most recently used of its shard. It does so once per tick: that
+// order does not need to be finer, and most hits change nothing in memory that way.
+func (s *shard) use(d Digest, e entry, now int64) {
+	e.usedAt = tick(now)
+	s.known.Add(d, e)
+}
+
+// tick counts units of 2^30 ns, about a second. It wraps around after 146 years.
+func tick(now int64) uint32 {
+	return uint32(now >> 30)
 }
 
 // refreshAge spreads the reads of records that were first read together.
@@ -115,8 +129,9 @@ func (c *Cache) refreshAge() int64 {
 	return fresh*7/10 + rand.Int64N(fresh/5+1)
 }
 
-// postpone puts off the next read of e.
-func (c *Cache) postpone(e *entry, now int64, d time.Duration) {
-	e.retryAt = now + int64(jitter(d))
+// postpone puts off the next read of the entry of d.
+func (c *Cache) postpone(s *shard, d Digest, e entry, now int64, pause time.Duration) {
+	e.retryAt = now + int64(jitter(pause))
 	e.refreshAt = min(e.retryAt, e.readAt+int64(c.opts.Fresh))
+	s.known.Add(d, e)
 }

@@ -30,7 +30,7 @@ func unavailable(what string, err error) error {
 
 // refresh begins to read a known record again, or joins the read under way. It
 // returns nil if the record is not to be read now. The shard is locked.
-func (c *Cache) refresh(s *shard, d Digest, e *entry, now int64) *flight {
+func (c *Cache) refresh(s *shard, d Digest, e entry, now int64) *flight {
 	if f := c.joinable(s, d); f != nil {
 		return f
 	}
@@ -38,7 +38,7 @@ func (c *Cache) refresh(s *shard, d Digest, e *entry, now int64) *flight {
 		return nil
 	}
 	if !c.budget.takeKnown() {
-		c.postpone(e, now, time.Second)
+		c.postpone(s, d, e, now, time.Second)
 		return nil
 	}
 	f, err := c.begin(s, d, 0)
@@ -120,7 +120,7 @@ func (c *Cache) land(s *shard, d Digest, f *flight, readAt int64) {
 		now := c.now()
 		c.failedAt.Store(now)
 		if e, ok := s.known.Peek(d); ok {
-			c.postpone(e, now, retryAfter)
+			c.postpone(s, d, e, now, retryAfter)
 		}
 	}
 }

@@ -131,7 +131,7 @@ func (c *Cache) restore(e snapshotEntry) bool {
 		return false
 	}
 	now := c.now()
-	old := &entry{rec: rec, readAt: now - max(0, int64(time.Since(e.ReadAt))), doubted: true}
+	old := entry{rec: rec, readAt: now - max(0, int64(time.Since(e.ReadAt))), doubted: true}
 	if c.judge(old, now) == ageNone {
 		return false
 	}
