@@ -21,16 +21,16 @@ const maxListed = flow.MaxKeys
 // listedKey is what people may know of a key. Requests are by minute, the last 60
 // of them, the running one last; a key that was not seen has none.
 type listedKey struct {
-	KeyID     string       `json:"key_id"`
-	Account   string       `json:"account,omitempty"`
-	Mode      string       `json:"mode"`
-	Env       string       `json:"env,omitempty"`
-	State     string       `json:"state"` // active, not_yet_valid, expired or revoked
-	ExpiresAt time.Time    `json:"expires_at,omitzero"`
-	Successor string       `json:"successor,omitempty"`
-	LastSeen  time.Time    `json:"last_seen,omitzero"`
-	Allowed   *flow.Series `json:"allowed,omitempty"`
-	Refused   *flow.Series `json:"refused,omitempty"`
+	KeyID     string         `json:"key_id"`
+	Account   string         `json:"account,omitempty"`
+	Mode      string         `json:"mode"`
+	Env       string         `json:"env,omitempty"`
+	State     string         `json:"state"` // active, not_yet_valid, expired or revoked
+	ExpiresAt keysync.Moment `json:"expires_at,omitzero"`
+	Successor string         `json:"successor,omitempty"`
+	LastSeen  time.Time      `json:"last_seen,omitzero"`
+	Allowed   *flow.Series   `json:"allowed,omitempty"`
+	Refused   *flow.Series   `json:"refused,omitempty"`
 }
 
 func adminKeys(app *App, w http.ResponseWriter, _ *http.Request) error {

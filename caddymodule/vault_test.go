@@ -97,7 +97,7 @@ func TestVault(t *testing.T) {
 	create(t, store, keyB, "key_b")
 	waitFor(t, "a new key to be seen", func() bool { return ask(t, g, keyB).Status == http.StatusOK })
 
-	if _, err := store.Update(t.Context(), digestA, func(r *keysync.Record) error { r.RevokedAt = time.Now(); return nil }); err != nil {
+	if _, err := store.Update(t.Context(), digestA, func(r *keysync.Record) error { r.RevokedAt = keysync.MomentOf(time.Now()); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	revoked := time.Now()

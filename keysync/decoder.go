@@ -3,6 +3,7 @@ package keysync
 import (
 	"encoding/json"
 	"errors"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -10,14 +11,27 @@ import (
 // repeated fields, wrong types and values that cannot be used are a
 // *RecordError.
 func ParseRecord(b []byte) (*Record, error) {
-	if err := json.Unmarshal(b, new(json.RawMessage)); err != nil {
-		return nil, syntaxError(b, err)
+	return new(decoder).parse(b)
+}
+
+// RecordParser reads records as ParseRecord does, and keeps scopes, resources,
+// limits and rates once that repeat from record to record, so that many records
+// take less memory. Those it returns must not be changed. It is safe for
+// concurrent use, and the zero value is ready for it.
+type RecordParser struct {
+	mu      sync.Mutex
+	decoder *decoder
+}
+
+// Parse reads one record from a JSON object.
+func (p *RecordParser) Parse(b []byte) (*Record, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.decoder == nil {
+		p.decoder = newPoolingDecoder(parserPool)
+		p.decoder.texts.max = 0 // accounts hardly repeat among the keys of one gate
 	}
-	rec := new(Record)
-	if err := new(decoder).record(b, rec, nil); err != nil {
-		return nil, err
-	}
-	return rec, nil
+	return p.decoder.parse(b)
 }
 
 func syntaxError(b []byte, err error) *RecordError {
@@ -29,7 +43,7 @@ func syntaxError(b []byte, err error) *RecordError {
 }
 
 // decoder reads records. Values that repeat from record to record are kept once
-// if the pools are not nil.
+// in its pools, if those have room at all.
 type decoder struct {
 	texts     pool[string]
 	rates     pool[string]
@@ -39,33 +53,56 @@ type decoder struct {
 	limits    pool[map[string]string]
 }
 
-func newPoolingDecoder() *decoder {
+func newPoolingDecoder(size int) *decoder {
 	return &decoder{
-		texts:     pool[string]{},
-		rates:     pool[string]{},
-		scopes:    pool[[]string]{},
-		values:    pool[[]string]{},
-		resources: pool[map[string][]string]{},
-		limits:    pool[map[string]string]{},
+		texts:     pool[string]{max: size},
+		rates:     pool[string]{max: size},
+		scopes:    pool[[]string]{max: size},
+		values:    pool[[]string]{max: size},
+		resources: pool[map[string][]string]{max: size},
+		limits:    pool[map[string]string]{max: size},
 	}
 }
 
-// pool holds one shared value for every distinct JSON text.
-type pool[T any] map[string]T
+const (
+	filePool   = 1 << 16 // values of a kind that are pooled while a file is read
+	parserPool = 512     // values of a kind that a RecordParser pools, for as long as it lives
+	pooledText = 512     // bytes of JSON, at most
+)
 
-// maxPooled bounds a pool: more distinct values than that repeat too rarely.
-const maxPooled = 1 << 16
+// pool holds one shared value for each of up to max distinct JSON texts. Where there
+// are more, they repeat too rarely.
+type pool[T any] struct {
+	max    int
+	values map[string]T
+}
 
 // get returns the value of text, from the pool if it can.
-func (p pool[T]) get(text []byte, parse func([]byte) (T, error)) (T, error) {
-	if v, ok := p[string(text)]; ok {
+func (p *pool[T]) get(text []byte, parse func([]byte) (T, error)) (T, error) {
+	if v, ok := p.values[string(text)]; ok {
 		return v, nil
 	}
 	v, err := parse(text)
-	if err == nil && p != nil && len(p) < maxPooled {
-		p[string(text)] = v
+	if err != nil || len(p.values) >= p.max || len(text) > pooledText {
+		return v, err
 	}
-	return v, err
+	if p.values == nil {
+		p.values = make(map[string]T)
+	}
+	p.values[string(text)] = v
+	return v, nil
+}
+
+// parse reads one record.
+func (dec *decoder) parse(b []byte) (*Record, error) {
+	if err := json.Unmarshal(b, new(json.RawMessage)); err != nil {
+		return nil, syntaxError(b, err)
+	}
+	rec := new(Record)
+	if err := dec.record(b, rec, nil); err != nil {
+		return nil, err
+	}
+	return rec, nil
 }
 
 // record reads the valid JSON b into rec. If d is not nil, the record must name
@@ -116,7 +153,7 @@ func complete(rec *Record, seen uint, line int, withDigest bool) error {
 	if rec.KeyID == "" {
 		return &RecordError{Line: line, Field: fieldKeyID, Problem: errMissing.Error()}
 	}
-	if !rec.ExpiresAt.IsZero() && !rec.NotBefore.Before(rec.ExpiresAt) {
+	if rec.ExpiresAt != 0 && rec.NotBefore >= rec.ExpiresAt {
 		return &RecordError{Line: line, Field: "expires_at", Problem: "must be later than not_before"}
 	}
 	if rec.Mode == "" {

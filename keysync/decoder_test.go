@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,10 +37,10 @@ func TestParseRecord(t *testing.T) {
 		Scopes:    []string{"events:write", "events:read"},
 		Resources: map[string][]string{"project": {"p1", "p2"}, "datasource": {"*"}},
 		Limits:    map[string]string{"key": "100/1m"},
-		CreatedAt: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
-		NotBefore: time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC),
-		ExpiresAt: time.Date(2027, 1, 2, 3, 4, 5, 0, time.UTC),
-		RevokedAt: time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC),
+		CreatedAt: MomentOf(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)),
+		NotBefore: MomentOf(time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC)),
+		ExpiresAt: MomentOf(time.Date(2027, 1, 2, 3, 4, 5, 0, time.UTC)),
+		RevokedAt: MomentOf(time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)),
 		Successor: "key_2",
 	}
 	got, err := ParseRecord([]byte(fullRecord))
@@ -47,7 +50,7 @@ func TestParseRecord(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
 	}
-	if got.ExpiresAt.Location() != time.UTC {
+	if got.ExpiresAt.Time().Location() != time.UTC {
 		t.Error("times are not kept in UTC")
 	}
 }
@@ -170,9 +173,40 @@ func TestParseRecordErrors(t *testing.T) {
 	}
 }
 
+// What a RecordParser shares is equal to what ParseRecord makes, and bounded.
+func TestRecordParser(t *testing.T) {
+	var p RecordParser
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for i := range 2 * parserPool {
+				in := fmt.Appendf(nil, `{"key_id":"k%[1]d","account":"a","scopes":["s","s%[1]d"],"resources":{"p":["p%[1]d"]},"limits":{"key":"%[1]d/1m"}}`, i%(parserPool+9)+1)
+				got, err := p.Parse(in)
+				want, wantErr := ParseRecord(in)
+				if err != nil || wantErr != nil || !reflect.DeepEqual(got, want) {
+					t.Errorf("%+v, error %v, want %+v, error %v", got, err, want, wantErr)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n := len(p.decoder.scopes.values); n != parserPool {
+		t.Errorf("%d scopes are pooled, want %d", n, parserPool)
+	}
+	if len(p.decoder.texts.values) > 0 {
+		t.Error("accounts are pooled")
+	}
+	a, errA := p.Parse([]byte(`{"key_id":"a","scopes":["s","s1"]}`))
+	b, errB := p.Parse([]byte(`{"key_id":"b","scopes":["s","s1"]}`))
+	if errA != nil || errB != nil || &a.Scopes[0] != &b.Scopes[0] {
+		t.Error("equal scopes are not shared")
+	}
+}
+
 // Values come from the pool only to fields with the same rules.
 func TestPoolsDoNotMixRules(t *testing.T) {
-	dec := newPoolingDecoder()
+	dec := newPoolingDecoder(filePool)
 	for _, in := range []string{
 		`{"key_id":"k","resources":{"p":["a b"]},"account":"100/1m","limits":{"a b":"100/1m"}}`,
 		`{"key_id":"k","resources":{"p":["a b"]}}`,

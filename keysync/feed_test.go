@@ -328,7 +328,7 @@ func TestRevocationDrill(t *testing.T) {
 // all gateways refused the key.
 func revokeAndWatch(t *testing.T, writer *Vault, gateways []*gateway, d Digest, limit time.Duration) time.Duration {
 	_, err := writer.Update(t.Context(), d, func(r *Record) error {
-		r.RevokedAt = time.Now().UTC()
+		r.RevokedAt = MomentOf(time.Now())
 		return nil
 	})
 	if err != nil {

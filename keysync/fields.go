@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -152,16 +151,14 @@ func readMode(value []byte) (string, error) {
 	return "", errors.New("must be live or test")
 }
 
-func readMoment(value []byte) (time.Time, error) {
+func readMoment(value []byte) (Moment, error) {
 	s, err := unquote(value)
 	if err != nil {
-		return time.Time{}, err
+		return 0, err
 	}
-	var t time.Time
-	if err := t.UnmarshalText(s); err != nil || t.Year() < 1970 {
-		return time.Time{}, errors.New("must be a time such as 2026-01-31T12:00:00Z (RFC 3339)")
-	}
-	return t.UTC(), nil
+	var m Moment
+	err = m.UnmarshalText(s)
+	return m, err
 }
 
 func readDigest(value []byte) (Digest, error) {

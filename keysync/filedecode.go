@@ -31,7 +31,7 @@ func readFile(r io.Reader, add func(Digest, *Record) bool) error {
 	f := &fileDecoder{
 		lines:   lines,
 		json:    json.NewDecoder(lines),
-		decoder: newPoolingDecoder(),
+		decoder: newPoolingDecoder(filePool),
 		keyIDs:  make(map[string]struct{}),
 		add:     add,
 	}

@@ -112,14 +112,14 @@ func storeUpdates(t *testing.T, s Store) {
 	mustCreate(t, s, testEntry(1), testEntry(2))
 	revoked := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	rec, err := s.Update(t.Context(), testDigest(1), func(r *Record) error {
-		r.RevokedAt = revoked
+		r.RevokedAt = MomentOf(revoked)
 		return nil
 	})
-	if err != nil || !rec.RevokedAt.Equal(revoked) {
+	if err != nil || rec.RevokedAt != MomentOf(revoked) {
 		t.Fatalf("Update = %+v, %v", rec, err)
 	}
 	want := testEntry(1)
-	want.Record.RevokedAt = revoked
+	want.Record.RevokedAt = MomentOf(revoked)
 	if d := cmp.Diff(byDigest([]Entry{want, testEntry(2)}), byDigest(collectEntries(t, s))); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
 	}

@@ -38,16 +38,16 @@ type Record struct {
 	Limits map[string]string `json:"limits,omitempty"`
 
 	// CreatedAt is when the key was issued.
-	CreatedAt time.Time `json:"created_at,omitzero"`
+	CreatedAt Moment `json:"created_at,omitzero"`
 
 	// NotBefore is the first moment the key is valid.
-	NotBefore time.Time `json:"not_before,omitzero"`
+	NotBefore Moment `json:"not_before,omitzero"`
 
 	// ExpiresAt is the first moment the key is no longer valid.
-	ExpiresAt time.Time `json:"expires_at,omitzero"`
+	ExpiresAt Moment `json:"expires_at,omitzero"`
 
 	// RevokedAt is the moment from which the key is refused.
-	RevokedAt time.Time `json:"revoked_at,omitzero"`
+	RevokedAt Moment `json:"revoked_at,omitzero"`
 
 	// Successor is the key ID of the key that replaces this one.
 	Successor string `json:"successor,omitempty"`
@@ -82,19 +82,16 @@ func (s State) String() string {
 // State judges the validity times of the record at the moment now.
 // A revocation in the future leaves the key active until then.
 func (r *Record) State(now time.Time) State {
+	at := Moment(now.UnixMicro())
 	switch {
-	case reached(r.RevokedAt, now):
+	case r.RevokedAt != 0 && at >= r.RevokedAt:
 		return StateRevoked
-	case reached(r.ExpiresAt, now):
+	case r.ExpiresAt != 0 && at >= r.ExpiresAt:
 		return StateExpired
-	case now.Before(r.NotBefore):
+	case at < r.NotBefore:
 		return StateNotYetValid
 	}
 	return StateActive
-}
-
-func reached(t, now time.Time) bool {
-	return !t.IsZero() && !now.Before(t)
 }
 
 // HasScope reports whether the record carries scope s.

@@ -14,17 +14,17 @@ func TestState(t *testing.T) {
 		want State
 	}{
 		{"no times", Record{}, StateActive},
-		{"created in the future", Record{CreatedAt: future}, StateActive},
-		{"valid from now", Record{NotBefore: now}, StateActive},
-		{"not yet", Record{NotBefore: future}, StateNotYetValid},
-		{"expires now", Record{ExpiresAt: now}, StateExpired},
-		{"expires next", Record{ExpiresAt: future}, StateActive},
-		{"expired", Record{ExpiresAt: past}, StateExpired},
-		{"revoked now", Record{RevokedAt: now}, StateRevoked},
-		{"revoked next", Record{RevokedAt: future}, StateActive},
-		{"revoked and expired", Record{RevokedAt: past, ExpiresAt: past}, StateRevoked},
-		{"revoked and not yet valid", Record{RevokedAt: past, NotBefore: future}, StateRevoked},
-		{"other time zone", Record{ExpiresAt: now.In(time.FixedZone("x", 3600))}, StateExpired},
+		{"created in the future", Record{CreatedAt: MomentOf(future)}, StateActive},
+		{"valid from now", Record{NotBefore: MomentOf(now)}, StateActive},
+		{"not yet", Record{NotBefore: MomentOf(future)}, StateNotYetValid},
+		{"expires now", Record{ExpiresAt: MomentOf(now)}, StateExpired},
+		{"expires next", Record{ExpiresAt: MomentOf(future)}, StateActive},
+		{"expired", Record{ExpiresAt: MomentOf(past)}, StateExpired},
+		{"revoked now", Record{RevokedAt: MomentOf(now)}, StateRevoked},
+		{"revoked next", Record{RevokedAt: MomentOf(future)}, StateActive},
+		{"revoked and expired", Record{RevokedAt: MomentOf(past), ExpiresAt: MomentOf(past)}, StateRevoked},
+		{"revoked and not yet valid", Record{RevokedAt: MomentOf(past), NotBefore: MomentOf(future)}, StateRevoked},
+		{"other time zone", Record{ExpiresAt: MomentOf(now.In(time.FixedZone("x", 3600)))}, StateExpired},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -36,6 +36,7 @@ type Vault struct {
 	problem error         // why there is no login; nil if there is one
 	tried   chan struct{} // closed when the first login has been tried
 
+	parser RecordParser
 	bad    unusableRecords
 	health healthLog
 
@@ -120,7 +121,7 @@ func (v *Vault) lookup(ctx context.Context, d Digest) (*Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	rec, err := ParseRecord(doc.Data)
+	rec, err := v.parser.Parse(doc.Data)
 	if err != nil {
 		v.bad.add(d, path, err)
 		return nil, fmt.Errorf("%w at %s: %w", ErrUnusable, path, err)

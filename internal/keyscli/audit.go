@@ -58,7 +58,7 @@ func (c *cli) runAudit(ctx context.Context, cmd *cobra.Command, s keysync.Store,
 			return fmt.Errorf("listing keys: %w", err)
 		}
 		records++
-		if err == nil && e.Record.CreatedAt.IsZero() {
+		if err == nil && e.Record.CreatedAt == 0 {
 			undated++
 		}
 		if f, ok := examine(e, err, now); ok {
@@ -86,10 +86,10 @@ func examine(e keysync.Entry, err error, now time.Time) (finding, bool) {
 	f := finding{KeyID: e.Record.KeyID, Account: e.Record.Account}
 	state := e.Record.State(now)
 	switch {
-	case state == keysync.StateExpired && now.Sub(e.Record.ExpiresAt) > longGone:
-		f.Problem, f.Detail = "expired", "at "+moment(e.Record.ExpiresAt)
-	case state == keysync.StateActive && !e.Record.CreatedAt.IsZero() && now.Sub(e.Record.CreatedAt) > longUsed:
-		f.Problem, f.Detail = "old", "created at "+moment(e.Record.CreatedAt)
+	case state == keysync.StateExpired && now.Sub(e.Record.ExpiresAt.Time()) > longGone:
+		f.Problem, f.Detail = "expired", "at "+moment(e.Record.ExpiresAt.Time())
+	case state == keysync.StateActive && e.Record.CreatedAt != 0 && now.Sub(e.Record.CreatedAt.Time()) > longUsed:
+		f.Problem, f.Detail = "old", "created at "+moment(e.Record.CreatedAt.Time())
 	default:
 		return finding{}, false
 	}

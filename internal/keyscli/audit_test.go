@@ -20,9 +20,9 @@ func TestAudit(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		put(keysync.Record{KeyID: "key_good", CreatedAt: ago(365)})
-		put(keysync.Record{KeyID: "key_gone", CreatedAt: ago(300), ExpiresAt: ago(90)})
-		put(keysync.Record{KeyID: "key_revoked", CreatedAt: ago(800), RevokedAt: ago(400)})
+		put(keysync.Record{KeyID: "key_good", CreatedAt: keysync.MomentOf(ago(365))})
+		put(keysync.Record{KeyID: "key_gone", CreatedAt: keysync.MomentOf(ago(300)), ExpiresAt: keysync.MomentOf(ago(90))})
+		put(keysync.Record{KeyID: "key_revoked", CreatedAt: keysync.MomentOf(ago(800)), RevokedAt: keysync.MomentOf(ago(400))})
 		put(keysync.Record{KeyID: "key_undated"})
 		r := s.must(t, "", "audit")
 		if r.out != "" {
@@ -30,8 +30,8 @@ func TestAudit(t *testing.T) {
 		}
 		wantText(t, r.log, "1 of 4 records have no created_at", "4 records, no problems")
 
-		put(keysync.Record{KeyID: "key_old", Account: "acme", CreatedAt: ago(366)})
-		put(keysync.Record{KeyID: "key_long_gone", CreatedAt: ago(300), ExpiresAt: ago(91)})
+		put(keysync.Record{KeyID: "key_old", Account: "acme", CreatedAt: keysync.MomentOf(ago(366))})
+		put(keysync.Record{KeyID: "key_long_gone", CreatedAt: keysync.MomentOf(ago(300)), ExpiresAt: keysync.MomentOf(ago(91))})
 		r = s.run(t, "", "audit", "--json")
 		if r.err == nil {
 			t.Error("exit code 0")

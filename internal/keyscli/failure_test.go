@@ -135,14 +135,14 @@ func TestSuccessor(t *testing.T) {
 		want   keysync.Record
 		err    string
 	}{
-		"keeps expiry":       {old: keysync.Record{ExpiresAt: hour}, want: keysync.Record{ExpiresAt: hour}},
-		"new expiry":         {old: keysync.Record{ExpiresAt: hour}, expiry: hour.Add(1), want: keysync.Record{ExpiresAt: hour.Add(1)}},
-		"expired":            {old: keysync.Record{ExpiresAt: testNow}, err: "--expires"},
-		"expired, renewed":   {old: keysync.Record{ExpiresAt: testNow}, expiry: hour, want: keysync.Record{ExpiresAt: hour}},
-		"begins later":       {old: keysync.Record{NotBefore: hour}, want: keysync.Record{NotBefore: hour}},
-		"has begun":          {old: keysync.Record{NotBefore: testNow}, want: keysync.Record{}},
-		"revoked":            {old: keysync.Record{RevokedAt: testNow}, err: "create another"},
-		"will be revoked":    {old: keysync.Record{RevokedAt: hour}, want: keysync.Record{}},
+		"keeps expiry":       {old: keysync.Record{ExpiresAt: keysync.MomentOf(hour)}, want: keysync.Record{ExpiresAt: keysync.MomentOf(hour)}},
+		"new expiry":         {old: keysync.Record{ExpiresAt: keysync.MomentOf(hour)}, expiry: hour.Add(time.Second), want: keysync.Record{ExpiresAt: keysync.MomentOf(hour.Add(time.Second))}},
+		"expired":            {old: keysync.Record{ExpiresAt: keysync.MomentOf(testNow)}, err: "--expires"},
+		"expired, renewed":   {old: keysync.Record{ExpiresAt: keysync.MomentOf(testNow)}, expiry: hour, want: keysync.Record{ExpiresAt: keysync.MomentOf(hour)}},
+		"begins later":       {old: keysync.Record{NotBefore: keysync.MomentOf(hour)}, want: keysync.Record{NotBefore: keysync.MomentOf(hour)}},
+		"has begun":          {old: keysync.Record{NotBefore: keysync.MomentOf(testNow)}, want: keysync.Record{}},
+		"revoked":            {old: keysync.Record{RevokedAt: keysync.MomentOf(testNow)}, err: "create another"},
+		"will be revoked":    {old: keysync.Record{RevokedAt: keysync.MomentOf(hour)}, want: keysync.Record{}},
 		"has been succeeded": {old: keysync.Record{Successor: "key_2"}, err: "rotate that one"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -153,8 +153,8 @@ func TestSuccessor(t *testing.T) {
 				}
 				return
 			}
-			tt.want.CreatedAt = testNow
-			if err != nil || rec.ExpiresAt != tt.want.ExpiresAt || rec.NotBefore != tt.want.NotBefore || !rec.RevokedAt.IsZero() || rec.CreatedAt != testNow {
+			tt.want.CreatedAt = keysync.MomentOf(testNow)
+			if err != nil || rec.ExpiresAt != tt.want.ExpiresAt || rec.NotBefore != tt.want.NotBefore || rec.RevokedAt != 0 || rec.CreatedAt != keysync.MomentOf(testNow) {
 				t.Errorf("%+v, %v", rec, err)
 			}
 		})

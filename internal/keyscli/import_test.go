@@ -44,10 +44,10 @@ func TestImport(t *testing.T) {
 		if r.out != "5 keys: 5 imported, 0 were there already\n" || r.log != "" {
 			t.Errorf("%q, %q", r.out, r.log)
 		}
-		base := keysync.Record{Account: "acme", Mode: "live", Scopes: []string{"a"}, CreatedAt: testNow}
+		base := keysync.Record{Account: "acme", Mode: "live", Scopes: []string{"a"}, CreatedAt: keysync.MomentOf(testNow)}
 		third, ourRec := base, base
-		third.KeyID, third.Account, third.Scopes, third.ExpiresAt = "key_3", "other", []string{"b"}, time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
-		ourRec.Mode, ourRec.CreatedAt = "test", time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
+		third.KeyID, third.Account, third.Scopes, third.ExpiresAt = "key_3", "other", []string{"b"}, keysync.MomentOf(time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC))
+		ourRec.Mode, ourRec.CreatedAt = "test", keysync.MomentOf(time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC))
 		for key, want := range map[string]keysync.Record{
 			oldKey(1): base, oldKey(2): base, oldKey(3): third, ours: ourRec, `secret-"quoted"-key`: base,
 		} {
@@ -181,7 +181,7 @@ func (s *stoppingStore) Create(ctx context.Context, entries ...keysync.Entry) ([
 func TestImportGoesOn(t *testing.T) {
 	everywhere(t, func(t *testing.T, s shell) {
 		const n = 2*pieceSize + 500
-		entries, err := readKeys(strings.NewReader(oldKeys(n)), &keysync.Record{Account: "acme", CreatedAt: testNow}, "old_")
+		entries, err := readKeys(strings.NewReader(oldKeys(n)), &keysync.Record{Account: "acme", CreatedAt: keysync.MomentOf(testNow)}, "old_")
 		if err != nil {
 			t.Fatal(err)
 		}

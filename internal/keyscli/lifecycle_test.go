@@ -21,7 +21,7 @@ func TestLifecycle(t *testing.T) {
 		want := &keysync.Record{
 			KeyID: "key_1", Account: "acme", Mode: "test", Env: "staging", Scopes: []string{"events:write", "a,b"},
 			Resources: map[string][]string{"project": {"p1", "p2"}}, Limits: map[string]string{"key": "100/1m"},
-			CreatedAt: testNow, NotBefore: time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC), ExpiresAt: testNow.AddDate(0, 0, 30),
+			CreatedAt: keysync.MomentOf(testNow), NotBefore: keysync.MomentOf(time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)), ExpiresAt: keysync.MomentOf(testNow.AddDate(0, 0, 30)),
 		}
 		got, err := s.store.Lookup(t.Context(), keysync.DigestOf([]byte(key)))
 		if d := cmp.Diff(want, got); d != "" || err != nil {
@@ -34,9 +34,9 @@ func TestLifecycle(t *testing.T) {
 
 		next := strings.TrimSpace(s.must(t, "", "rotate", "key_1", "--overlap", "24h", "--id", "key_2").out)
 		old := *want
-		old.Successor, old.ExpiresAt = "key_2", testNow.Add(24*time.Hour)
+		old.Successor, old.ExpiresAt = "key_2", keysync.MomentOf(testNow.Add(24*time.Hour))
 		successor := *want
-		successor.KeyID, successor.NotBefore = "key_2", time.Time{}
+		successor.KeyID, successor.NotBefore = "key_2", 0
 		if d := cmp.Diff(map[string]*keysync.Record{"key_1": &old, "key_2": &successor}, s.records(t)); d != "" {
 			t.Fatalf("(-want +got)\n%s", d)
 		}

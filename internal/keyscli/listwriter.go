@@ -26,7 +26,7 @@ func (l *listWriter) row(v view) error {
 		return printJSON(l.json, v)
 	}
 	_, err := fmt.Fprintf(l.table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", v.KeyID, cell(v.Account), v.Mode,
-		cell(v.Env), v.State, cell(moment(v.CreatedAt)), cell(moment(v.ExpiresAt)))
+		cell(v.Env), v.State, cell(moment(v.CreatedAt.Time())), cell(moment(v.ExpiresAt.Time())))
 	return err
 }
 

@@ -49,10 +49,10 @@ func printRecord(w io.Writer, v view) error {
 	for _, name := range slices.Sorted(maps.Keys(v.Limits)) {
 		row("limit "+name, v.Limits[name])
 	}
-	row("created", moment(v.CreatedAt))
-	row("not before", moment(v.NotBefore))
-	row("expires", moment(v.ExpiresAt))
-	row("revoked", moment(v.RevokedAt))
+	row("created", moment(v.CreatedAt.Time()))
+	row("not before", moment(v.NotBefore.Time()))
+	row("expires", moment(v.ExpiresAt.Time()))
+	row("revoked", moment(v.RevokedAt.Time()))
 	row("successor", v.Successor)
 	return t.Flush()
 }

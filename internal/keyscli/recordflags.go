@@ -33,14 +33,16 @@ func (r *recordFlags) flags(f *pflag.FlagSet) {
 
 // record returns the record that the flags describe, without a key ID.
 func (r *recordFlags) record(now time.Time) (*keysync.Record, error) {
-	rec := &keysync.Record{Account: r.account, Mode: r.mode, Env: r.env, Scopes: r.scopes, CreatedAt: now}
-	var err error
-	if rec.NotBefore, err = parseMoment(r.notBefore, now); err != nil {
+	rec := &keysync.Record{Account: r.account, Mode: r.mode, Env: r.env, Scopes: r.scopes, CreatedAt: keysync.MomentOf(now)}
+	notBefore, err := parseMoment(r.notBefore, now)
+	if err != nil {
 		return nil, fmt.Errorf("--not-before: %w", err)
 	}
-	if rec.ExpiresAt, err = parseExpiry(r.expiresAt, now); err != nil {
+	expiresAt, err := parseExpiry(r.expiresAt, now)
+	if err != nil {
 		return nil, err
 	}
+	rec.NotBefore, rec.ExpiresAt = keysync.MomentOf(notBefore), keysync.MomentOf(expiresAt)
 	for _, text := range r.resources {
 		name, value, ok := strings.Cut(text, "=")
 		if !ok {

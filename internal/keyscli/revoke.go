@@ -52,13 +52,13 @@ func revokeAt(ctx context.Context, cmd *cobra.Command, s keysync.Store, keyID st
 			}
 			return nil // written all the same, so that the gateways are told
 		}
-		r.RevokedAt = when
+		r.RevokedAt = keysync.MomentOf(when)
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("revoking the key: %w; check with `ingest-keys show`, and run the command again if it is not revoked", err)
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is refused from %s\n", rec.KeyID, moment(rec.RevokedAt))
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is refused from %s\n", rec.KeyID, moment(rec.RevokedAt.Time()))
 	return err
 }
 

@@ -72,12 +72,12 @@ func successor(old *keysync.Record, now, expiry time.Time) (*keysync.Record, err
 		return nil, errors.New("the key is revoked; create another")
 	}
 	rec := *old
-	rec.CreatedAt, rec.RevokedAt = now, time.Time{}
-	if !rec.NotBefore.After(now) {
-		rec.NotBefore = time.Time{}
+	rec.CreatedAt, rec.RevokedAt = keysync.MomentOf(now), 0
+	if !rec.NotBefore.Time().After(now) {
+		rec.NotBefore = 0
 	}
 	if !expiry.IsZero() {
-		rec.ExpiresAt = expiry
+		rec.ExpiresAt = keysync.MomentOf(expiry)
 	}
 	if rec.State(now) == keysync.StateExpired {
 		return nil, errors.New("the key has expired; say with --expires how long the new one is to work")
@@ -126,8 +126,8 @@ func (r rotation) endOld(ctx context.Context, s keysync.Store, successor string)
 			return errRotated
 		}
 		old.Successor = successor
-		if old.ExpiresAt.IsZero() || old.ExpiresAt.After(r.end) {
-			old.ExpiresAt = r.end
+		if end := keysync.MomentOf(r.end); old.ExpiresAt == 0 || old.ExpiresAt > end {
+			old.ExpiresAt = end
 		}
 		return nil
 	})
@@ -138,7 +138,7 @@ func (r rotation) endOld(ctx context.Context, s keysync.Store, successor string)
 // rotated the old one at the same time.
 func revokeUnused(ctx context.Context, s keysync.Store, e keysync.Entry, now time.Time) error {
 	_, err := s.Update(ctx, e.Digest, func(r *keysync.Record) error {
-		r.RevokedAt = now
+		r.RevokedAt = keysync.MomentOf(now)
 		return nil
 	})
 	if err != nil {

@@ -80,11 +80,11 @@ func (c *cli) judgeRecord(rec *keysync.Record, want demand) verdict {
 	v := verdict{KeyID: rec.KeyID, State: state.String()}
 	switch state {
 	case keysync.StateRevoked:
-		v.Reason, v.Detail = state.String(), "since "+moment(rec.RevokedAt)
+		v.Reason, v.Detail = state.String(), "since "+moment(rec.RevokedAt.Time())
 	case keysync.StateExpired:
-		v.Reason, v.Detail = state.String(), "since "+moment(rec.ExpiresAt)
+		v.Reason, v.Detail = state.String(), "since "+moment(rec.ExpiresAt.Time())
 	case keysync.StateNotYetValid:
-		v.Reason, v.Detail = state.String(), "until "+moment(rec.NotBefore)
+		v.Reason, v.Detail = state.String(), "until "+moment(rec.NotBefore.Time())
 	default:
 		v.Reason, v.Detail = want.missing(rec)
 		v.Works = v.Reason == ""

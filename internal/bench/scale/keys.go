@@ -38,14 +38,17 @@ var one = &keysync.Record{KeyID: "key_one"}
 // shared returns one record for all keys, so that only the cache itself takes memory.
 func shared(keysync.Digest) (*keysync.Record, error) { return one, nil }
 
-// small returns a record of key ID, account and a scope, made as the Vault source makes it.
+// parser reads records as that of the Vault source does.
+var parser keysync.RecordParser
+
+// small returns a record of key ID, account and a scope.
 func small(d keysync.Digest) (*keysync.Record, error) {
-	return keysync.ParseRecord(fmt.Appendf(nil, `{"key_id":"key_%x","account":"acct_%x","scopes":["events:write"]}`, d[:8], d[8:11]))
+	return parser.Parse(fmt.Appendf(nil, `{"key_id":"key_%x","account":"acct_%x","scopes":["events:write"]}`, d[:8], d[8:11]))
 }
 
 // large returns a record with most of its fields.
 func large(d keysync.Digest) (*keysync.Record, error) {
-	return keysync.ParseRecord(fmt.Appendf(nil, `{%s}`, largeFields(d)))
+	return parser.Parse(fmt.Appendf(nil, `{%s}`, largeFields(d)))
 }
 
 // largeFields returns those of one of 20,000 accounts.

@@ -1,0 +1,54 @@
+package keysync
+
+import (
+	"errors"
+	"time"
+)
+
+// Moment is a point in time, in microseconds since the Unix epoch. Zero is none. It takes a
+// third of the memory of a time.Time, of which a record has four.
+//
+// As text it is RFC 3339, in UTC, from 1970 to 9999.
+type Moment int64
+
+var errMoment = errors.New("must be a time such as 2026-01-31T12:00:00Z (RFC 3339)")
+
+// MomentOf returns t, cut to microseconds. Times up to the epoch become the first moment
+// after it, and the zero time becomes zero.
+func MomentOf(t time.Time) Moment {
+	if t.IsZero() {
+		return 0
+	}
+	return max(1, Moment(t.UnixMicro()))
+}
+
+// Time returns m in UTC, or the zero time.
+func (m Moment) Time() time.Time {
+	if m == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(int64(m)).UTC()
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (m Moment) MarshalText() ([]byte, error) {
+	return m.Time().MarshalText()
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (m *Moment) UnmarshalText(text []byte) error {
+	var t time.Time
+	if err := t.UnmarshalText(text); err != nil || t.Year() < 1970 {
+		return errMoment
+	}
+	*m = MomentOf(t)
+	return nil
+}
+
+// String returns m as text, or "none".
+func (m Moment) String() string {
+	if m == 0 {
+		return "none"
+	}
+	return m.Time().Format(time.RFC3339Nano)
+}
