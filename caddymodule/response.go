@@ -26,10 +26,16 @@ func (o *ownHeaders) setHeaders(h http.Header) {
 // forward hands the request to the next handler, and adds the gate's headers to
 // the answer.
 func (p *passage) forward(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	if p.tally == nil && !p.cors.active {
+	var resp *response
+	switch {
+	case p.tally != nil:
+		resp = &p.tally.response
+	case p.cors.active:
+		resp = new(response)
+	default:
 		return next.ServeHTTP(w, r)
 	}
-	resp := &response{ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, ownHeaders: p.ownHeaders}
+	resp.ResponseWriter, resp.ownHeaders = w, p.ownHeaders
 	err := next.ServeHTTP(resp, r)
 	resp.finish()
 	return err

@@ -17,9 +17,11 @@ type tally struct {
 	ietf    bool
 	known   caddy.ReplacerFunc // answers the placeholders that are not about limits
 
-	// Room for the usual number of counters.
-	takesRoom  [4]limit.Take
-	statesRoom [4]limit.State
+	// Room for the usual number of counters, and for what the request is answered into:
+	// one allocation is cheaper than two.
+	takesRoom  [2]limit.Take
+	statesRoom [2]limit.State
+	response   response
 }
 
 func newTally(ietf bool) *tally {
