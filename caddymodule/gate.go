@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -75,6 +76,7 @@ type Gate struct {
 	watch     *watchShares // what the admin routes show of requests
 	// limitMeters count what the limits do.
 	limitMeters []limitMeter
+	secondGate  sync.Once // to log that requests meet another gate before this one
 	// perKey says that requests are counted by key, too.
 	perKey bool
 }

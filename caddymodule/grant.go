@@ -18,6 +18,9 @@ const (
 	placeholderPrefix = "http.ingest_auth."
 	placeholderUserID = "http.auth.user.id"
 	verdictAllowed    = "allowed"
+
+	// placeholderTaken is for other gates on the way of the request, see Gate.missing.
+	placeholderTaken = placeholderPrefix + "taken"
 )
 
 // grant is an identity: a record, the resources it was bound to, and the
@@ -29,6 +32,7 @@ type grant struct {
 	bound       []boundResource
 	assertion   string
 	renew       time.Time // when half of the assertion's life is over
+	taken       bool      // the key was removed from the request
 	placeholder caddy.ReplacerFunc
 }
 
@@ -59,7 +63,7 @@ func (g *Gate) newGrant(p *passage, bound []boundResource, c *assertion.Claims) 
 	if err != nil {
 		return nil, refSigning(err)
 	}
-	id := &grant{record: rec, verdict: p.verdict, bound: bound, assertion: token, renew: p.now.Add(g.halfLife)}
+	id := &grant{record: rec, verdict: p.verdict, bound: bound, assertion: token, renew: p.now.Add(g.halfLife), taken: g.Strip != "off"}
 	id.placeholder = id.value
 	return id, nil
 }
@@ -72,6 +76,8 @@ func (id *grant) value(key string) (any, bool) {
 		return id.record.KeyID, true
 	case !ours:
 		return nil, false
+	case key == placeholderTaken:
+		return id.taken, true
 	case name == "verdict":
 		return verdictAllowed, true
 	case strings.HasPrefix(name, "res."):

@@ -136,7 +136,7 @@ func (g *Gate) identify(r *http.Request, p *passage) *refusal {
 	found, err := p.set.One(g.Conflict == "first")
 	switch {
 	case errors.Is(err, credential.ErrMissing):
-		return refMissing
+		return g.missing(r)
 	case err != nil:
 		return refConflict
 	case p.record != nil:
