@@ -7,7 +7,7 @@ import (
 
 func TestState(t *testing.T) {
 	now := time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)
-	past, future := now.Add(-time.Nanosecond), now.Add(time.Nanosecond)
+	past, future := now.Add(-time.Microsecond), now.Add(time.Microsecond)
 	tests := []struct {
 		name string
 		rec  Record
