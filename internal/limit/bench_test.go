@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -38,6 +39,7 @@ func BenchmarkRedisTake(b *testing.B) {
 func benchmarkTake(b *testing.B, c Counters, clients, counters int, keys uint64) {
 	var wg sync.WaitGroup
 	b.ReportAllocs()
+	began := cpuTime()
 	for client := range clients {
 		wg.Go(func() {
 			ctx, now := context.Background(), time.Now()
@@ -57,6 +59,16 @@ func benchmarkTake(b *testing.B, c Counters, clients, counters int, keys uint64)
 		})
 	}
 	wg.Wait()
+	b.ReportMetric(float64((cpuTime()-began).Nanoseconds())/float64(b.N), "cpu-ns/op")
+}
+
+// cpuTime returns what this process has used, without redis-server.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func BenchmarkKeyOf(b *testing.B) {

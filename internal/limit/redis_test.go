@@ -153,8 +153,8 @@ func TestRedisClockBehind(t *testing.T) {
 		ahead     time.Duration
 		remaining int64
 	}{{0, 3}, {window, 3}, {2 * window, 10}, {-window, 10}} {
-		keys, _ := words(OpTake, []Take{one(n, 10, window)})
-		s.Command(fmt.Sprintf("HSET %s end %d used 7", keys[0], end.Add(tc.ahead).UnixMilli()))
+		take := one(n, 10, window)
+		s.Command(fmt.Sprintf("HSET %s end %d used 7", appendCounterName(nil, &take), end.Add(tc.ahead).UnixMilli()))
 		if _, states := redisCount(t, r, OpPeek, one(n, 10, window)); states[0].Remaining != tc.remaining {
 			t.Errorf("%v ahead: %+v", tc.ahead, states[0])
 		}

@@ -8,14 +8,23 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-
-	"github.com/redis/rueidis"
 )
 
 const (
 	redisPort    = "6379"
 	sentinelPort = "26379"
 )
+
+// redisTarget is what a URL says.
+type redisTarget struct {
+	kind             string      // "", "sentinel" or "cluster"
+	hosts            []string    // host:port, of the sentinels if there are any
+	user, password   string      // of the data nodes
+	database         int         // 0 in a cluster
+	service          string      // what the sentinels call the master
+	sentinelPassword string      // of the sentinels
+	tls              *tls.Config // nil without TLS
+}
 
 // redisURL is a URL in its parts, credentials still percent-encoded. It is not
 // a url.URL because that allows for one host only, and quotes the whole URL,
@@ -24,37 +33,37 @@ type redisURL struct {
 	scheme, user, hosts, path, query string
 }
 
-// parseRedisURL turns a URL of one of the forms that RedisOptions.URL documents
-// into options of the client. Errors never quote user, password or query.
-func parseRedisURL(s string) (rueidis.ClientOption, error) {
+// parseRedisURL reads a URL of one of the forms that RedisOptions.URL documents.
+// Errors never quote user, password or query.
+func parseRedisURL(s string) (redisTarget, error) {
 	u, err := splitRedisURL(s)
 	if err != nil {
-		return rueidis.ClientOption{}, err
+		return redisTarget{}, err
 	}
-	var o rueidis.ClientOption
+	var t redisTarget
 	base, kind, _ := strings.Cut(u.scheme, "+")
+	t.kind = kind
 	switch base {
 	case "redis":
 	case "rediss":
-		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+		t.tls = &tls.Config{MinVersion: tls.VersionTLS12}
 	default:
-		return o, fmt.Errorf("parsing Redis URL: unknown scheme %q: use redis, rediss (TLS), either with +sentinel or +cluster", u.scheme)
+		return t, fmt.Errorf("parsing Redis URL: unknown scheme %q: use redis, rediss (TLS), either with +sentinel or +cluster", u.scheme)
 	}
-	if o.Username, o.Password, err = parseUser(u.user); err != nil {
-		return o, err
+	if t.user, t.password, err = parseUser(u.user); err != nil {
+		return t, err
 	}
 	switch kind {
 	case "":
-		o.ForceSingleClient = true
-		err = u.single(&o)
+		err = u.single(&t)
 	case "sentinel":
-		err = u.sentinel(&o)
+		err = u.sentinel(&t)
 	case "cluster":
-		err = u.cluster(&o)
+		err = u.cluster(&t)
 	default:
 		err = fmt.Errorf("parsing Redis URL: unknown scheme %q: use %[2]s, %[2]s+sentinel or %[2]s+cluster", u.scheme, base)
 	}
-	return o, err
+	return t, err
 }
 
 func splitRedisURL(s string) (u redisURL, err error) {
@@ -73,45 +82,44 @@ func splitRedisURL(s string) (u redisURL, err error) {
 	return u, nil
 }
 
-func (u *redisURL) single(o *rueidis.ClientOption) (err error) {
-	if o.InitAddress, err = parseHosts(u.hosts, redisPort); err != nil {
+func (u *redisURL) single(t *redisTarget) (err error) {
+	if t.hosts, err = parseHosts(u.hosts, redisPort); err != nil {
 		return err
 	}
-	if len(o.InitAddress) > 1 {
+	if len(t.hosts) > 1 {
 		return errors.New("parsing Redis URL: several hosts: use the scheme redis+sentinel or redis+cluster")
 	}
 	if u.query != "" {
 		return errors.New("parsing Redis URL: parameters are not known for this scheme")
 	}
-	o.SelectDB, err = parseDatabase(u.path)
+	t.database, err = parseDatabase(u.path)
 	return err
 }
 
-func (u *redisURL) sentinel(o *rueidis.ClientOption) (err error) {
-	if o.InitAddress, err = parseHosts(u.hosts, sentinelPort); err != nil {
+func (u *redisURL) sentinel(t *redisTarget) (err error) {
+	if t.hosts, err = parseHosts(u.hosts, sentinelPort); err != nil {
 		return err
 	}
 	service, database, _ := strings.Cut(u.path, "/")
 	if service == "" {
 		return errors.New("parsing Redis URL: no service name: write redis+sentinel://host:port,host:port/service")
 	}
-	o.Sentinel.MasterSet = service
-	o.Sentinel.TLSConfig = o.TLSConfig
-	if o.Sentinel.Password, err = sentinelPassword(u.query); err != nil {
+	t.service = service
+	if t.sentinelPassword, err = sentinelPassword(u.query); err != nil {
 		return err
 	}
-	o.SelectDB, err = parseDatabase(database)
+	t.database, err = parseDatabase(database)
 	return err
 }
 
-func (u *redisURL) cluster(o *rueidis.ClientOption) (err error) {
+func (u *redisURL) cluster(t *redisTarget) (err error) {
 	if u.path != "" {
 		return errors.New("parsing Redis URL: a cluster has no databases: end the URL after the hosts")
 	}
 	if u.query != "" {
 		return errors.New("parsing Redis URL: parameters are not known for this scheme")
 	}
-	o.InitAddress, err = parseHosts(u.hosts, redisPort)
+	t.hosts, err = parseHosts(u.hosts, redisPort)
 	return err
 }
 

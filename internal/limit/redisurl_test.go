@@ -6,23 +6,22 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/redis/rueidis"
 )
 
-// parsed is what a URL says.
+// parsed is a redisTarget that can be compared.
 type parsed struct {
+	Kind                      string
 	Addresses                 []string
 	User, Password            string
 	Database                  int
 	Service, SentinelPassword string
-	Single, TLS, SentinelTLS  bool
+	TLS                       bool
 }
 
-func parsedOf(o rueidis.ClientOption) parsed {
+func parsedOf(t redisTarget) parsed {
 	return parsed{
-		Addresses: o.InitAddress, User: o.Username, Password: o.Password, Database: o.SelectDB,
-		Service: o.Sentinel.MasterSet, SentinelPassword: o.Sentinel.Password,
-		Single: o.ForceSingleClient, TLS: o.TLSConfig != nil, SentinelTLS: o.Sentinel.TLSConfig != nil,
+		Kind: t.kind, Addresses: t.hosts, User: t.user, Password: t.password, Database: t.database,
+		Service: t.service, SentinelPassword: t.sentinelPassword, TLS: t.tls != nil,
 	}
 }
 
@@ -31,29 +30,29 @@ func TestParseRedisURL(t *testing.T) {
 		url  string
 		want parsed
 	}{
-		{"redis://localhost", parsed{Addresses: []string{"localhost:6379"}, Single: true}},
-		{"redis://localhost/", parsed{Addresses: []string{"localhost:6379"}, Single: true}},
-		{"REDIS://h:7000/3", parsed{Addresses: []string{"h:7000"}, Database: 3, Single: true}},
-		{"redis://[::1]:7000", parsed{Addresses: []string{"[::1]:7000"}, Single: true}},
-		{"redis://[::1]", parsed{Addresses: []string{"[::1]:6379"}, Single: true}},
-		{"redis://:pw@h", parsed{Addresses: []string{"h:6379"}, Password: "pw", Single: true}},
-		{"redis://u:p%40%2F%3A%3F@h", parsed{Addresses: []string{"h:6379"}, User: "u", Password: "p@/:?", Single: true}},
-		{"redis://u:p@p@h", parsed{Addresses: []string{"h:6379"}, User: "u", Password: "p@p", Single: true}},
-		{"rediss://h", parsed{Addresses: []string{"h:6379"}, Single: true, TLS: true}},
-		{"redis+sentinel://a,b:1,[::1]/service", parsed{Addresses: []string{"a:26379", "b:1", "[::1]:26379"}, Service: "service"}},
+		{"redis://localhost", parsed{Addresses: []string{"localhost:6379"}}},
+		{"redis://localhost/", parsed{Addresses: []string{"localhost:6379"}}},
+		{"REDIS://h:7000/3", parsed{Addresses: []string{"h:7000"}, Database: 3}},
+		{"redis://[::1]:7000", parsed{Addresses: []string{"[::1]:7000"}}},
+		{"redis://[::1]", parsed{Addresses: []string{"[::1]:6379"}}},
+		{"redis://:pw@h", parsed{Addresses: []string{"h:6379"}, Password: "pw"}},
+		{"redis://u:p%40%2F%3A%3F@h", parsed{Addresses: []string{"h:6379"}, User: "u", Password: "p@/:?"}},
+		{"redis://u:p@p@h", parsed{Addresses: []string{"h:6379"}, User: "u", Password: "p@p"}},
+		{"rediss://h", parsed{Addresses: []string{"h:6379"}, TLS: true}},
+		{"redis+sentinel://a,b:1,[::1]/service", parsed{Kind: "sentinel", Addresses: []string{"a:26379", "b:1", "[::1]:26379"}, Service: "service"}},
 		{
 			"rediss+sentinel://u:p@a/service/2?sentinel_password=s%26x",
-			parsed{Addresses: []string{"a:26379"}, User: "u", Password: "p", Database: 2, Service: "service", SentinelPassword: "s&x", TLS: true, SentinelTLS: true},
+			parsed{Kind: "sentinel", Addresses: []string{"a:26379"}, User: "u", Password: "p", Database: 2, Service: "service", SentinelPassword: "s&x", TLS: true},
 		},
-		{"redis+cluster://a:1,b:2,c", parsed{Addresses: []string{"a:1", "b:2", "c:6379"}}},
-		{"rediss+cluster://:pw@a/", parsed{Addresses: []string{"a:6379"}, Password: "pw", TLS: true}},
+		{"redis+cluster://a:1,b:2,c", parsed{Kind: "cluster", Addresses: []string{"a:1", "b:2", "c:6379"}}},
+		{"rediss+cluster://:pw@a/", parsed{Kind: "cluster", Addresses: []string{"a:6379"}, Password: "pw", TLS: true}},
 	} {
 		t.Run(tc.url, func(t *testing.T) {
-			o, err := parseRedisURL(tc.url)
+			target, err := parseRedisURL(tc.url)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(tc.want, parsedOf(o)); diff != "" {
+			if diff := cmp.Diff(tc.want, parsedOf(target)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
@@ -116,17 +115,17 @@ func FuzzParseRedisURL(f *testing.F) {
 		if scheme, rest, ok := strings.Cut(s, "://"); ok && !strings.ContainsAny(rest, "@") {
 			s = scheme + "://user:" + secret + "@" + rest
 		}
-		o, err := parseRedisURL(s)
+		target, err := parseRedisURL(s)
 		if err != nil {
 			if strings.Contains(err.Error(), secret) {
 				t.Errorf("parsing %q: %v", s, err)
 			}
 			return
 		}
-		if len(o.InitAddress) == 0 {
+		if len(target.hosts) == 0 {
 			t.Errorf("%q: no address", s)
 		}
-		for _, a := range o.InitAddress {
+		for _, a := range target.hosts {
 			if i := strings.LastIndexByte(a, ':'); i <= 0 || i == len(a)-1 {
 				t.Errorf("%q: address %q", s, a)
 			}

@@ -1,0 +1,123 @@
+package limit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// maxMoves is how often in a row nodes of a cluster may send on to others.
+const maxMoves = 3
+
+// redisFinder finds and connects to the server that counts. It is used by one
+// goroutine at a time.
+type redisFinder struct {
+	redisTarget
+	timeout time.Duration // of connecting to one server, until it has proved itself
+	last    string        // what found it last: a sentinel, or the node itself
+}
+
+// find returns a connection to the server that counts. In a cluster it asks the
+// node at the hint first, if there is one.
+func (f *redisFinder) find(ctx context.Context, hint string) (*redisConn, error) {
+	switch f.kind {
+	case "sentinel":
+		return f.try(ctx, f.askSentinel, f.last)
+	case "cluster":
+		return f.try(ctx, f.follow, hint, f.last)
+	default:
+		return f.node(ctx, f.hosts[0])
+	}
+}
+
+// try tries the addresses, and then the hosts of the URL, in turn.
+func (f *redisFinder) try(ctx context.Context, one func(context.Context, string) (*redisConn, error), first ...string) (*redisConn, error) {
+	var errs []error
+	tried := []string{""}
+	for _, address := range append(first, f.hosts...) {
+		if slices.Contains(tried, address) {
+			continue
+		}
+		tried = append(tried, address)
+		conn, err := one(ctx, address)
+		if err == nil {
+			return conn, nil
+		}
+		errs = append(errs, fmt.Errorf("%s: %w", address, err))
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, errors.Join(errs...)
+}
+
+// askSentinel connects to the master that the sentinel knows.
+func (f *redisFinder) askSentinel(ctx context.Context, sentinel string) (*redisConn, error) {
+	var master string
+	conn, err := f.connect(ctx, sentinel, func(c *redisConn) (err error) {
+		if err = c.login("", f.sentinelPassword, 0); err == nil {
+			master, err = c.askMaster(f.service)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	_ = conn.Close()
+	if conn, err = f.node(ctx, master); err == nil {
+		f.last = sentinel
+	}
+	return conn, err
+}
+
+// follow connects to the node, or to the one that it sends on to.
+func (f *redisFinder) follow(ctx context.Context, address string) (*redisConn, error) {
+	for moves := 0; ; moves++ {
+		conn, err := f.node(ctx, address)
+		if err == nil {
+			f.last = address
+			return conn, nil
+		}
+		var answered serverError
+		if moves == maxMoves || !errors.As(err, &answered) {
+			return nil, err
+		}
+		next, ok := movedTo(answered, address)
+		if !ok {
+			return nil, err
+		}
+		address = next
+	}
+}
+
+// node connects to a server that is to count.
+func (f *redisFinder) node(ctx context.Context, address string) (*redisConn, error) {
+	return f.connect(ctx, address, func(c *redisConn) error {
+		if err := c.login(f.user, f.password, f.database); err != nil {
+			return err
+		}
+		return c.verify()
+	})
+}
+
+// connect returns a connection on which the introduction has succeeded in time.
+func (f *redisFinder) connect(ctx context.Context, address string, introduce func(*redisConn) error) (*redisConn, error) {
+	ctx, cancel := context.WithTimeout(ctx, f.timeout)
+	defer cancel()
+	conn, err := dialRedis(ctx, address, f.tls)
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	err = introduce(conn)
+	if !stop() { // so the connection is closed, whatever the introduction said
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return conn, nil
+}
