@@ -16,8 +16,8 @@ type cleaner struct {
 }
 
 // secretField reports whether a field of that name holds a credential whatever
-// its value looks like: credential headers are logged as fields of their name.
-func secretField(key string) bool { return keyNames.IsHeader(key) }
+// its value looks like: a token or password, or a header of that name.
+func secretField(key string) bool { return keyNames.IsField(key) }
 
 // AddString is part of the zapcore.ObjectEncoder interface.
 func (c cleaner) AddString(key, value string) {

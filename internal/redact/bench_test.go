@@ -16,7 +16,7 @@ func BenchmarkClean(b *testing.B) {
 		"URL/with key":  func() { n.URL(secret) },
 		"URL/escapes":   func() { n.URL("/v1/track?name=a%20b%2Fc&page=2+3") },
 		"Query":         func() { n.Query("sync=true&page=2&name=abc") },
-		"IsHeader":      func() { n.IsHeader("X-Forwarded-For") },
+		"IsField":       func() { n.IsField("X-Forwarded-For") },
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -32,12 +32,12 @@ type Names struct {
 	set atomic.Pointer[set]
 }
 
-// NewNames returns a set with the usual names of API keys and tokens, and Authorization and
-// Proxy-Authorization.
+// NewNames returns a set with the usual names of API keys and tokens, wherever they stand,
+// and Authorization and Proxy-Authorization.
 func NewNames() *Names {
 	n := new(Names)
 	n.set.Store(&set{})
-	n.AddQuery(parameters...)
+	n.AddHeader(parameters...)
 	n.AddHeader(headers...)
 	return n
 }
@@ -45,12 +45,13 @@ func NewNames() *Names {
 // AddQuery adds names of query and form parameters, and of JSON members.
 func (n *Names) AddQuery(names ...string) { n.add(names, false) }
 
-// AddHeader adds names of header fields. In queries and texts they are looked for as well.
+// AddHeader adds names of header fields and of fields of log entries. In queries and texts
+// they are looked for as well.
 func (n *Names) AddHeader(names ...string) { n.add(names, true) }
 
-// IsHeader reports whether name is that of a header field with a credential, in any case,
-// and with '_' or '.' in the place of '-'.
-func (n *Names) IsHeader(name string) bool {
+// IsField reports whether name is that of a field with a credential, in a header or in a log
+// entry, in any case, and with '_' or '.' in the place of '-'.
+func (n *Names) IsField(name string) bool {
 	var buf [64]byte
 	return n.set.Load().headers[string(canonical(buf[:0], []byte(name)))]
 }
@@ -80,7 +81,7 @@ func (n *Names) add(names []string, header bool) {
 // set is never changed once it is stored in Names.
 type set struct {
 	names   map[string]bool // canonical, of parameters and headers
-	headers map[string]bool // canonical
+	headers map[string]bool // canonical, of fields
 	letters []string        // names without punctuation
 	inName  [256]bool       // bytes that names are made of
 	longest int             // bytes

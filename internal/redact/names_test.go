@@ -7,14 +7,14 @@ import (
 
 func TestNames(t *testing.T) {
 	n := NewNames()
-	for _, name := range []string{"authorization", "X_Api_Key", "x.api-KEY"} {
-		if !n.IsHeader(name) {
-			t.Errorf("%s is no header of a credential", name)
+	for _, name := range []string{"authorization", "X_Api_Key", "x.api-KEY", "Token", "client_secret"} {
+		if !n.IsField(name) {
+			t.Errorf("%s is no field of a credential", name)
 		}
 	}
-	for _, name := range []string{"Accept", "Token", "X-Api-Keys"} {
-		if n.IsHeader(name) {
-			t.Errorf("%s is a header of a credential", name)
+	for _, name := range []string{"Accept", "Tokens", "X-Api-Keys", "shop"} {
+		if n.IsField(name) {
+			t.Errorf("%s is a field of a credential", name)
 		}
 	}
 	for _, name := range []string{"token", "api%4bey", "X-Api-Key", "apiKey[]", "a.token"} {
@@ -69,7 +69,7 @@ func TestNamesGrowWhileInUse(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if !n.IsName("namez") || !n.IsHeader("x-name") || n.IsHeader("namez") {
+	if !n.IsName("namez") || !n.IsField("x-name") || n.IsField("namez") {
 		t.Error("a name was lost")
 	}
 }
