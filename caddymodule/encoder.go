@@ -4,13 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/logging"
 	"go.uber.org/zap/buffer"
 	"go.uber.org/zap/zapcore"
@@ -48,7 +46,6 @@ type RedactEncoder struct {
 	Headers []string `json:"headers,omitempty"`
 
 	cleaner        `json:"-"`
-	pending        []pendingField
 	wrapped        zapcore.Encoder
 	wrappedDefault bool
 	ctx            caddy.Context
@@ -111,58 +108,23 @@ func (e *RedactEncoder) ConfigureDefaultFormat(wo caddy.WriterOpener) error {
 	return nil
 }
 
-// pendingField is a field of the context of a logger that is encoded when an entry
-// is: reverse_proxy makes a logger with the request for every request it passes on,
-// and nearly always writes nothing with it.
-type pendingField struct {
-	key     string
-	text    string
-	request *caddyhttp.LoggableHTTPRequest // nil for a text
-}
-
-// AddString is part of the zapcore.ObjectEncoder interface.
-func (e *RedactEncoder) AddString(key, value string) {
-	countProbe(value)
-	e.pending = append(slices.Clip(e.pending), pendingField{key: key, text: value})
-}
-
-// AddObject is part of the zapcore.ObjectEncoder interface.
-func (e *RedactEncoder) AddObject(key string, m zapcore.ObjectMarshaler) error {
-	if r, ok := m.(caddyhttp.LoggableHTTPRequest); ok {
-		e.pending = append(slices.Clip(e.pending), pendingField{key: key, request: &r})
-		return nil
-	}
-	return e.cleaner.AddObject(key, m)
-}
-
-// OpenNamespace is part of the zapcore.ObjectEncoder interface.
-func (e *RedactEncoder) OpenNamespace(key string) {
-	e.addPending(e.cleaner)
-	e.pending = nil
-	e.cleaner.OpenNamespace(key)
-}
-
-func (e *RedactEncoder) addPending(to cleaner) {
-	for _, p := range e.pending {
-		if p.request == nil {
-			to.AddString(p.key, p.text)
-			continue
-		}
-		_ = to.AddObject(p.key, *p.request) // never fails
-	}
-}
-
 // Clone is part of the zapcore.Encoder interface.
 func (e *RedactEncoder) Clone() zapcore.Encoder {
-	c := &RedactEncoder{pending: e.pending}
-	c.setWrapped(e.wrapped.Clone())
-	return c
+	return newContextEncoder(e.wrapped, nil)
 }
 
 // EncodeEntry is part of the zapcore.Encoder interface.
 func (e *RedactEncoder) EncodeEntry(ent zapcore.Entry, fields []zapcore.Field) (*buffer.Buffer, error) {
-	enc := e.wrapped.Clone()
-	e.addPending(cleaner{enc})
+	return encodeClean(e.wrapped, nil, ent, fields)
+}
+
+// encodeClean encodes an entry without keys. context are the fields of its logger that the
+// encoder has not been given yet.
+func encodeClean(to zapcore.Encoder, context []zapcore.Field, ent zapcore.Entry, fields []zapcore.Field) (*buffer.Buffer, error) {
+	enc := to.Clone()
+	for i := range context {
+		context[i].AddTo(cleaner{enc})
+	}
 	for i := range fields {
 		fields[i].AddTo(cleaner{enc})
 	}
