@@ -47,7 +47,7 @@ func TestContextOfLoggers(t *testing.T) {
 			l.With(zap.String("a", "b"), zap.Namespace("in"), zap.Int("c", 1)).With(zap.Int("d", 2), zap.Namespace("further")).Info("m", zap.Int("e", 3))
 		},
 		"siblings": func(l *zap.Logger) {
-			parent := l.With(zap.String("a", "parent"))
+			parent := l.With(zap.String("a", "parent"), zap.Int("x", 1), zap.Int("y", 2))
 			one, two := parent.With(zap.String("b", "one"), zap.Strings("c", []string{"one"})), parent.With(zap.String("b", "two"))
 			one.Info("one")
 			two.Info("two")
