@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -27,7 +28,7 @@ var everyField = []zapcore.Field{
 	zap.Float64("float64", 1.5), zap.Float32("float32", 2.5), zap.Int("int", -1), zap.Int64("int64", -2), zap.Int32("int32", -3),
 	zap.Int16("int16", -4), zap.Int8("int8", -5), zap.String("string", "a"), zap.Time("time", time.Unix(1, 0).UTC()),
 	zap.Uint("uint", 1), zap.Uint64("uint64", 2), zap.Uint32("uint32", 3), zap.Uint16("uint16", 4), zap.Uint8("uint8", 5),
-	zap.Uintptr("uintptr", 6), zap.Object("request", caddyhttp.LoggableHTTPRequest{Request: httptest.NewRequest("GET", "/a?b=c", nil)}),
+	zap.Uintptr("uintptr", 6), zap.Object("request", caddyhttp.LoggableHTTPRequest{Request: httptest.NewRequest(http.MethodGet, "/a?b=c", nil)}),
 }
 
 // The context of a logger is written as Caddy's own encoder writes it, wherever it was added.
