@@ -86,8 +86,8 @@ func (r *Redis) Count(ctx context.Context, op Op, _ time.Time, takes []Take, sta
 }
 
 // Probe finds out whether Redis can count now, and connects if need be: first
-// with time to do so, then within the timeout that Count has. A connection that
-// is stuck is dropped, so that the next probe makes another.
+// with time to do so, then within the timeout that Count has. A connection on
+// which it cannot is dropped, so that the next probe looks for the server anew.
 func (r *Redis) Probe(ctx context.Context) error {
 	p, err := r.link.connect(ctx)
 	if err != nil {
@@ -95,8 +95,8 @@ func (r *Redis) Probe(ctx context.Context) error {
 	}
 	var states [1]State
 	if _, err := r.count(ctx, r.patience(), OpAdd, probeTake, states[:]); err != nil {
-		if stuck := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errCrowd); stuck && ctx.Err() == nil {
-			r.link.drop(p)
+		if ctx.Err() == nil {
+			r.link.drop(p, err)
 		}
 		return err
 	}

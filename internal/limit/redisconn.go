@@ -87,6 +87,9 @@ func withoutDetails(err error) error {
 	if !errors.As(err, &answered) {
 		return err
 	}
+	if strings.HasPrefix(string(answered), "ERR max number of clients") {
+		return answered
+	}
 	if code := answered.code(); code == "WRONGPASS" || code == "ERR" {
 		return serverError(code)
 	}

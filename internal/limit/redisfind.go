@@ -45,7 +45,9 @@ func (f *redisFinder) try(ctx context.Context, one func(context.Context, string)
 		if err == nil {
 			return conn, nil
 		}
-		errs = append(errs, fmt.Errorf("%s: %w", address, err))
+		if !slices.ContainsFunc(errs, func(e error) bool { return e.Error() == err.Error() }) {
+			errs = append(errs, err) // two nodes may send on to the same third
+		}
 		if ctx.Err() != nil {
 			break
 		}
@@ -113,11 +115,11 @@ func (f *redisFinder) connect(ctx context.Context, address string, introduce fun
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	err = introduce(conn)
 	if !stop() { // so the connection is closed, whatever the introduction said
-		return nil, ctx.Err()
+		err = ctx.Err()
 	}
 	if err != nil {
 		_ = conn.Close()
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", address, err)
 	}
 	return conn, nil
 }

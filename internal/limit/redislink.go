@@ -3,6 +3,7 @@ package limit
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,6 +26,7 @@ type redisLink struct {
 	mu       sync.Mutex
 	dialing  *dialing // under way, or nil
 	replaced time.Time
+	problem  error // why there is no pipe, if that is known
 
 	ctx    context.Context // ended by close
 	cancel context.CancelFunc
@@ -44,7 +46,7 @@ type dialing struct {
 func (l *redisLink) do(ctx context.Context, c *call) error {
 	p := l.current.Load()
 	if p == nil {
-		return errNotConnected
+		return l.notConnected()
 	}
 	err := p.do(ctx, c)
 	hint, again := notExecuted(err, p.conn.address)
@@ -55,6 +57,17 @@ func (l *redisLink) do(ctx context.Context, c *call) error {
 		return err
 	}
 	return p.do(ctx, c)
+}
+
+// notConnected says why there is no pipe. The reason is only told: however long dialling
+// took, it is no late answer.
+func (l *redisLink) notConnected() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.problem == nil {
+		return errNotConnected
+	}
+	return fmt.Errorf("%w: %v", errNotConnected, l.problem)
 }
 
 // notExecuted reports whether the error says so, and perhaps which node to ask
@@ -130,7 +143,7 @@ func (l *redisLink) finish(d *dialing, old *pipe, hint string) {
 	}
 	d.err = err
 	l.mu.Lock()
-	l.dialing = nil
+	l.dialing, l.problem = nil, err
 	l.current.Store(d.pipe)
 	l.mu.Unlock()
 	close(d.done)
@@ -160,6 +173,7 @@ func (l *redisLink) lost(p *pipe) {
 		return
 	}
 	if l.ctx.Err() != nil || time.Since(l.replaced) < minReplace {
+		l.problem = fmt.Errorf("%s: %w", p.conn.address, p.failure())
 		l.current.Store(nil)
 		return
 	}
@@ -168,9 +182,13 @@ func (l *redisLink) lost(p *pipe) {
 }
 
 // drop gives the pipe up.
-func (l *redisLink) drop(p *pipe) {
-	l.current.CompareAndSwap(p, nil)
-	p.fail(errSilent)
+func (l *redisLink) drop(p *pipe, why error) {
+	l.mu.Lock()
+	if l.current.CompareAndSwap(p, nil) {
+		l.problem = fmt.Errorf("%s: %w", p.conn.address, why)
+	}
+	l.mu.Unlock()
+	p.fail(why)
 }
 
 // close gives everything up and waits for nothing that could hang.

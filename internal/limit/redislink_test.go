@@ -2,6 +2,7 @@ package limit
 
 import (
 	"context"
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -58,6 +59,26 @@ func TestRedisIdleConnectionCloses(t *testing.T) {
 		time.Sleep(minReplace)
 	}
 	g.undisturbed(t)
+}
+
+// TestRedisSaysWhy: an error names the server and what is wrong with it, also that of a
+// request that finds no connection.
+func TestRedisSaysWhy(t *testing.T) {
+	s := redistest.Start(t)
+	r := connectRedis(t, RedisOptions{URL: "redis://" + s.Addr()})
+	says := func(err error, what string) bool {
+		return err != nil && strings.Contains(err.Error(), s.Addr()) && strings.Contains(err.Error(), what)
+	}
+	s.Kill()
+	redistest.Await(t, "the reason", func() bool { return says(countOne(context.Background(), r), "connection refused") })
+	s.Restart()
+	wantOK(t, s, "CONFIG SET requirepass secret")
+	if err := r.Probe(context.Background()); !says(err, "NOAUTH") {
+		t.Errorf("probe: %v", err)
+	}
+	if err := countOne(context.Background(), r); !says(err, "NOAUTH") || errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("request: %v", err)
+	}
 }
 
 // TestRedisDropsEveryConnection: a server that hangs up all the time is not
@@ -154,6 +175,31 @@ func TestRedisSentinelDemotes(t *testing.T) {
 		t.Error("the new master has no counters")
 	}
 	g.undisturbed(t)
+}
+
+// TestRedisSentinelKnowsBetter: a master that refuses to count, be it one that is cut off
+// from its replicas or one that has lost its own master, is left for the one that the
+// sentinel names by then.
+func TestRedisSentinelKnowsBetter(t *testing.T) {
+	for _, command := range [][]string{
+		{"CONFIG SET min-replicas-to-write 1"},
+		{"CONFIG SET replica-serve-stale-data no", "REPLICAOF 127.0.0.1 " + strconv.Itoa(redistest.FreePort(t))},
+	} {
+		master, other, sentinel := redistest.Start(t), redistest.Start(t), startSentinel(t)
+		watch(t, sentinel, master)
+		g := startGate(t, "redis+sentinel://"+sentinel.Addr()+"/service", patience)
+		g.countMany(t)
+		for _, c := range command {
+			wantOK(t, master, c)
+		}
+		redistest.Await(t, "the gate to notice", func() bool { g.countMany(t); return !g.Health().Up })
+		watch(t, sentinel, other)
+		redistest.Await(t, "the gate to come back", func() bool { return g.Health().Up })
+		g.countMany(t)
+		if other.Command("DBSIZE") == ":0" {
+			t.Errorf("%s: the new master has no counters", command)
+		}
+	}
 }
 
 // startSentinel starts a sentinel that watches nothing.

@@ -17,7 +17,6 @@ const (
 var (
 	errGone   = errors.New("the connection is gone")
 	errClosed = errors.New("closed")
-	errSilent = errors.New("the server does not answer")
 	errCrowd  = errors.New("too many requests wait for an answer")
 )
 
@@ -173,7 +172,8 @@ func (p *pipe) pop() *call {
 }
 
 // fail closes the connection and answers all calls with the error, or with that
-// of who was first to fail.
+// of who was first to fail. It takes them all at once: read may still find
+// answers in its buffer, which must not go to whoever is first then.
 func (p *pipe) fail(err error) {
 	p.mu.Lock()
 	p.over = true
@@ -181,12 +181,23 @@ func (p *pipe) fail(err error) {
 		p.err = err
 	}
 	err = p.err
+	c := p.first
+	p.first, p.last, p.unanswered = nil, nil, 0
 	p.mu.Unlock()
 	_ = p.conn.Close()
-	for c := p.pop(); c != nil; c = p.pop() {
-		c.reply.err = err
+	for c != nil {
+		next := c.next
+		c.next, c.reply.err = nil, err
 		c.answered <- struct{}{}
+		c = next
 	}
+}
+
+// failure returns why the connection is closed.
+func (p *pipe) failure() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.err
 }
 
 // retire lets no more calls in. Those that are under way have their time to be

@@ -1,8 +1,12 @@
 package limit
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -51,6 +55,41 @@ func TestRedisAnswersMatch(t *testing.T) {
 	wg.Wait()
 	if after := clients(s); after != before || strings.Contains(after, " ") {
 		t.Errorf("connections %q, before %q", after, before)
+	}
+}
+
+// TestPipeFailsWithAnswersInItsBuffer: answers that have come when the connection
+// is given up go to who asked, or to nobody.
+func TestPipeFailsWithAnswersInItsBuffer(t *testing.T) {
+	const n = 1000
+	for range 50 {
+		conn, other := net.Pipe()
+		var answers bytes.Buffer
+		for i := range n {
+			fmt.Fprintf(&answers, ":%d\r\n", i)
+		}
+		p := &pipe{conn: &redisConn{conn, conn, bufio.NewReader(&answers), ""}, writing: true} // so that nothing is written
+		all := make([]*call, n)
+		for i := range all {
+			all[i] = newCall()
+			if err := p.send(all[i]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var reading sync.WaitGroup
+		reading.Go(p.read)
+		<-all[n/10].answered
+		p.fail(errClosed)
+		reading.Wait()
+		other.Close()
+		for i, c := range all {
+			if i == n/10 {
+				continue
+			}
+			if <-c.answered; c.reply.err == nil && c.reply.numbers[0] != int64(i) {
+				t.Fatalf("request %d got the answer of %d", i, c.reply.numbers[0])
+			}
+		}
 	}
 }
 

@@ -66,6 +66,13 @@ func parseRedisURL(s string) (redisTarget, error) {
 	return t, err
 }
 
+// CheckRedisURL reports what is wrong with a URL that RedisOptions.URL is to be. It does not
+// connect, and the error does not quote the URL.
+func CheckRedisURL(s string) error {
+	_, err := parseRedisURL(s)
+	return err
+}
+
 func splitRedisURL(s string) (u redisURL, err error) {
 	scheme, rest, ok := strings.Cut(s, "://")
 	if !ok {
@@ -128,7 +135,7 @@ func parseUser(s string) (user, password string, err error) {
 	user, err1 := url.PathUnescape(user)
 	password, err2 := url.PathUnescape(password)
 	if err1 != nil || err2 != nil { // the errors quote what they found
-		return "", "", errors.New("parsing Redis URL: user or password is not percent-encoded")
+		return "", "", errors.New("parsing Redis URL: user or password is not percent-encoded: write %25 for a percent sign")
 	}
 	if user != "" && password == "" {
 		return "", "", errors.New("parsing Redis URL: user without password: write user:password@ or :password@")
@@ -157,7 +164,7 @@ func parseDatabase(s string) (int, error) {
 	}
 	n, err := strconv.ParseUint(s, 10, 31)
 	if err != nil {
-		return 0, errors.New("parsing Redis URL: the database is not a number")
+		return 0, errors.New("parsing Redis URL: the database is not a number; if a slash is part of the password, write %2F, and percent-encode other special characters, too")
 	}
 	return int(n), nil
 }

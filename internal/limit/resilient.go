@@ -50,6 +50,7 @@ var _ Shared = (*Redis)(nil)
 // Health is what metrics show of Resilient.
 type Health struct {
 	Up       bool   // shared counters are in use
+	Problem  string // why not
 	Outages  uint64 // how often they went down
 	Degraded uint64 // requests that were counted without them
 }
@@ -60,7 +61,8 @@ type Health struct {
 // A request whose answer fails or comes too late is counted without them at
 // once. An error, or three late answers in a row, also opens the circuit: from
 // then on no request waits for the shared counters, until a probe in the
-// background has succeeded. Both turns are logged, once each.
+// background has succeeded. Both turns are logged, once each, and in between other
+// reasons than the first.
 type Resilient struct {
 	shared  Shared
 	memory  *Memory
@@ -70,6 +72,7 @@ type Resilient struct {
 	turns    atomic.Uint64 // of the circuit: closed when even
 	late     atomic.Uint64 // answers in a row
 	degraded atomic.Uint64
+	problem  atomic.Pointer[string]
 
 	ctx    context.Context // of the probes
 	cancel context.CancelFunc
@@ -113,8 +116,15 @@ func (r *Resilient) Count(ctx context.Context, op Op, now time.Time, takes []Tak
 // Health returns the present state.
 func (r *Resilient) Health() Health {
 	turns := r.turns.Load()
-	return Health{Up: turns%2 == 0, Outages: (turns + 1) / 2, Degraded: r.degraded.Load()}
+	h := Health{Up: turns%2 == 0, Outages: (turns + 1) / 2, Degraded: r.degraded.Load()}
+	if p := r.problem.Load(); p != nil && !h.Up {
+		h.Problem = *p
+	}
+	return h
 }
+
+// OnError says how requests are counted while shared counters are down.
+func (r *Resilient) OnError() OnError { return r.onError }
 
 // Close ends probing and closes the shared counters.
 func (r *Resilient) Close() {
@@ -156,20 +166,60 @@ func (r *Resilient) open(turn uint64, err error) {
 		return
 	}
 	r.logger.Error("shared counters are down", zap.String("on_error", string(r.onError)), zap.Error(err))
-	r.probes.Go(r.probe)
+	o := &outage{began: time.Now(), degraded: r.degraded.Load(), causes: map[string]bool{cause(err): true}}
+	r.explain(err)
+	r.probes.Go(func() { r.probe(o) })
+}
+
+func (r *Resilient) explain(err error) {
+	text := err.Error()
+	r.problem.Store(&text)
+}
+
+// outage is what is kept of one until it is over.
+type outage struct {
+	began    time.Time
+	degraded uint64          // requests before it
+	causes   map[string]bool // that have been logged
+}
+
+// maxCauses is how many reasons of an outage are logged.
+const maxCauses = 8
+
+// isNew reports whether an error has a cause that has not been logged.
+func (o *outage) isNew(err error) bool {
+	c := cause(err)
+	if o.causes[c] || len(o.causes) >= maxCauses {
+		return false
+	}
+	o.causes[c] = true
+	return true
+}
+
+// cause returns what is at the bottom of an error, without the ports and times that
+// errors around it may have.
+func cause(err error) string {
+	for next := err; next != nil; next = errors.Unwrap(next) {
+		err = next
+	}
+	return err.Error()
 }
 
 // probe closes the circuit as soon as the shared counters work again.
-func (r *Resilient) probe() {
-	began, before := time.Now(), r.degraded.Load()
+func (r *Resilient) probe(o *outage) {
 	for pause := probeMin; r.sleep(pause); pause = min(2*pause, probeMax) {
-		if err := r.shared.Probe(r.ctx); err == nil {
+		err := r.shared.Probe(r.ctx)
+		if err == nil {
 			r.logger.Info("shared counters are back",
-				zap.Duration("outage", time.Since(began)),
-				zap.Uint64("degraded", r.degraded.Load()-before))
+				zap.Duration("outage", time.Since(o.began)),
+				zap.Uint64("degraded", r.degraded.Load()-o.degraded))
 			r.late.Store(0)
 			r.turns.Add(1)
 			return
+		}
+		r.explain(err)
+		if r.ctx.Err() == nil && o.isNew(err) {
+			r.logger.Warn("shared counters are still down", zap.Error(err))
 		}
 	}
 }

@@ -118,7 +118,7 @@ func (r *resilient) expect(want Health, logs ...string) {
 	}
 }
 
-const down, back = "shared counters are down", "shared counters are back"
+const down, stillDown, back = "shared counters are down", "shared counters are still down", "shared counters are back"
 
 func TestResilientOutage(t *testing.T) {
 	withResilient(t, OnErrorMemory, &fakeShared{}, func(r *resilient) {
@@ -139,7 +139,7 @@ func TestResilientOutage(t *testing.T) {
 		if after, _ := r.shared.asked(); after != before+1 {
 			r.Errorf("%d requests asked the shared counters after they went down", after-before)
 		}
-		r.expect(Health{Outages: 1, Degraded: 4}, down)
+		r.expect(Health{Problem: errDown.Error(), Outages: 1, Degraded: 4}, down)
 
 		r.shared.set(0, nil)
 		time.Sleep(probeMin * 2)
@@ -169,7 +169,7 @@ func TestResilientSlow(t *testing.T) {
 		for range maxLate {
 			r.take()
 		}
-		r.expect(Health{Outages: 1, Degraded: 4 + maxLate}, down)
+		r.expect(Health{Problem: "counting: context deadline exceeded", Outages: 1, Degraded: 4 + maxLate}, down)
 		began := time.Now()
 		for range 100 {
 			r.take()
@@ -190,7 +190,7 @@ func TestResilientSlow(t *testing.T) {
 // longest pause.
 func TestResilientBackOff(t *testing.T) {
 	withResilient(t, OnErrorMemory, &fakeShared{err: errDown}, func(r *resilient) {
-		r.expect(Health{Outages: 1}, down)
+		r.expect(Health{Problem: errDown.Error(), Outages: 1}, down)
 		_, first := r.shared.asked()
 		time.Sleep(time.Second)
 		_, probes := r.shared.asked()
@@ -202,7 +202,39 @@ func TestResilientBackOff(t *testing.T) {
 		if n := probes; n < 3600/6 || n > 3600/4+5 {
 			r.Errorf("%d probes in an hour", n)
 		}
-		r.expect(Health{Outages: 1})
+		r.expect(Health{Problem: errDown.Error(), Outages: 1})
+	})
+}
+
+// TestResilientCauseChanges: another reason why the counters are down is logged, once and
+// not without end, and always told.
+func TestResilientCauseChanges(t *testing.T) {
+	password := errors.New("wrong password")
+	withResilient(t, OnErrorMemory, &fakeShared{err: fmt.Errorf("port 1: %w", errDown)}, func(r *resilient) {
+		r.expect(Health{Problem: "port 1: connection refused", Outages: 1}, down)
+		for _, step := range []struct {
+			err  error
+			logs []string
+		}{
+			{fmt.Errorf("port 2: %w", errDown), nil},
+			{fmt.Errorf("port 2: %w", password), []string{stillDown}},
+			{fmt.Errorf("port 3: %w", password), nil},
+			{fmt.Errorf("port 3: %w", errDown), nil},
+		} {
+			r.shared.set(0, step.err)
+			time.Sleep(2 * probeMax)
+			r.expect(Health{Problem: step.err.Error(), Outages: 1}, step.logs...)
+		}
+		for i := range 100 {
+			r.shared.set(0, fmt.Errorf("reason %d", i))
+			time.Sleep(2 * probeMax)
+		}
+		if n := len(r.logs.TakeAll()); n != maxCauses-2 {
+			r.Errorf("%d reasons are logged", n)
+		}
+		r.shared.set(0, nil)
+		time.Sleep(2 * probeMax)
+		r.expect(Health{Up: true, Outages: 1}, back)
 	})
 }
 
