@@ -155,7 +155,7 @@ func (c *Cache) Get(ctx context.Context, d Digest) (*Record, Outcome, error) {
 	s := c.shard(d)
 	s.mu.Lock()
 	if e, ok := s.known.Peek(d); ok && now < e.refreshAt && e.readAt > c.suspectBefore.Load() {
-		if e.usedAt != tick(now) {
+		if !c.moved(e, now) {
 			s.use(d, e, now)
 		}
 		s.mu.Unlock()

@@ -623,15 +623,21 @@ func TestCacheSize(t *testing.T) {
 	}
 }
 
-// What is in use stays, what was not used the longest goes, though only the first use of a
-// second or so counts.
+// What is in use stays, what was not used the longest goes, though in a large cache only the
+// first use of a second or so counts.
 func TestCacheEvictsTheLeastRecentlyUsed(t *testing.T) {
+	for reads, pause := range map[int]time.Duration{200: 0, 8: 2 * time.Second} {
+		evictsTheLeastRecentlyUsed(t, reads, pause)
+	}
+}
+
+func evictsTheLeastRecentlyUsed(t *testing.T, reads int, pause time.Duration) {
 	const size = 64 // one shard
-	bubble(t, CacheOptions{Size: size}, func(t *testing.T, c *Cache, _ *fakeSource) {
+	bubble(t, CacheOptions{Size: size, Reads: reads, Timeout: time.Hour}, func(t *testing.T, c *Cache, _ *fakeSource) {
 		for i := range size {
 			expect(t, c, testDigest(i), OutcomeMiss, "read_1")
 		}
-		time.Sleep(2 * time.Second)
+		time.Sleep(pause)
 		for range 2 {
 			expect(t, c, testDigest(0), OutcomeHit, "read_1")
 		}

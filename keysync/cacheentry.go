@@ -111,8 +111,18 @@ func (c *Cache) store(s *shard, d Digest, rec *Record, readAt int64) {
 	}
 }
 
-// use makes an entry the most recently used of its shard. It does so once per tick: that
-// order does not need to be finer, and most hits change nothing in memory that way.
+// lazyBy is how much larger a cache must be than what can be read into it within a second, for
+// entries to become the most recently used once per tick only.
+const lazyBy = 8
+
+// moved reports whether an entry need not become the most recently used now. Where hardly
+// any can have come since it last did, that changes little, and most hits that way change
+// nothing in memory.
+func (c *Cache) moved(e entry, now int64) bool {
+	return e.usedAt == tick(now) && c.opts.Size/lazyBy >= c.opts.Reads
+}
+
+// use makes an entry the most recently used of its shard.
 func (s *shard) use(d Digest, e entry, now int64) {
 	e.usedAt = tick(now)
 	s.known.Add(d, e)

@@ -13,13 +13,16 @@ type Moment int64
 
 var errMoment = errors.New("must be a time such as 2026-01-31T12:00:00Z (RFC 3339)")
 
+// latest is the last moment that has a text.
+var latest = Moment(time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro() - 1)
+
 // MomentOf returns t, cut to microseconds. Times up to the epoch become the first moment
-// after it, and the zero time becomes zero.
+// after it, those that have no text the last that has, and the zero time becomes zero.
 func MomentOf(t time.Time) Moment {
 	if t.IsZero() {
 		return 0
 	}
-	return max(1, Moment(t.UnixMicro()))
+	return min(max(1, Moment(t.UnixMicro())), latest)
 }
 
 // Time returns m in UTC, or the zero time.
@@ -38,7 +41,7 @@ func (m Moment) MarshalText() ([]byte, error) {
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (m *Moment) UnmarshalText(text []byte) error {
 	var t time.Time
-	if err := t.UnmarshalText(text); err != nil || t.Year() < 1970 {
+	if err := t.UnmarshalText(text); err != nil || t.UTC().Year() < 1970 || t.UTC().Year() > 9999 {
 		return errMoment
 	}
 	*m = MomentOf(t)

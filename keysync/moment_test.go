@@ -13,7 +13,7 @@ func TestMomentText(t *testing.T) {
 		"2026-01-31T12:00:00+02:00":      "2026-01-31T10:00:00Z",
 		"9999-12-31T23:59:59Z":           "9999-12-31T23:59:59Z",
 		"1970-01-01T00:00:00Z":           "1970-01-01T00:00:00.000001Z", // not never
-		"1970-01-01T01:00:00+02:00":      "1970-01-01T00:00:00.000001Z",
+		"9999-12-31T23:59:59.9999999Z":   "9999-12-31T23:59:59.999999Z",
 	} {
 		var m Moment
 		if err := m.UnmarshalText([]byte(text)); err != nil {
@@ -29,7 +29,7 @@ func TestMomentText(t *testing.T) {
 			t.Errorf("%s became %v, error %v", got, back, err)
 		}
 	}
-	for _, text := range []string{"", "0", "2026-01-31", "2026-01-31 12:00:00", "1969-12-31T23:59:59Z", "0001-01-01T00:00:00Z"} {
+	for _, text := range []string{"", "0", "2026-01-31", "2026-01-31 12:00:00", "1969-12-31T23:59:59Z", "1970-01-01T01:00:00+02:00", "9999-12-31T23:59:59-01:00", "0001-01-01T00:00:00Z"} {
 		m := Moment(7)
 		if err := m.UnmarshalText([]byte(text)); err == nil || m != 7 {
 			t.Errorf("%q became %v, error %v", text, m, err)
@@ -44,6 +44,7 @@ func TestMomentOf(t *testing.T) {
 		now:                               now.UTC().Truncate(time.Microsecond),
 		time.Unix(-5, 0):                  time.UnixMicro(1).UTC(),
 		now.In(time.FixedZone("x", 3600)): now.UTC().Truncate(time.Microsecond),
+		time.Date(12_000, 1, 1, 0, 0, 0, 0, time.UTC): time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC),
 	} {
 		m := MomentOf(in)
 		if got := m.Time(); !got.Equal(want) || got.Location() != time.UTC {
