@@ -36,6 +36,10 @@ fuzz: ## Run every fuzz target for FUZZTIME (30s)
 bench: ## Run the benchmarks of the hot path and of the scanner
 	go test -run '^$$' -bench . -benchmem ./caddymodule ./internal/credential ./internal/body ./internal/redact ./internal/assertion ./keysync ./verify
 
+.PHONY: bench-limits
+bench-limits: ## Compare limits in memory and in Redis (needs redis-server)
+	go test -run '^$$' -bench LimitsThroughput ./caddymodule
+
 .PHONY: bench-proxy
 bench-proxy: build ## Compare stock Caddy, the bare binary and the gate under load (needs wrk; with nginx if it is there)
 	go build -trimpath -ldflags='-s -w' -o bin/stockcaddy ./internal/bench/stockcaddy

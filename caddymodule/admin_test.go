@@ -242,8 +242,29 @@ func TestAdminStatusWithRedis(t *testing.T) {
 	}
 	redis.Kill()
 	send(t, g, 1, keyA)
-	if c := adminGet[adminState](t, g, "status").Counters; c["up"] != false || c["outages"] != 1.0 || c["degraded"] != 1.0 {
+	if c := adminGet[adminState](t, g, "status").Counters; c["up"] != false || c["outages"] != 1.0 || c["degraded"] != 1.0 || !strings.Contains(fmt.Sprint(c["problem"]), "Redis") {
 		t.Errorf("counters after an outage %v", c)
+	}
+}
+
+// Readiness knows of Redis what the gate does without it.
+func TestReadyWithoutRedis(t *testing.T) {
+	redis := redistest.Start(t)
+	redis.Kill()
+	for onError, want := range map[string]string{
+		"memory": `200 {"status":"ready","warnings":["Redis cannot be used; every gate counts for itself"]}`,
+		"allow":  `200 {"status":"ready","warnings":["Redis cannot be used; limits do not count"]}`,
+		"deny":   `503 {"status":"not ready","problems":["Redis cannot be used; requests with limits are refused"]}`,
+	} {
+		t.Run(onError, func(t *testing.T) {
+			g := gatetest.New(t, nil)
+			g.Write(t, "keys.json", gatetest.Keys(nil))
+			g.Run(t, withApp("counters redis://"+redis.Addr()+" {\non_error "+onError+"\n}")+":{{gate}} {\ningest_auth_health /ready\n}\n")
+			resp := g.Do(t, gatetest.Request{Target: "/ready"})
+			if got := fmt.Sprintf("%d %s", resp.Status, resp.Body); got != want {
+				t.Errorf("got %s, want %s", got, want)
+			}
+		})
 	}
 }
 

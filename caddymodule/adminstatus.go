@@ -72,6 +72,7 @@ type limitStatus struct {
 type countersStatus struct {
 	Store    string  `json:"store"`
 	Up       *bool   `json:"up,omitempty"`
+	Problem  string  `json:"problem,omitempty"` // why Redis is not used now
 	Outages  *uint64 `json:"outages,omitempty"`
 	Degraded *uint64 `json:"degraded,omitempty"` // requests counted without Redis
 }
@@ -143,5 +144,5 @@ func (s *counterShares) status() countersStatus {
 		return countersStatus{Store: "memory"}
 	}
 	h := s.redis.value.Health()
-	return countersStatus{Store: "redis", Up: &h.Up, Outages: &h.Outages, Degraded: &h.Degraded}
+	return countersStatus{Store: "redis", Up: &h.Up, Problem: keyNames.Text(h.Problem), Outages: &h.Outages, Degraded: &h.Degraded}
 }

@@ -43,11 +43,15 @@ func (e *contextEncoder) encoder() zapcore.Encoder {
 	return e.base
 }
 
-// now returns what encodes a field at once.
+// now returns what encodes a field at once, after those that were there before.
 func (e *contextEncoder) now() cleaner {
 	if e.own == nil {
 		e.own = e.base.Clone()
 	}
+	for i := range e.pending {
+		e.pending[i].AddTo(cleaner{e.own})
+	}
+	e.pending = e.pending[:0]
 	return cleaner{e.own}
 }
 
@@ -63,13 +67,7 @@ func (e *contextEncoder) AddObject(key string, m zapcore.ObjectMarshaler) error 
 }
 
 // OpenNamespace is part of the zapcore.ObjectEncoder interface.
-func (e *contextEncoder) OpenNamespace(key string) {
-	for i := range e.pending {
-		e.pending[i].AddTo(e.now())
-	}
-	e.pending = nil
-	e.now().OpenNamespace(key)
-}
+func (e *contextEncoder) OpenNamespace(key string) { e.now().OpenNamespace(key) }
 
 // AddString is part of the zapcore.ObjectEncoder interface.
 func (e *contextEncoder) AddString(key, value string) {

@@ -47,6 +47,9 @@ func TestContextOfLoggers(t *testing.T) {
 		"namespace": func(l *zap.Logger) {
 			l.With(zap.String("a", "b"), zap.Namespace("in"), zap.Int("c", 1)).With(zap.Int("d", 2), zap.Namespace("further")).Info("m", zap.Int("e", 3))
 		},
+		"replaced": func(l *zap.Logger) {
+			l.With(zap.String("a", "old"), zap.Strings("b", []string{"old"})).With(zap.Strings("a", []string{"new"}), zap.String("b", "new")).Info("m")
+		},
 		"siblings": func(l *zap.Logger) {
 			parent := l.With(zap.String("a", "parent"), zap.Int("x", 1), zap.Int("y", 2))
 			one, two := parent.With(zap.String("b", "one"), zap.Strings("c", []string{"one"})), parent.With(zap.String("b", "two"))

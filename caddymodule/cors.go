@@ -59,7 +59,9 @@ func (c *corsAnswer) setHeaders(h http.Header) {
 	if c.ietf {
 		exposed += ", RateLimit, RateLimit-Policy"
 	}
-	h.Add("Access-Control-Expose-Headers", exposed)
+	if !slices.Contains(h["Access-Control-Expose-Headers"], exposed) {
+		h.Add("Access-Control-Expose-Headers", exposed)
+	}
 }
 
 // answerPreflight answers a preflight: what a page may send is up to the key

@@ -87,6 +87,18 @@ func TestCORSAnswers(t *testing.T) {
 	}
 }
 
+// A streamed body turns out to be too large after the answer was prepared: nothing is said twice.
+func TestCORSBodyTooLarge(t *testing.T) {
+	g, _ := start(t, "credential header X-API-Key\ncors "+app+"\nmax_body 1KiB", map[string]gatetest.Record{keyA: {}})
+	resp := g.Do(t, gatetest.Request{
+		Method: "POST", Target: "/", Framing: gatetest.Chunked, Body: strings.Repeat("x", 1<<20),
+		Header: http.Header{"X-Api-Key": {keyA}, "Origin": {app}, "Content-Type": {"application/octet-stream"}},
+	})
+	if got := resp.Header.Values("Access-Control-Expose-Headers"); resp.Status != 413 || len(got) != 1 {
+		t.Errorf("%d, exposed %q", resp.Status, got)
+	}
+}
+
 func TestCORSOptionsThatAreNoPreflight(t *testing.T) {
 	g, up := start(t, "cors "+app, map[string]gatetest.Record{keyA: {}})
 	wantStatus(t, g, gatetest.Request{Method: "OPTIONS", Target: "/", Header: http.Header{"Origin": {app}}}, 401)

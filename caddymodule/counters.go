@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
 	"github.com/ingestauth/caddy-ingest-auth/config"
@@ -88,11 +87,8 @@ func redisURL(s string) (string, error) {
 	if !strings.HasPrefix(s, "{") {
 		return s, nil
 	}
-	url, err := caddy.NewReplacer().ReplaceOrErr(s, true, true)
-	if err != nil {
-		return "", fmt.Errorf("counters: resolving %s: %w", s, err)
-	}
-	return strings.TrimSpace(url), nil
+	url, err := resolve("counters", s)
+	return strings.TrimSpace(url), err
 }
 
 // redisPoolKey names a client by its settings. The URL goes in as a hash: it may

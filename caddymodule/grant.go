@@ -19,7 +19,7 @@ const (
 	placeholderUserID = "http.auth.user.id"
 	verdictAllowed    = "allowed"
 
-	// placeholderTaken is for other gates on the way of the request, see Gate.missing.
+	// placeholderTaken is for other gates on the way of the request, see Gate.noteSecondGate.
 	placeholderTaken = placeholderPrefix + "taken"
 )
 

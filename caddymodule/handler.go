@@ -136,7 +136,8 @@ func (g *Gate) identify(r *http.Request, p *passage) *refusal {
 	found, err := p.set.One(g.Conflict == "first")
 	switch {
 	case errors.Is(err, credential.ErrMissing):
-		return g.missing(r)
+		g.noteSecondGate(r)
+		return refMissing
 	case err != nil:
 		return refConflict
 	case p.record != nil:

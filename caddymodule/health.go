@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/assertion"
+	"github.com/ingestauth/caddy-ingest-auth/internal/limit"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
@@ -78,7 +79,8 @@ func (h *health) write(w http.ResponseWriter) {
 
 // readiness says whether the gates can do their work: sign, and tell good keys
 // from bad ones. While Vault is down they can for as long as the cache holds
-// something to serve; to send traffic elsewhere then would only make it worse.
+// something to serve, and while Redis is, unless it is to refuse requests then; to
+// send traffic elsewhere would only make it worse.
 func (a *App) readiness() *health {
 	h := &health{Status: "ready"}
 	if _, err := a.signer.value.Sign(new(assertion.Claims), time.Now()); err != nil {
@@ -92,10 +94,24 @@ func (a *App) readiness() *health {
 	case *vaultSource:
 		h.addVault(s)
 	}
+	if redis := a.counters.redis; redis != nil && !redis.value.Health().Up {
+		h.addRedis(redis.value.OnError())
+	}
 	if len(h.Problems) > 0 {
 		h.Status = "not ready"
 	}
 	return h
+}
+
+func (h *health) addRedis(onError limit.OnError) {
+	switch onError {
+	case limit.OnErrorMemory:
+		h.Warnings = append(h.Warnings, "Redis cannot be used; every gate counts for itself")
+	case limit.OnErrorAllow:
+		h.Warnings = append(h.Warnings, "Redis cannot be used; limits do not count")
+	case limit.OnErrorDeny:
+		h.Problems = append(h.Problems, "Redis cannot be used; requests with limits are refused")
+	}
 }
 
 func (h *health) addVault(s *vaultSource) {

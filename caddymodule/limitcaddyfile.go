@@ -7,6 +7,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/ingestauth/caddy-ingest-auth/config"
+	"github.com/ingestauth/caddy-ingest-auth/internal/limit"
 )
 
 // parseLimit reads one limit. Syntax:
@@ -75,6 +76,14 @@ func (g *Gate) parseInFlight(d *caddyfile.Dispenser) error {
 	return nil
 }
 
+// checkRedisURL checks a URL that stands in the configuration itself.
+func checkRedisURL(url string) error {
+	if config.IsPlaceholder(url) {
+		return nil
+	}
+	return limit.CheckRedisURL(url)
+}
+
 // parseCounters reads where limits count. Syntax:
 //
 //	counters memory
@@ -94,6 +103,9 @@ func parseCounters(d *caddyfile.Dispenser, a *App) error {
 	c.Store = "memory"
 	if where != "memory" {
 		c.Store, c.URL = "redis", where
+		if err := checkRedisURL(where); err != nil {
+			return d.Errf("counters: %w", err)
+		}
 	}
 	return subdirectives{
 		"timeout":  parsedArg(&c.Timeout, config.ParseDuration),

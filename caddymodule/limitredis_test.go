@@ -122,7 +122,7 @@ func TestBadRedisURL(t *testing.T) {
 	for url, want := range map[string]string{
 		"{env.TEST_BAD_URL}":        "the database is not a number",
 		"{env.NO_SUCH_VARIABLE}":    "counters: resolving {env.NO_SUCH_VARIABLE}",
-		"redis+cluster://a/1":       "a cluster has no databases",
+		"redis+cluster://a/1":       "counters: parsing Redis URL: a cluster has no databases: end the URL after the hosts, at Caddyfile:",
 		"{file./no/such/redis.url}": "counters: resolving {file./no/such/redis.url}",
 	} {
 		g := gatetest.New(t, nil)

@@ -68,7 +68,7 @@ func checkLogs(ctx caddy.Context) error {
 	var bad []string
 	for _, name := range accessLogs(ctx) {
 		if leaks(ctx, "http.log.access."+name) {
-			bad = append(bad, fmt.Sprintf("the access log %q: add `format redact_keys` to the site's `log` block", name))
+			bad = append(bad, nameOf(name)+": add `format redact_keys` to the site's `log` block")
 		}
 	}
 	if leaks(ctx, "http.log.error") || len(bad) == 0 {
@@ -76,6 +76,14 @@ func checkLogs(ctx caddy.Context) error {
 	}
 	return fmt.Errorf("ingest_auth: refusing to start, because keys would be written in clear to %s (`log_check off` in the global ingest_auth option turns this check off)",
 		strings.Join(bad, "; and to "))
+}
+
+// nameOf names an access log. One without a name of its own is what `log` alone makes.
+func nameOf(accessLog string) string {
+	if accessLog == "" {
+		return "the access log of a site"
+	}
+	return fmt.Sprintf("the access log %q", accessLog)
 }
 
 // accessLogs returns the names of the access logs of all servers.

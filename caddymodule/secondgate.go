@@ -6,20 +6,18 @@ import (
 	"github.com/caddyserver/caddy/v2"
 )
 
-var refSecondGate = &refusal{status: http.StatusInternalServerError, code: "misconfigured", message: "The gateway is misconfigured"}
-
-// missing refuses a request without a key. If another gate has let it through, and taken its
-// key, that is nothing the client can mend: the operator is told, once.
-func (g *Gate) missing(r *http.Request) *refusal {
+// noteSecondGate tells the operator, once, of a request without a key that another gate has
+// let through. That one has taken its key, which may be the one that is missing here; or the
+// client lacks a second key that this gate wants.
+func (g *Gate) noteSecondGate(r *http.Request) {
 	repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	if !ok {
-		return refMissing
+		return
 	}
 	if taken, _ := repl.Get(placeholderTaken); taken != true {
-		return refMissing
+		return
 	}
 	g.secondGate.Do(func() {
-		g.log.Error("a request has come through another ingest_auth, which has taken its key: let each request meet only one, for example in a handle block of its own")
+		g.log.Warn("a request without a key has come through another ingest_auth, which takes its key: unless clients are to send two, let each request meet only one, for example in handle blocks")
 	})
-	return refSecondGate
 }

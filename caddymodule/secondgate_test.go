@@ -1,14 +1,19 @@
 package caddymodule_test
 
 import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 )
 
-// A second gate on the way says so, instead of asking the client for a key that it has sent.
-// Behind one that only reports it does its work.
+// The operator is told, once, of a request that has lost its key to the gate before; not of
+// one that never had a key, or that met a gate which takes none.
 func TestSecondGate(t *testing.T) {
+	const hint = "has come through another ingest_auth"
 	up := gatetest.NewUpstream(t, nil)
 	g := startSite(t, `route {
 		ingest_auth /twice*
@@ -18,25 +23,39 @@ func TestSecondGate(t *testing.T) {
 		}
 		ingest_auth {
 			credential header X-API-Key
-			credential body token
+			credential header X-Admin-Key
 		}
 		reverse_proxy {{upstream}}
-	}`, map[string]gatetest.Record{keyA: {}}, gatetest.Vars{"upstream": up.Addr})
-	misconfigured := answer{500, `{"error":"The gateway is misconfigured","code":"misconfigured"}`}
+	}`, map[string]gatetest.Record{keyA: {}, keyB: {}}, gatetest.Vars{"upstream": up.Addr})
+	hints := func() int {
+		log, err := os.ReadFile(filepath.Join(g.Dir, "caddy.log"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Count(string(log), hint)
+	}
+	missing := answer{401, "missing_key"}
 	checkAnswers(t, g, up, map[string]gatetest.Request{
-		"twice":                get("/twice", keyA),
-		"twice, body":          postJSON("/twice", keyA, `{}`),
-		"twice, no key":        {Target: "/twice"},
-		"twice, bad key":       get("/twice", keyB),
+		"no key":               {Target: "/twice"},
+		"bad key":              get("/twice", keyC),
+		"two keys":             {Target: "/twice", Header: http.Header{"X-Api-Key": {keyA}, "X-Admin-Key": {keyB}}},
 		"watched":              get("/watched", keyA),
 		"watched, no key":      {Target: "/watched"},
-		"watched, other place": {Target: "/watched", Header: map[string][]string{"Authorization": {"Bearer " + keyA}}},
+		"watched, other place": {Target: "/watched", Header: http.Header{"Authorization": {"Bearer " + keyA}}},
 		"once":                 get("/once", keyA),
 		"once, no key":         {Target: "/once"},
 	}, map[string]answer{
-		"twice": misconfigured, "twice, body": misconfigured,
-		"twice, no key": {401, "missing_key"}, "twice, bad key": {401, "invalid_key"},
-		"watched": {200, ""}, "watched, no key": {401, "missing_key"}, "watched, other place": {401, "missing_key"},
-		"once": {200, ""}, "once, no key": {401, "missing_key"},
+		"no key": missing, "bad key": {401, "invalid_key"}, "two keys": {200, ""},
+		"watched": {200, ""}, "watched, no key": missing, "watched, other place": missing,
+		"once": {200, ""}, "once, no key": missing,
 	})
+	if n := hints(); n != 0 {
+		t.Errorf("%d hints", n)
+	}
+	for range 2 {
+		wantStatus(t, g, get("/twice", keyA), 401)
+	}
+	if n := hints(); n != 1 {
+		t.Errorf("%d hints, want 1", n)
+	}
 }

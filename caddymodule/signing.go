@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/certmagic"
 
 	"github.com/ingestauth/caddy-ingest-auth/config"
@@ -19,11 +18,8 @@ func signingSecret(s config.Sign) ([]byte, error) {
 	if s.Secret == "" {
 		return nil, fmt.Errorf("sign: HS256 needs a shared secret; write `secret {env.NAME}` or `secret {file.PATH}`")
 	}
-	secret, err := caddy.NewReplacer().ReplaceOrErr(s.Secret, true, true)
-	if err != nil {
-		return nil, fmt.Errorf("sign secret: resolving %s: %w", s.Secret, err)
-	}
-	return []byte(secret), nil
+	secret, err := resolve("sign secret", s.Secret)
+	return []byte(secret), err
 }
 
 // signerPoolKey names a signer by its settings. Secret and storage go in as a

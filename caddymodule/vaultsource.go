@@ -3,11 +3,9 @@ package caddymodule
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/certmagic"
 	"go.uber.org/zap"
 
@@ -73,9 +71,9 @@ func vaultOptions(v config.Vault) (keysync.VaultOptions, error) {
 		o.Auth.File = v.Credential
 		return o, nil
 	}
-	secret, err := caddy.NewReplacer().ReplaceOrErr(v.Credential, true, true)
+	secret, err := resolve("keys vault auth", v.Credential)
 	if err != nil {
-		return o, fmt.Errorf("keys vault auth: resolving %s: %w", v.Credential, err)
+		return o, err
 	}
 	if secret = strings.TrimSpace(secret); v.Auth == keysync.VaultAppRole {
 		o.Auth.SecretID = keysync.Secret(secret)

@@ -35,7 +35,7 @@ func ParseRate(s string) (Rate, error) {
 }
 
 func errRate(s string) error {
-	return fmt.Errorf("%q is not a rate; write something like 1000/1m, 5/10s or 600/1h", s)
+	return fmt.Errorf("%q is not a rate; write a positive number and a window, such as 1000/1m, 5/10s or 600/1h", s)
 }
 
 // wholeNumber reads the number that s starts with, which has no leading zeros

@@ -14,12 +14,14 @@ import (
 	"time"
 )
 
-var errHeaderTooLong = errors.New("wire: the response header is too long")
+var errHeaderTooLong = errors.New("transport ingest: the response header is too long (max_response_header)")
 
 // timeoutError is a net.Error, so that a proxy answers 504.
 type timeoutError struct{}
 
-func (timeoutError) Error() string   { return "wire: timeout awaiting the response header" }
+func (timeoutError) Error() string {
+	return "transport ingest: timeout awaiting the response header (response_header_timeout)"
+}
 func (timeoutError) Timeout() bool   { return true }
 func (timeoutError) Temporary() bool { return true }
 func (timeoutError) Unwrap() error   { return context.DeadlineExceeded }
@@ -131,10 +133,10 @@ func (c *conn) readResponse(req *http.Request, limit int64) (*http.Response, err
 			return nil, c.readError(err)
 		}
 		if res.StatusCode == http.StatusSwitchingProtocols {
-			return nil, errors.New("wire: the backend switches protocols unasked")
+			return nil, errors.New("transport ingest: the backend switches protocols unasked")
 		}
 		if res.StatusCode < http.StatusContinue {
-			return nil, fmt.Errorf("wire: the backend answers with status %03d", res.StatusCode)
+			return nil, fmt.Errorf("transport ingest: the backend answers with status %03d", res.StatusCode)
 		}
 		if res.StatusCode >= http.StatusOK {
 			return res, nil

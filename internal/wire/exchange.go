@@ -13,7 +13,7 @@ import (
 )
 
 // errStale says that an idle connection was closed before the request was written.
-var errStale = errors.New("wire: the backend has closed the idle connection")
+var errStale = errors.New("transport ingest: the backend has closed the idle connection")
 
 // exchange is one request on its way.
 type exchange struct {
@@ -110,9 +110,9 @@ func (x *exchange) readBody() error {
 	case err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
 		return err
 	case err == nil:
-		return fmt.Errorf("wire: request body is longer than its %d bytes", length)
+		return fmt.Errorf("transport ingest: request body is longer than its %d bytes", length)
 	case n < length:
-		return fmt.Errorf("wire: request body has %d of %d bytes: %w", n, length, io.ErrUnexpectedEOF)
+		return fmt.Errorf("transport ingest: request body has %d of %d bytes: %w", n, length, io.ErrUnexpectedEOF)
 	}
 	*x.message = (*x.message)[:header+length]
 	x.closeBody()

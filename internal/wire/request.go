@@ -20,11 +20,11 @@ func appendHeader(b []byte, req *http.Request) ([]byte, error) {
 		method = http.MethodGet
 	}
 	if !httpguts.ValidHeaderFieldName(method) { // a method is a token, like a field name
-		return nil, fmt.Errorf("wire: invalid method %q", method)
+		return nil, fmt.Errorf("transport ingest: invalid method %q", method)
 	}
 	target := req.URL.RequestURI()
 	if strings.ContainsFunc(target, isSpaceOrControl) {
-		return nil, errors.New("wire: space or control character in the URL")
+		return nil, errors.New("transport ingest: space or control character in the URL")
 	}
 	host, err := hostField(req)
 	if err != nil {
@@ -57,11 +57,11 @@ func appendFields(b []byte, header http.Header) ([]byte, error) {
 	slices.Sort(names)
 	for _, name := range names {
 		if !httpguts.ValidHeaderFieldName(name) {
-			return nil, fmt.Errorf("wire: invalid header field name %q", name)
+			return nil, fmt.Errorf("transport ingest: invalid header field name %q", name)
 		}
 		for _, value := range header[name] {
 			if !httpguts.ValidHeaderFieldValue(value) {
-				return nil, fmt.Errorf("wire: invalid value of header field %q", name) // which may be secret
+				return nil, fmt.Errorf("transport ingest: invalid value of header field %q", name) // which may be secret
 			}
 			if !ours(name) {
 				b = appendField(b, name, value)
