@@ -394,3 +394,21 @@ func TestIndex(t *testing.T) {
 		}
 	}
 }
+
+// TestMakeTargets: what is to be made can be made. In prose only code counts.
+func TestMakeTargets(t *testing.T) {
+	makefile := readAll(t, "Makefile")["Makefile"]
+	command := regexp.MustCompile("(?m)(?:^|`|\\$ )make ([a-z][a-z-]*)")
+	n := 0
+	for path, content := range readAll(t, "README.md", "docs/*.md") {
+		for _, m := range command.FindAllStringSubmatch(content, -1) {
+			n++
+			if !strings.Contains(makefile, "\n"+m[1]+":") {
+				t.Errorf("%s: there is no target %s", path, m[1])
+			}
+		}
+	}
+	if n < 10 {
+		t.Errorf("%d commands, which is fewer than there are", n)
+	}
+}

@@ -34,7 +34,7 @@ func startProcess(ctx context.Context, env []string, program string, args ...str
 		return nil, err
 	}
 	if err := p.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("starting %s (make build?): %w", program, err)
+		return nil, fmt.Errorf("starting %s (make bench-proxy builds what it needs): %w", program, err)
 	}
 	return p, nil
 }
