@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 
@@ -76,14 +77,6 @@ func (g *Gate) parseInFlight(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-// checkRedisURL checks a URL that stands in the configuration itself.
-func checkRedisURL(url string) error {
-	if config.IsPlaceholder(url) {
-		return nil
-	}
-	return limit.CheckRedisURL(url)
-}
-
 // parseCounters reads where limits count. Syntax:
 //
 //	counters memory
@@ -103,12 +96,24 @@ func parseCounters(d *caddyfile.Dispenser, a *App) error {
 	c.Store = "memory"
 	if where != "memory" {
 		c.Store, c.URL = "redis", where
-		if err := checkRedisURL(where); err != nil {
-			return d.Errf("counters: %w", err)
-		}
+	}
+	if err := checkCounters(a); err != nil {
+		return d.WrapErr(err)
 	}
 	return subdirectives{
 		"timeout":  parsedArg(&c.Timeout, config.ParseDuration),
 		"on_error": stringArg(&c.OnError),
 	}.parse(d, "counters", a.Validate)
+}
+
+// checkCounters checks what is known of the counters, and a URL that stands in the
+// configuration itself.
+func checkCounters(a *App) error {
+	if err := a.Validate(); err != nil || a.Counters.URL == "" || config.IsPlaceholder(a.Counters.URL) {
+		return err
+	}
+	if err := limit.CheckRedisURL(a.Counters.URL); err != nil {
+		return fmt.Errorf("counters: %w", err)
+	}
+	return nil
 }
