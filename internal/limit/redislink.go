@@ -67,7 +67,7 @@ func (l *redisLink) notConnected() error {
 	if l.problem == nil {
 		return errNotConnected
 	}
-	return fmt.Errorf("%w: %v", errNotConnected, l.problem)
+	return fmt.Errorf("%w: %s", errNotConnected, l.problem.Error())
 }
 
 // notExecuted reports whether the error says so, and perhaps which node to ask

@@ -49,7 +49,7 @@ func brief(d keysync.Digest) (*keysync.Record, error) {
 }
 
 func reportChurn(ctx context.Context, w io.Writer, s sizes) error {
-	cache, err := newCache(brief, s.churned)
+	cache, err := newCache(brief, s.churned, noCap)
 	if err != nil {
 		return err
 	}

@@ -62,8 +62,11 @@ func largeFields(d keysync.Digest) string {
 // ages is longer than the benchmark runs.
 const ages = 24 * time.Hour
 
-// newCache returns a cache in which nothing grows old, and whose reads have no cap and no
-// deadline worth speaking of.
-func newCache(s source, size int) (*keysync.Cache, error) {
-	return keysync.NewCache(s, keysync.CacheOptions{Size: size, Reads: 1 << 30, Fresh: ages, Outage: ages, Timeout: ages})
+// noCap is more reads per second than there will be.
+const noCap = 1 << 30
+
+// newCache returns a cache in which nothing grows old, and whose reads have no deadline worth
+// speaking of.
+func newCache(s source, size, reads int) (*keysync.Cache, error) {
+	return keysync.NewCache(s, keysync.CacheOptions{Size: size, Reads: reads, Fresh: ages, Outage: ages, Timeout: ages})
 }

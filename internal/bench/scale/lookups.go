@@ -34,10 +34,11 @@ func newSubject(ctx context.Context, keys int) (*subject, error) {
 }
 
 // filled returns a cache with so many keys, and the bytes that each takes. It has room for
-// twice as many: digests are not spread evenly over its parts, and none is to be evicted.
+// many more: digests are not spread evenly over its parts, and none is to be evicted. To fill
+// it would take eight seconds, or else it would order its keys more often than by default.
 func filled(ctx context.Context, s source, keys int) (*keysync.Cache, float64, error) {
 	before := heapInUse()
-	c, err := newCache(s, 2*keys)
+	c, err := newCache(s, 8*keys, keys)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -20,7 +20,7 @@ func missTogether(ctx context.Context, goroutines int) (reads, missed int64, err
 		nReads.Add(1)
 		begun.Wait()
 		return one, nil
-	}, 1)
+	}, 1, noCap)
 	if err != nil {
 		return 0, 0, err
 	}
