@@ -136,7 +136,6 @@ func (g *Gate) identify(r *http.Request, p *passage) *refusal {
 	found, err := p.set.One(g.Conflict == "first")
 	switch {
 	case errors.Is(err, credential.ErrMissing):
-		g.noteSecondGate(r)
 		return refMissing
 	case err != nil:
 		return refConflict

@@ -129,6 +129,9 @@ func (ref *refusal) verdictOf() string {
 
 // refuse answers a request that does not get through.
 func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, p *passage, ref *refusal) error {
+	if ref == refMissing {
+		g.noteSecondGate(r)
+	}
 	g.logRefusal(r, p, ref)
 	g.observe(r, p, ref.verdictOf())
 	g.peek(r, p, ref)
