@@ -393,7 +393,9 @@ func (w *loadWorker) check(k loadKind, c loadConfig, resp *http.Response) {
 // with connections that it has not accepted yet, and connections kept alive at the
 // moment a request arrives. Such a request has reached nothing.
 func (run *loadRun) noAnswer(name string, err error) {
-	if !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET) {
+	closed := errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
+		strings.Contains(err.Error(), "server closed idle connection") // of net/http, which has no name for it
+	if !closed {
 		run.t.Errorf("%s: %v", name, err)
 	}
 	run.mu.Lock()

@@ -70,7 +70,10 @@ func TestRedisSaysWhy(t *testing.T) {
 		return err != nil && strings.Contains(err.Error(), s.Addr()) && strings.Contains(err.Error(), what)
 	}
 	s.Kill()
-	redistest.Await(t, "the reason", func() bool { return says(countOne(context.Background(), r), "connection refused") })
+	redistest.Await(t, "the reason", func() bool {
+		_ = r.Probe(context.Background())
+		return says(countOne(context.Background(), r), "connection refused")
+	})
 	s.Restart()
 	wantOK(t, s, "CONFIG SET requirepass secret")
 	if err := r.Probe(context.Background()); !says(err, "NOAUTH") {
