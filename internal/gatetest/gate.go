@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
@@ -91,13 +92,22 @@ func (g *Gate) Adapt(caddyfile string) ([]byte, error) {
 	return json.Marshal(cfg)
 }
 
-// FreeAddr returns a host:port of this machine on which nothing listens.
+// freeAddrs are those that FreeAddr has returned.
+var freeAddrs sync.Map
+
+// FreeAddr returns a host:port of this machine on which nothing listens, and not the same
+// twice: who gets it need not listen yet when the next one asks.
 func FreeAddr(tb testing.TB) string {
 	tb.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
+	for {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			tb.Fatal(err)
+		}
+		addr := ln.Addr().String()
+		_ = ln.Close()
+		if _, again := freeAddrs.LoadOrStore(addr, true); !again {
+			return addr
+		}
 	}
-	defer ln.Close()
-	return ln.Addr().String()
 }
