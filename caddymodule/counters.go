@@ -84,7 +84,7 @@ func (a *App) openRedis() error {
 
 // redisURL resolves the placeholder that stands for a URL with a password.
 func redisURL(s string) (string, error) {
-	if !strings.HasPrefix(s, "{") {
+	if !config.IsPlaceholder(s) {
 		return s, nil
 	}
 	url, err := resolve("counters", s)

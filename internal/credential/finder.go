@@ -64,9 +64,8 @@ type Requirement struct {
 	Any    bool
 	Fields []string
 	// In names the member, compared like those of Body, whose array elements are the
-	// rows. "" makes
-	// rows of the top-level object, of every element of a top-level array, or of
-	// every NDJSON line.
+	// rows. "" makes rows of the top-level object, of every element of a top-level
+	// array, or of every NDJSON line.
 	In string
 }
 
