@@ -177,7 +177,7 @@ func TestTrailersOfStreamedBodiesStay(t *testing.T) {
 }
 
 func TestExpectContinue(t *testing.T) {
-	g, up := start(t, "", map[string]gatetest.Record{keyA: {}})
+	g, up := start(t, "credential header X-API-Key\ncredential body token", map[string]gatetest.Record{keyA: {}})
 	post := func(key, length string) string {
 		return raw("POST /", "X-Api-Key: "+key, "Content-Type: application/json", "Expect: 100-continue", "Content-Length: "+length)
 	}

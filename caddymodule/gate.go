@@ -61,6 +61,9 @@ type Gate struct {
 	grants   *grantCache
 	// reporter counts what would be refused; nil if the gate enforces.
 	reporter *reporter
+	// guesses says that no location was named: only what a record knows is a key.
+	guesses bool
+	judges  sync.Pool // of *judge
 	// keysInBody says that a credential may stand in the body.
 	keysInBody bool
 	// looksAtJSON says that JSON bodies are scanned.
@@ -95,6 +98,7 @@ func (g *Gate) Provision(ctx caddy.Context) error {
 	if err := g.Gate.Validate(); err != nil {
 		return fmt.Errorf("ingest_auth: %w", err)
 	}
+	g.guesses = len(g.Credentials) == 0
 	g.SetDefaults()
 	v, err := ctx.App(appID)
 	if err != nil {

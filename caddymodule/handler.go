@@ -10,13 +10,16 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/internal/body"
 	"github.com/ingestauth/caddy-ingest-auth/internal/credential"
 	"github.com/ingestauth/caddy-ingest-auth/internal/limit"
-	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
 // ServeHTTP takes a request through the gate.
 func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	p := passage{set: credential.GetSet(), now: time.Now()}
 	defer p.end(r)
+	if g.guesses {
+		p.judge = g.newJudge(r, p.now)
+		p.set.Judge = p.judge
+	}
 	if g.reporter != nil {
 		return g.report(w, r, &p, next)
 	}
@@ -53,13 +56,12 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 type passage struct {
 	set    *credential.Set
 	now    time.Time
-	slot   []string // storage of a removed header, for the identity header
-	record *keysync.Record
-	digest keysync.Digest
-	found  string       // where the credential stood, "" if none counts
+	slot   []string     // storage of a removed header, for the identity header
+	judge  *judge       // of a gate that names no locations
 	body   *body.Buffer // what was read of the request, nil if nothing was
 	replay *body.Replay // the body as the next handler sees it
 	opaque bool         // the body is of a type that is not looked at
+	caller
 
 	// Of a gate that only reports:
 	verdict   string          // that the assertion carries
@@ -70,7 +72,6 @@ type passage struct {
 	flight  limit.CounterKey
 
 	// For metrics and traces:
-	lookup    lookup
 	readsBody bool
 	observed  bool
 }
@@ -79,6 +80,9 @@ type passage struct {
 // the next handlers until release.
 func (p *passage) end(r *http.Request) {
 	credential.PutSet(p.set)
+	if p.judge != nil {
+		p.judge.free()
+	}
 	switch {
 	case p.replay != nil:
 		p.replay.Abandon(r.Context()) // unless it was released
@@ -115,7 +119,12 @@ func (g *Gate) admit(r *http.Request, p *passage) (*grant, *refusal) {
 	if ref := g.takeBody(r, p); ref != nil {
 		return nil, ref
 	}
-	if ref := g.identify(r, p); ref != nil {
+	switch ref := g.identify(r, p); {
+	case ref == refMissing:
+		ref = p.blame()
+		g.noteFailure(r, p.now, ref)
+		return nil, ref
+	case ref != nil:
 		return nil, ref
 	}
 	if ref := g.checkBody(r, p); ref != nil {
@@ -133,41 +142,36 @@ func (g *Gate) admit(r *http.Request, p *passage) (*grant, *refusal) {
 
 // identify looks up the one credential that was found so far.
 func (g *Gate) identify(r *http.Request, p *passage) *refusal {
+	ref := p.heed()
 	found, err := p.set.One(g.Conflict == "first")
 	switch {
+	case ref != nil:
 	case errors.Is(err, credential.ErrMissing):
 		return refMissing
 	case err != nil:
-		return refConflict
+		p.caller = caller{} // none of them counts
+		return refTooManyKeys(err)
 	case p.record != nil:
-		return nil // the same credential as before, now also found in the body
+		return nil // looked up before, now also found in the body
+	default:
+		ref = g.lookUpOnly(r, p, found)
 	}
-	p.found = found.Location
-	if ref := g.failedTooOften(r, p); ref != nil {
-		return ref
-	}
-	ref := g.lookUp(r, p, found)
-	if ref != nil {
-		g.noteFailure(r, p, ref)
-	}
+	g.noteFailure(r, p.now, ref)
 	return ref
 }
 
-// lookUp finds the record of a credential.
-func (g *Gate) lookUp(r *http.Request, p *passage, found credential.Found) *refusal {
-	if found.Malformed || keysync.CheckKey(found.Key) == keysync.KeyDamaged {
-		return refInvalid("malformed_key")
+// lookUpOnly looks up the only credential of a request.
+func (g *Gate) lookUpOnly(r *http.Request, p *passage, found credential.Found) (ref *refusal) {
+	p.found = found.Location
+	tally, ref := g.failedTooOften(r, p.now)
+	if ref != nil {
+		p.tally = tally
+		return ref
 	}
-	p.digest = keysync.DigestOf(found.Key)
-	record, err := g.ask(r, p)
-	switch {
-	case errors.Is(err, keysync.ErrUnknown):
-		return refInvalid("unknown_key")
-	case err != nil:
-		return refUnavailable(err)
+	if p.caller, ref = g.lookUp(r, found); ref != nil {
+		return ref
 	}
-	p.record = record
-	return refState(record.State(p.now))
+	return refState(p.record.State(p.now))
 }
 
 // passPreflight lets a CORS preflight through, which carries neither a key nor a

@@ -85,7 +85,7 @@ func (g *Gate) takeQuery(r *http.Request, p *passage) *refusal {
 	original := originalQuery(r)
 	cleanOriginal := clean
 	if original != raw {
-		cleanOriginal = g.cleanQuery(original)
+		cleanOriginal = g.cleanQuery(original, p)
 	}
 	if clean != raw {
 		r.URL.RawQuery = clean
@@ -108,9 +108,10 @@ var errSpaceInQuery = errors.New("the query has a space or a control character")
 func isSpaceOrControl(r rune) bool { return r <= ' ' || r == 0x7f }
 
 // cleanQuery removes credentials from a query without counting them.
-func (g *Gate) cleanQuery(raw string) string {
+func (g *Gate) cleanQuery(raw string, p *passage) string {
 	set := credential.GetSet()
 	defer credential.PutSet(set)
+	set.Judge = p.set.Judge
 	clean, err := g.finder.Query(raw, set)
 	if err != nil && g.Strip == "on" {
 		return ""

@@ -13,27 +13,29 @@ const limitFailures = "limit_failures"
 
 // failedTooOften refuses a client that has failed too often, before its key is
 // looked up.
-func (g *Gate) failedTooOften(r *http.Request, p *passage) *refusal {
+func (g *Gate) failedTooOften(r *http.Request, now time.Time) (*tally, *refusal) {
 	if g.limiter == nil || g.limiter.failures.N == 0 {
-		return nil
+		return nil, nil
 	}
-	take, state := g.limiter.countFailure(r, p.now, limit.OpPeek)
+	take, state := g.limiter.countFailure(r, now, limit.OpPeek)
 	if !state.Refused {
-		return nil
+		return nil, nil
 	}
 	t := newTally(g.limiter.ietf)
 	t.takes, t.states = append(t.takes, take), append(t.states, state)
-	p.tally = t.counted()
-	return refLimited(state)
+	return t.counted(), refLimited(state)
 }
 
 // noteFailure counts an authentication that has failed. A request without a key
 // is none: it guesses nothing.
-func (g *Gate) noteFailure(r *http.Request, p *passage, ref *refusal) {
-	if g.limiter == nil || g.limiter.failures.N == 0 || ref.status != http.StatusUnauthorized || ref == refMissing {
+func (g *Gate) noteFailure(r *http.Request, now time.Time, ref *refusal) {
+	if ref == nil || ref == refMissing || ref.status != http.StatusUnauthorized {
 		return
 	}
-	g.limiter.countFailure(r, p.now, limit.OpAdd)
+	if g.limiter == nil || g.limiter.failures.N == 0 {
+		return
+	}
+	g.limiter.countFailure(r, now, limit.OpAdd)
 	g.limitMeter(limitFailures).takes.Inc()
 }
 

@@ -128,7 +128,7 @@ func TestMetricsCountRequests(t *testing.T) {
 	if diff := cmp.Diff(want, grown(before, after, "ingest_auth_requests_total")); diff != "" {
 		t.Errorf("requests (-want +got):\n%s", diff)
 	}
-	want = map[string]float64{`{outcome="hit"}`: 10, `{outcome="unknown"}`: 1}
+	want = map[string]float64{`{outcome="hit"}`: 12, `{outcome="unknown"}`: 1}
 	if diff := cmp.Diff(want, grown(before, after, "ingest_auth_lookups_total")); diff != "" {
 		t.Errorf("look-ups (-want +got):\n%s", diff)
 	}

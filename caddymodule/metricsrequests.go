@@ -17,7 +17,7 @@ var verdicts = [...]string{
 	"body_too_large", "conflicting_credentials", "duplicate_field", "expired_key", "insufficient_scope",
 	"key_not_yet_valid", "malformed_body", "malformed_key", "malformed_path", "malformed_query", "missing_field",
 	"missing_key", "missing_parameter", "missing_resource", rateLimited, "resource_mismatch", "revoked_key",
-	"too_few_items", "too_many_in_flight", "too_many_items", "too_many_values", "unavailable", "unknown_key", "unsupported_charset",
+	"too_few_items", "too_many_candidates", "too_many_in_flight", "too_many_items", "too_many_values", "unavailable", "unknown_key", "unsupported_charset",
 	"unsupported_encoding", "unsupported_type", "wrong_mode", "wrong_shape",
 	"other",
 }

@@ -44,10 +44,10 @@ func (l lookup) String() string {
 	return l.outcome.String()
 }
 
-// ask looks the digest of the passage up.
-func (g *Gate) ask(r *http.Request, p *passage) (*keysync.Record, error) {
-	record, outcome, err := g.source.Get(r.Context(), p.digest)
-	p.lookup = lookup{asked: true, outcome: outcome}
+// ask looks the caller's digest up.
+func (g *Gate) ask(r *http.Request, c *caller) error {
+	record, outcome, err := g.source.Get(r.Context(), c.digest)
+	c.record, c.lookup = record, lookup{asked: true, outcome: outcome}
 	meters.lookups.add(outcome)
-	return record, err
+	return err
 }

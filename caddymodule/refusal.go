@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/ingestauth/caddy-ingest-auth/config"
+	"github.com/ingestauth/caddy-ingest-auth/internal/credential"
 	"github.com/ingestauth/caddy-ingest-auth/internal/limit"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
@@ -30,12 +31,21 @@ type refusal struct {
 }
 
 var (
-	refMissing  = &refusal{status: http.StatusUnauthorized, code: "missing_key", message: "Missing API key"}
-	refConflict = &refusal{status: http.StatusBadRequest, code: "conflicting_credentials", message: "Request has more than one API key"}
-	refMode     = &refusal{status: http.StatusForbidden, code: "wrong_mode", message: "This kind of API key is not accepted here"}
-	refNotJSON  = &refusal{status: http.StatusUnsupportedMediaType, code: "unsupported_type", message: "Unsupported Content-Type; use application/json"}
-	refPath     = &refusal{status: http.StatusBadRequest, code: "malformed_path", message: "Malformed path"}
+	refMissing    = &refusal{status: http.StatusUnauthorized, code: "missing_key", message: "Missing API key"}
+	refCandidates = &refusal{status: http.StatusBadRequest, code: "too_many_candidates", message: "Request has too many values that may be API keys"}
+	refConflict   = &refusal{status: http.StatusBadRequest, code: "conflicting_credentials", message: "Request has more than one API key"}
+	refMode       = &refusal{status: http.StatusForbidden, code: "wrong_mode", message: "This kind of API key is not accepted here"}
+	refNotJSON    = &refusal{status: http.StatusUnsupportedMediaType, code: "unsupported_type", message: "Unsupported Content-Type; use application/json"}
+	refPath       = &refusal{status: http.StatusBadRequest, code: "malformed_path", message: "Malformed path"}
 )
+
+// refTooManyKeys refuses a request in which more than one value is, or may be, a key.
+func refTooManyKeys(err error) *refusal {
+	if errors.Is(err, credential.ErrCandidates) {
+		return refCandidates
+	}
+	return refConflict
+}
 
 // refInvalid refuses a key. Clients are not told what is wrong with it; the
 // verdict says so to operators.
@@ -136,6 +146,7 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, p *passage, ref *r
 	g.observe(r, p, ref.verdictOf())
 	g.peek(r, p, ref)
 	p.emptyRequest(w, r)
+	p.set.Judge = nil // everything goes
 	g.remover.Headers(r.Header, p.set)
 	redactQuery(r)
 	h := w.Header()

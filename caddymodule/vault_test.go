@@ -128,6 +128,10 @@ func TestVault(t *testing.T) {
 	if resp := ask(t, g, "another-key-never-asked-for"); resp.Status != http.StatusServiceUnavailable {
 		t.Errorf("key that is not in the snapshot: %d %s", resp.Status, resp.Body)
 	}
+	strange := http.Header{"X-Api-Key": {keyB}, "Authorization": {"Bearer a-stranger-never-asked-for"}}
+	if resp := g.Do(t, gatetest.Request{Target: "/", Header: strange}); resp.Status != http.StatusServiceUnavailable {
+		t.Errorf("a good key beside a value that cannot be judged: %d %s", resp.Status, resp.Body)
+	}
 	server.Restart()
 	waitFor(t, "the gate to find Vault again", func() bool { return ask(t, g, "another-key-never-asked-for").Status == http.StatusUnauthorized })
 	checkNoSecrets(t, g, server.Root)

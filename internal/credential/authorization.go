@@ -3,31 +3,8 @@ package credential
 import (
 	"bytes"
 	"encoding/base64"
-	"net/http"
 	"strings"
 )
-
-// authorization finds the credentials in an Authorization header of h and deletes
-// them. Values of other schemes stay for the backend.
-func (f *Finder) authorization(h http.Header, hit hit, s *Set) {
-	values := hit.values
-	kept := 0
-	for _, v := range values {
-		rest := f.schemes(v, s)
-		if !f.keep && rest != "" {
-			values[kept] = rest
-			kept++
-		}
-	}
-	switch {
-	case f.keep:
-	case kept == 0:
-		delete(h, hit.name)
-	default:
-		clear(values[kept:])
-		h[hit.name] = values[:kept]
-	}
-}
 
 // schemes adds the credentials of a value, of which comma may join several, and
 // returns what belongs to other schemes: v itself if that is all of it.
@@ -63,35 +40,37 @@ func (f *Finder) scheme(part, before string, first bool, s *Set) (location strin
 	parameter := !first && strings.HasPrefix(trimOWS(rest), "=")
 	switch {
 	case f.bearer && !parameter && strings.EqualFold(scheme, "Bearer"):
-		s.addBearer(rest)
-		return "bearer"
+		return locationIf(s.addBearer(rest), "bearer")
 	case f.basic != "" && !parameter && strings.EqualFold(scheme, "Basic"):
-		s.addBasic(rest, f.basic)
-		return "basic"
+		return locationIf(s.addBasic(rest, f.basic), "basic")
 	case before != "" && (parameter || scheme == "" || rest == ""):
-		s.addMalformed(before)
-		return before
+		return locationIf(s.addMalformed(before), before)
 	}
 	return ""
 }
 
-// addBearer adds what follows the scheme: one space and a token.
-func (s *Set) addBearer(rest string) {
-	token, ok := token68(rest)
-	if !ok || len(token) > MaxKey {
-		s.addMalformed("bearer")
-		return
+func locationIf(cut bool, location string) string {
+	if cut {
+		return location
 	}
-	s.put("bearer", append(s.arena.room(len(token)), token...), false) // valid by its characters
+	return ""
 }
 
-// addBasic adds what follows the scheme: one space and base64 of user:password,
-// with or without padding.
-func (s *Set) addBasic(rest, part string) {
+// addBearer adds what follows the scheme: a token.
+func (s *Set) addBearer(rest string) (cut bool) {
 	token, ok := token68(rest)
 	if !ok {
-		s.addMalformed("basic")
-		return
+		return s.addMalformed("bearer")
+	}
+	return s.addString("bearer", token)
+}
+
+// addBasic adds what follows the scheme: base64 of user:password, with or without
+// padding.
+func (s *Set) addBasic(rest, part string) (cut bool) {
+	token, ok := token68(rest)
+	if !ok {
+		return s.addMalformed("basic")
 	}
 	s.query = append(s.query[:0], strings.TrimRight(token, "=")...)
 	pair, err := base64.RawStdEncoding.AppendDecode(s.arena.room(len(token)), s.query)
@@ -99,21 +78,21 @@ func (s *Set) addBasic(rest, part string) {
 	user, password, colon := bytes.Cut(pair, []byte(":"))
 	switch {
 	case err != nil || !colon:
-		s.addMalformed("basic")
+		return s.addMalformed("basic")
 	case part == "user", part == "any" && len(password) == 0:
-		s.add("basic", user)
+		return s.add("basic", user)
 	default:
-		s.add("basic", password)
+		return s.add("basic", password)
 	}
 }
 
-// token68 reads exactly one space and the b64token of RFC 6750, which is the
-// token68 of RFC 9110.
+// token68 reads one or more spaces and the token68 of RFC 9110 (section 11.4),
+// which is the b64token of RFC 6750.
 func token68(s string) (string, bool) {
-	if len(s) < 2 || s[0] != ' ' {
+	if s == "" || s[0] != ' ' {
 		return "", false
 	}
-	s = s[1:]
+	s = strings.TrimLeft(s, " ")
 	body := strings.TrimRight(s, "=")
 	for i := range len(body) {
 		if !token68Bytes[body[i]] {

@@ -15,15 +15,6 @@ func byteSet(s string) (set [256]bool) {
 	return set
 }
 
-// controls is the set of ASCII control characters.
-var controls = func() (set [256]bool) {
-	for i := range ' ' {
-		set[i] = true
-	}
-	set[0x7f] = true
-	return set
-}()
-
 // tokenLen returns the length of the RFC 9110 token that s starts with.
 func tokenLen(s string) int {
 	for i := range len(s) {

@@ -10,6 +10,9 @@ var (
 	ErrMissing = errors.New("no credential in the request")
 	// ErrConflict means that the request holds credentials that differ.
 	ErrConflict = errors.New("credentials in the request differ")
+	// ErrCandidates means that the request has more than MaxCandidates different
+	// values that may be keys.
+	ErrCandidates = errors.New("too many values in the request that may be keys")
 	// ErrDuplicate means that a JSON object has a credential or resource member
 	// more than once, so that two readers may understand it differently.
 	ErrDuplicate = errors.New("duplicate credential or resource member in a JSON object")

@@ -61,7 +61,7 @@ func (f *Finder) addHeader(h header) {
 
 // Headers finds the credentials in h and deletes them in place. Several values
 // and comma-joined values are several credentials. Of Authorization only the
-// schemes looked for are deleted. It may be called for trailers too.
+// schemes looked for are deleted, values of others stay. It may be called for trailers too.
 func (f *Finder) Headers(h http.Header, s *Set) {
 	hits := s.hits[:0]
 	for name, values := range h {
@@ -102,25 +102,54 @@ func (f *Finder) header(h http.Header, hit hit, s *Set) {
 		return
 	}
 	if location == "" {
-		f.authorization(h, hit, s)
+		f.replace(h, hit, func(v string) string { return f.schemes(v, s) })
 		return
 	}
+	f.replace(h, hit, func(v string) string { return s.addList(location, v) })
+}
+
+// replace gives the values of a header to cut, which returns what is to stay of
+// each. A header of which nothing stays is deleted.
+func (f *Finder) replace(h http.Header, hit hit, cut func(value string) (rest string)) {
+	kept := 0
 	for _, v := range hit.values {
-		for more := true; more; {
-			var one string
-			one, v, more = strings.Cut(v, ",")
-			one = trimOWS(one)
-			s.addString(location, one)
+		if rest := cut(v); !f.keep && rest != "" {
+			hit.values[kept] = rest
+			kept++
 		}
 	}
-	if !f.keep {
+	switch {
+	case f.keep:
+	case kept == 0:
 		delete(h, hit.name)
+	default:
+		clear(hit.values[kept:])
+		h[hit.name] = hit.values[:kept]
 	}
 }
 
+// addList adds the credentials in a list that commas join, and returns what is
+// none: list itself if that is all of it.
+func (s *Set) addList(location, list string) (rest string) {
+	var others []string
+	cut := false
+	for part := range strings.SplitSeq(list, ",") {
+		switch part = trimOWS(part); {
+		case s.addString(location, part):
+			cut = true
+		case part != "":
+			others = append(others, part)
+		}
+	}
+	if !cut {
+		return list
+	}
+	return strings.Join(others, ", ")
+}
+
 // addString is add for a string.
-func (s *Set) addString(location, key string) {
-	s.add(location, append(s.arena.room(len(key)), key...))
+func (s *Set) addString(location, key string) (cut bool) {
+	return s.add(location, append(s.arena.room(len(key)), key...))
 }
 
 // headerFold maps a byte of a header name to what backends make of it.

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -358,7 +357,7 @@ func (e *expected) credential(location string, value *node) {
 	case isString && loneSurrogate(value.raw):
 		e.syntax = true
 		return
-	case !isString, len(key) > MaxKey, strings.ContainsFunc(key, func(r rune) bool { return r < 0x80 && unicode.IsControl(r) }):
+	case !isString, len(key) > MaxKey:
 		e.store(location, location+"!")
 	default:
 		e.store(location, location+"="+key)

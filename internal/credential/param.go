@@ -1,6 +1,7 @@
 package credential
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 )
@@ -35,7 +36,7 @@ func (p *Param) Value(raw string) (value string, ok bool, err error) {
 	switch {
 	case errors.Is(err, ErrMissing):
 		return "", false, nil
-	case err != nil || found.Malformed || s.blank:
+	case err != nil || found.Malformed || s.blank || bytes.ContainsFunc(found.Key, isControl):
 		return "", false, ErrQuery
 	}
 	return string(found.Key), true, nil

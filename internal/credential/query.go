@@ -68,11 +68,15 @@ func (p *params) scan(b []byte, s *Set) bool {
 		if !ok {
 			return false
 		}
+		cut := false
+		if m >= 0 {
+			if cut, ok = s.addParam(p.locations[m], b[min(nameEnd+1, end):end]); !ok {
+				return false
+			}
+		}
 		switch {
-		case m < 0:
+		case !cut:
 			kept = true
-		case !s.addParam(p.locations[m], b[min(nameEnd+1, end):end]):
-			return false
 		case kept:
 			s.cut(i-1, end)
 		default:
@@ -182,21 +186,18 @@ func beforeBracket(name []byte) []byte {
 	return name
 }
 
-// addParam adds the credential with the given raw value. It fails if the value
-// has a bad escape, a space or a control character in it.
-func (s *Set) addParam(location string, raw []byte) bool {
+// addParam adds the credential with the given raw value, and reports whether the
+// parameter is to go. It fails if the value has a bad escape, a space or a control
+// character in it.
+func (s *Set) addParam(location string, raw []byte) (cut, ok bool) {
 	for _, c := range raw {
 		if c <= ' ' || c == 0x7f {
-			return false
+			return false, false
 		}
 	}
 	if bytes.IndexByte(raw, '%') < 0 && bytes.IndexByte(raw, '+') < 0 {
-		s.add(location, raw)
-		return true
+		return s.add(location, raw), true
 	}
 	value, ok := appendPercentDecoded(s.arena.room(len(raw)), raw)
-	if ok {
-		s.add(location, value)
-	}
-	return ok
+	return ok && s.add(location, value), ok
 }

@@ -33,7 +33,7 @@ var queries = []struct{ name, raw, found, clean string }{
 	{"configured dot", "api.token=K", "api.token=K", ""},
 	{"plus in value", "apiKey=a+b", "apiKey=a b", ""},
 	{"configured space", "my+key=K&my%20key=K", "my key=K", ""},
-	{"control character in value", "apiKey=K%00", "apiKey!", ""},
+	{"control character in value", "apiKey=K%00", "apiKey=K\x00", ""},
 	{"value not UTF-8", "apiKey=K%ff", "apiKey!", ""},
 	{"value too long", "apiKey=" + strings.Repeat("k", MaxKey+1), "apiKey!", ""},
 	{"encoded value too long", "apiKey=%41" + strings.Repeat("k", MaxKey), "apiKey!", ""},

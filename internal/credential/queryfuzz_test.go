@@ -129,7 +129,7 @@ func expectParams(raw, prefix string) (clean, found string, sure bool) {
 		} else {
 			value, err := url.QueryUnescape(rawValue)
 			sure = sure && err == nil && !strings.ContainsFunc(rawValue, func(r rune) bool { return r <= ' ' || r == 0x7f })
-			if bad := strings.ContainsFunc(value, isControl) || len(value) > MaxKey || strings.ToValidUTF8(value, "") != value; bad {
+			if bad := len(value) > MaxKey || strings.ToValidUTF8(value, "") != value; bad {
 				e.store(prefix+credential, prefix+credential+"!")
 			} else if value != "" {
 				e.store(prefix+credential, prefix+credential+"="+value)

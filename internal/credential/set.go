@@ -16,7 +16,7 @@ type Found struct {
 	// is nil if the credential is malformed.
 	Key []byte `json:"-"`
 	// Malformed marks what cannot be a key: wrong characters, a JSON value that
-	// is not a string, longer than MaxKey, control characters, invalid UTF-8.
+	// is not a string, longer than MaxKey, invalid UTF-8.
 	Malformed bool
 }
 
@@ -25,11 +25,28 @@ func (f Found) Format(s fmt.State, _ rune) {
 	fmt.Fprintf(s, "credential in %s (malformed: %t)", f.Location, f.Malformed)
 }
 
+// Judge tells keys from other values that stand where keys may stand.
+type Judge interface {
+	// IsKey reports whether some record knows the key, which is nil for text that
+	// cannot be one. It is asked once for each different value, and must not keep key.
+	IsKey(location string, key []byte) bool
+}
+
+// MaxCandidates is how many different values of a request a Judge is asked about.
+const MaxCandidates = 16
+
 // Set collects what one request holds. It is not safe for concurrent use.
 type Set struct {
-	found []Found
-	blank bool // an empty value was found, which counts as absent
-	arena arena
+	// Judge is for locations that nobody has named: only what it says is a key is a
+	// credential, everything else belongs to somebody else and stays where it is.
+	// Without one, whatever stands in a location is a credential.
+	Judge Judge
+
+	found  []Found
+	blank  bool // an empty value was found, which counts as absent
+	judged []candidate
+	many   bool // there were more than MaxCandidates
+	arena  arena
 
 	hits  []hit  // header names to look at
 	query []byte // copy of the raw query, only while Query runs
@@ -40,6 +57,12 @@ type Set struct {
 }
 
 var sets = sync.Pool{New: func() any { return new(Set) }}
+
+// candidate is what a Judge has said of a value.
+type candidate struct {
+	value []byte // in the arena
+	isKey bool
+}
 
 // GetSet returns an empty Set. Give it back with PutSet.
 func GetSet() *Set { return sets.Get().(*Set) }
@@ -63,6 +86,8 @@ func (s *Set) Reset() {
 	s.arena.wipe()
 	clear(s.found)
 	s.found, s.blank = s.found[:0], false
+	clear(s.judged)
+	s.Judge, s.judged, s.many = nil, s.judged[:0], false
 	s.cuts = s.cuts[:0]
 	s.report.reset(0, 0)
 }
@@ -79,10 +104,13 @@ func (s *Set) Format(w fmt.State, _ rune) {
 func (s *Set) Found() []Found { return s.found }
 
 // One returns the credential of the request. It fails with ErrMissing if there
-// is none and with ErrConflict if two differ; with first set, the first one
-// found is taken instead.
+// is none, with ErrConflict if two differ, and with ErrCandidates if there were too
+// many values to judge; with first set, the first credential found is taken instead.
 func (s *Set) One(first bool) (Found, error) {
-	if len(s.found) == 0 {
+	switch {
+	case s.many:
+		return Found{}, ErrCandidates
+	case len(s.found) == 0:
 		return Found{}, ErrMissing
 	}
 	one := s.found[0]
@@ -97,20 +125,48 @@ func (s *Set) One(first bool) (Found, error) {
 	return one, nil
 }
 
-// add records a credential. An empty one counts as absent.
-func (s *Set) add(location string, key []byte) {
+// add records a credential, and reports whether what stands there is to go. An
+// empty one counts as absent.
+func (s *Set) add(location string, key []byte) (cut bool) {
 	switch {
 	case len(key) == 0:
 		s.blank = true
-	case validKey(key):
-		s.put(location, key, false)
-	default:
-		s.put(location, nil, true)
+		return s.Judge == nil
+	case !validKey(key):
+		return s.addMalformed(location)
+	case s.Judge != nil && !s.isKey(location, key):
+		return false
 	}
+	s.put(location, key, false)
+	return true
 }
 
-// addMalformed records a credential that cannot be a key.
-func (s *Set) addMalformed(location string) { s.put(location, nil, true) }
+// addMalformed is add for what cannot be a key.
+func (s *Set) addMalformed(location string) (cut bool) {
+	if s.Judge != nil {
+		s.Judge.IsKey(location, nil)
+		return false
+	}
+	s.put(location, nil, true)
+	return true
+}
+
+// isKey asks the Judge, once for each value. Of too many values none is passed on
+// unjudged.
+func (s *Set) isKey(location string, key []byte) bool {
+	for i := range s.judged {
+		if c := &s.judged[i]; bytes.Equal(c.value, key) {
+			return c.isKey
+		}
+	}
+	if len(s.judged) == MaxCandidates {
+		s.many = true
+		return true
+	}
+	c := candidate{s.arena.keep(key), s.Judge.IsKey(location, key)}
+	s.judged = append(s.judged, c)
+	return c.isKey
+}
 
 func (s *Set) put(location string, key []byte, malformed bool) {
 	n := 0
@@ -133,18 +189,5 @@ func (s *Set) put(location string, key []byte, malformed bool) {
 	s.found = append(s.found, Found{Location: location, Key: key, Malformed: malformed})
 }
 
-// validKey tells whether key can be one: not too long, UTF-8, and without
-// control characters.
-func validKey(key []byte) bool {
-	if len(key) > MaxKey {
-		return false
-	}
-	seen := byte(0)
-	for _, c := range key {
-		if controls[c] {
-			return false
-		}
-		seen |= c
-	}
-	return seen < utf8.RuneSelf || utf8.Valid(key)
-}
+// validKey tells whether key can be one: text that is not too long.
+func validKey(key []byte) bool { return len(key) <= MaxKey && utf8.Valid(key) }

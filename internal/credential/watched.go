@@ -12,8 +12,7 @@ func (p *parser) watched(i, depth int, l *level, m int, r *row) int {
 	start := i
 	switch {
 	case w.location != "":
-		r.cut = true
-		i = p.credential(i, depth, w.location)
+		i = p.credential(i, depth, w.location, r)
 	case w.resource >= 0:
 		i = p.resource(i, depth, w.resource, bit, r)
 	case w.rows > 0 && i < len(p.b) && p.b[i] == '[':
@@ -38,20 +37,26 @@ func blank(value []byte) bool {
 	return value[0] == 'n' || string(value) == `""`
 }
 
-// credential reads the value of a credential member.
-func (p *parser) credential(i, depth int, location string) int {
+// credential reads the value of a credential member of row r.
+func (p *parser) credential(i, depth int, location string, r *row) int {
+	named := p.s.Judge == nil
 	if i >= len(p.b) || p.b[i] != '"' {
 		end := p.value(i, depth)
-		if end >= 0 && p.b[i] != 'n' {
+		if end >= 0 && p.b[i] != 'n' && named { // only strings are keys
 			p.s.addMalformed(location)
 		}
+		r.cut = named
 		return end
 	}
-	key, end := p.text(i)
-	if end < 0 {
+	key, end, ok := p.text(i)
+	switch {
+	case end < 0:
 		return -1
+	case ok:
+		r.cut = p.s.add(location, key)
+	case named:
+		return p.loneSurrogate(i)
 	}
-	p.s.add(location, key)
 	return end
 }
 
@@ -61,7 +66,10 @@ func (p *parser) resource(i, depth, resource int, bit uint64, r *row) int {
 	var end int
 	switch {
 	case i < len(p.b) && p.b[i] == '"':
-		value, end = p.text(i)
+		var ok bool
+		if value, end, ok = p.text(i); end >= 0 && !ok {
+			return p.loneSurrogate(i)
+		}
 	default:
 		end = p.value(i, depth)
 		if end >= 0 && (p.b[i] == '-' || '0' <= p.b[i] && p.b[i] <= '9') {
@@ -83,20 +91,21 @@ func (p *parser) resource(i, depth, resource int, bit uint64, r *row) int {
 	return end
 }
 
-// text reads a string, with its quotes, that must mean the same to all readers.
-// The text is valid until the next one is read.
-func (p *parser) text(i int) (text []byte, end int) {
+// text reads a string, with its quotes, and reports whether it means the same to all
+// readers. The text is valid until the next one is read.
+func (p *parser) text(i int) (text []byte, end int, ok bool) {
 	end, plain := p.str(i + 1)
 	if end < 0 {
-		return nil, -1
+		return nil, -1, false
 	}
 	text = p.b[i+1 : end-1]
 	if plain {
-		return text, end
+		return text, end, true
 	}
-	text, ok := appendUnescaped(p.s.arena.room(len(text)), text)
-	if !ok {
-		return nil, p.fail(i, "lone surrogate in the value of a credential or resource member")
-	}
-	return text, end
+	text, ok = appendUnescaped(p.s.arena.room(len(text)), text)
+	return text, end, ok
+}
+
+func (p *parser) loneSurrogate(i int) int {
+	return p.fail(i, "lone surrogate in the value of a credential or resource member")
 }
