@@ -24,12 +24,14 @@ type Options struct {
 	// "user" and "password" say which part is the key, "any" takes the password
 	// or, if that is empty, the user name. "" does not look.
 	Basic string
-	// Headers are header names. Case does not matter, and '_' and '.' are the
-	// same as '-', because CGI-like backends cannot tell them apart.
+	// Headers are header names, compared as package fieldname does.
 	Headers []string
 	// Drop are header names, compared likewise, that no client may send: Headers
 	// deletes them unread, also with Keep.
 	Drop []string
+	// Plain are header names, compared likewise, of which a client may send only
+	// the plain spelling: Headers deletes every other unread, also with Keep.
+	Plain []string
 	// Query are names of query parameters, compared like strings.EqualFold.
 	Query []string
 	// Form are fields of an application/x-www-form-urlencoded body, compared
@@ -91,7 +93,7 @@ func New(o Options) (*Finder, error) {
 	default:
 		return nil, fmt.Errorf("reading credential basic: unknown part %q: use any, user or password", o.Basic)
 	}
-	if err := f.addHeaders(o.Headers, o.Drop); err != nil {
+	if err := f.addHeaders(o); err != nil {
 		return nil, fmt.Errorf("reading credential header: %w", err)
 	}
 	if err := f.query.init("query ", o.Query); err != nil {

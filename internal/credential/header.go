@@ -7,13 +7,17 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/ingestauth/caddy-ingest-auth/internal/fieldname"
 )
 
 // header is a header that may hold credentials.
 type header struct {
-	folded   string // name as of foldHeader
-	location string // "" for Authorization, whose schemes tell
-	drop     bool   // is deleted unread
+	folded    string // name as of fieldname.Fold
+	canonical string // name as net/http has it
+	location  string // "" for Authorization, whose schemes tell
+	drop      bool   // is deleted unread
+	plain     bool   // is left alone in its canonical spelling
 }
 
 // hit is a header of a request to look at: that of f.headers[index].
@@ -21,40 +25,50 @@ type hit struct {
 	name   string
 	values []string
 	index  int
+	alias  int // 1 if name is another spelling than the canonical one
 }
 
-func (f *Finder) addHeaders(list, drop []string) error {
+func (f *Finder) addHeaders(o Options) error {
 	if f.bearer || f.basic != "" {
-		f.addHeader(header{folded: "authorization"})
+		f.addHeader("Authorization", header{})
 	}
-	for _, name := range list {
+	for _, name := range o.Headers {
 		if name == "" || tokenLen(name) < len(name) {
 			return fmt.Errorf("%q is not a header name (RFC 9110): correct it", name)
 		}
-		folded := foldHeaderName(name)
-		if slices.ContainsFunc(f.headers, func(h header) bool { return h.folded == folded }) {
-			if folded == "authorization" {
+		if i := f.headerIndex(name); i >= 0 {
+			if f.headers[i].location == "" {
 				return errors.New("header Authorization is read as bearer or basic already: remove one")
 			}
-			return fmt.Errorf("name %q is given twice (case, '_' and '.' do not matter): remove one", name)
+			return fmt.Errorf("name %q is given twice (%s): remove one", name, whatCounts)
 		}
-		f.addHeader(header{folded: folded, location: "header " + name})
+		f.addHeader(name, header{location: "header " + name})
 	}
-	return f.addDropped(drop)
-}
-
-func (f *Finder) addDropped(list []string) error {
-	for _, name := range list {
-		folded := foldHeaderName(name)
-		if slices.ContainsFunc(f.headers, func(h header) bool { return h.folded == folded }) {
-			return fmt.Errorf("%s cannot carry a credential: what clients send under this name is deleted (case, '_' and '.' do not matter)", name)
+	for _, name := range o.Drop {
+		if err := f.addOther(name, header{drop: true}); err != nil {
+			return err
 		}
-		f.addHeader(header{folded: folded, drop: true})
+	}
+	for _, name := range o.Plain {
+		if err := f.addOther(name, header{drop: true, plain: true}); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-func (f *Finder) addHeader(h header) {
+const whatCounts = "case does not matter, nor which punctuation stands between letters"
+
+func (f *Finder) addOther(name string, h header) error {
+	if f.headerIndex(name) >= 0 {
+		return fmt.Errorf("%s cannot carry a credential: what clients send under this name is deleted (%s)", name, whatCounts)
+	}
+	f.addHeader(name, h)
+	return nil
+}
+
+func (f *Finder) addHeader(name string, h header) {
+	h.folded, h.canonical = fieldname.Fold(name), http.CanonicalHeaderKey(name)
 	f.headers = append(f.headers, h)
 	f.headerLens |= 1 << (len(h.folded) & 63)
 }
@@ -68,8 +82,15 @@ func (f *Finder) Headers(h http.Header, s *Set) {
 		if f.headerLens&(1<<(len(name)&63)) == 0 {
 			continue
 		}
-		if i := f.headerIndex(name); i >= 0 {
-			hits = append(hits, hit{name, values, i})
+		i := f.headerIndex(name)
+		if i < 0 {
+			continue
+		}
+		switch {
+		case name != f.headers[i].canonical:
+			hits = append(hits, hit{name, values, i, 1})
+		case !f.headers[i].plain:
+			hits = append(hits, hit{name, values, i, 0})
 		}
 	}
 	slices.SortFunc(hits, compareHits)
@@ -83,12 +104,12 @@ func (f *Finder) Headers(h http.Header, s *Set) {
 // compareHits orders by configuration, then the canonical spelling first: a map
 // has no order, but which credential comes first must not be left to chance.
 func compareHits(a, b hit) int {
-	return cmp.Or(cmp.Compare(a.index, b.index), strings.Compare(a.name, b.name))
+	return cmp.Or(cmp.Compare(a.index, b.index), cmp.Compare(a.alias, b.alias), strings.Compare(a.name, b.name))
 }
 
 func (f *Finder) headerIndex(name string) int {
 	for i := range f.headers {
-		if equalHeaderName(name, f.headers[i].folded) {
+		if fieldname.Equal(name, f.headers[i].folded) {
 			return i
 		}
 	}
@@ -152,38 +173,6 @@ func (s *Set) addString(location, key string) (cut bool) {
 	return s.add(location, append(s.arena.room(len(key)), key...))
 }
 
-// headerFold maps a byte of a header name to what backends make of it.
-var headerFold = func() (t [256]byte) {
-	for i := range t {
-		t[i] = byte(i)
-		if 'A' <= i && i <= 'Z' {
-			t[i] += 'a' - 'A'
-		}
-	}
-	t['_'], t['.'] = '-', '-'
-	return t
-}()
-
-func foldHeaderName(name string) string {
-	b := []byte(name)
-	for i, c := range b {
-		b[i] = headerFold[c]
-	}
-	return string(b)
-}
-
-func equalHeaderName(name, folded string) bool {
-	if len(name) != len(folded) {
-		return false
-	}
-	for i := range len(name) {
-		if headerFold[name[i]] != folded[i] {
-			return false
-		}
-	}
-	return true
-}
-
 // trimOWS cuts optional white space (RFC 9110): spaces and tabs.
 func trimOWS(s string) string {
 	for s != "" && (s[0] == ' ' || s[0] == '\t') {
@@ -196,5 +185,5 @@ func trimOWS(s string) string {
 }
 
 // IsHeader tells whether Headers looks at a header of that name, be it to find
-// credentials or to drop it.
+// credentials or to drop it or other spellings of it.
 func (f *Finder) IsHeader(name string) bool { return f.headerIndex(name) >= 0 }

@@ -26,8 +26,9 @@ var headers = []struct {
 	{"header, underscore", http.Header{"X_api_key": {"K"}}, "header X-API-Key=K", nil},
 	{"header, dot", http.Header{"X.Api-Key": {"K"}}, "header X-API-Key=K", nil},
 	{"header, all aliases", http.Header{"X.Api.Key": {"K"}, "X_api_key": {"K"}, "X-Api-Key": {"K"}}, "header X-API-Key=K", nil},
-	{"header, same length", http.Header{"X-Api-Kez": {"K"}, "X+Api+Key": {"K"}}, "", http.Header{"X-Api-Kez": {"K"}, "X+Api+Key": {"K"}}},
-	{"header, aliases in order", http.Header{"x-api-key": {"5"}, "X_api_key": {"3"}, "X.Api.Key": {"2"}, "X-Api-Key": {"1"}}, "header X-API-Key=1, header X-API-Key=2", nil},
+	{"header, any punctuation", http.Header{"X+Api~Key": {"K"}, "x!api|key": {"K"}}, "header X-API-Key=K", nil},
+	{"header, same length", http.Header{"X-Api-Kez": {"K"}, "XxApi-Key": {"K"}}, "", http.Header{"X-Api-Kez": {"K"}, "XxApi-Key": {"K"}}},
+	{"header, aliases in order", http.Header{"x-api-key": {"5"}, "X_api_key": {"3"}, "X!Api!Key": {"2"}, "X-Api-Key": {"1"}}, "header X-API-Key=1, header X-API-Key=2", nil},
 	{"headers in order", http.Header{"Key": {"K"}, "X-Api-Key": {"K"}, "Authorization": {"Bearer K"}}, "bearer=K, header X-API-Key=K, header key=K", nil},
 	{"header, white space", http.Header{"Key": {" \t K\t "}}, "header key=K", nil},
 	{"header, inner space", http.Header{"Key": {"K L"}}, "header key=K L", nil},
@@ -192,7 +193,7 @@ func TestDrop(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		h := http.Header{"X-Identity": {"a"}, "X_identity": {"b"}, "x.IDENTITY": {"c"}, "X-Identity-2": {"d"}}
+		h := http.Header{"X-Identity": {"a"}, "X_identity": {"b"}, "x.IDENTITY": {"c"}, "X~identity": {"e"}, "X-Identity-2": {"d"}}
 		s := GetSet()
 		f.Headers(h, s)
 		if len(h) != 1 || h["X-Identity-2"] == nil || len(s.Found()) != 0 {
@@ -202,5 +203,30 @@ func TestDrop(t *testing.T) {
 	}
 	if _, err := New(Options{Headers: []string{"x_identity"}, Drop: []string{"X-Identity"}}); err == nil {
 		t.Error("a header that is dropped was taken for one with credentials")
+	}
+}
+
+// TestPlain: of a header that the gate goes by, only the spelling that it reads may get on.
+func TestPlain(t *testing.T) {
+	for _, keep := range []bool{false, true} {
+		f, err := New(Options{Headers: []string{"X-Key"}, Plain: []string{"Content-Type"}, Keep: keep})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := http.Header{"Content-Type": {"a"}, "Content~type": {"b"}, "content-type": {"c"}, "Content_Type": {"d"}, "Content--Type": {"e"}}
+		s := GetSet()
+		f.Headers(h, s)
+		if diff := cmp.Diff(http.Header{"Content-Type": {"a"}, "Content--Type": {"e"}}, h); diff != "" || len(s.Found()) != 0 {
+			t.Errorf("keep %t: (-want +got):\n%s", keep, diff)
+		}
+		PutSet(s)
+		for _, name := range []string{"Content-Type", "content+type"} {
+			if !f.IsHeader(name) {
+				t.Errorf("%s may come as a trailer", name)
+			}
+		}
+	}
+	if _, err := New(Options{Headers: []string{"content.type"}, Plain: []string{"Content-Type"}}); err == nil {
+		t.Error("a header that is deleted was taken for one with credentials")
 	}
 }

@@ -3,6 +3,8 @@ package redact
 import (
 	"bytes"
 	"slices"
+
+	"github.com/ingestauth/caddy-ingest-auth/internal/fieldname"
 )
 
 // pair is a credential name with a separator after it.
@@ -43,6 +45,9 @@ func (s *set) nameBefore(text []byte, sep int) int {
 			start--
 		}
 		if name := s.known(text, start, end); name >= 0 {
+			return name
+		}
+		if name := s.field(text, stop, start, end); name >= 0 {
 			return name
 		}
 		if start == stop || text[start-1] != '[' && !closesName(text[start-1]) {
@@ -89,6 +94,27 @@ func (s *set) known(text []byte, start, end int) int {
 		return start
 	}
 	return -1
+}
+
+// field is known for names of fields that begin before start, in spellings with punctuation
+// that parameters do not have.
+func (s *set) field(text []byte, stop, start, end int) int {
+	from := start
+	for from > stop && isToken(text[from-1]) {
+		from--
+	}
+	var buf [128]byte
+	for i := from; i < start; i++ {
+		if (i == from || !isWord(text[i-1])) && s.headers[string(fieldname.Append(buf[:0], text[i:end]))] {
+			return i
+		}
+	}
+	return -1
+}
+
+// isToken reports whether names of fields may have c in them (RFC 9110, section 5.6.2).
+func isToken(c byte) bool {
+	return isAlphanumeric(c) || bytes.IndexByte([]byte("!#$%&'*+-.^_`|~"), c) >= 0
 }
 
 // isNoisy reports whether name is that of a credential if only letters and digits

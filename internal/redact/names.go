@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/ingestauth/caddy-ingest-auth/internal/fieldname"
 )
 
 // Redacted stands in the place of a secret.
@@ -50,10 +52,11 @@ func (n *Names) AddQuery(names ...string) { n.add(names, false) }
 func (n *Names) AddHeader(names ...string) { n.add(names, true) }
 
 // IsField reports whether name is that of a field with a credential, in a header or in a log
-// entry, in any case, and with '_' or '.' in the place of '-'.
+// entry, in any of the spellings that package fieldname takes for one.
 func (n *Names) IsField(name string) bool {
 	var buf [64]byte
-	return n.set.Load().headers[string(canonical(buf[:0], []byte(name)))]
+	c := canonical(buf[:0], []byte(name))
+	return n.set.Load().headers[string(fieldname.Append(c[:0], c))] // in place
 }
 
 // IsName reports whether name is that of a parameter, member or header field with a
@@ -81,7 +84,7 @@ func (n *Names) add(names []string, header bool) {
 // set is never changed once it is stored in Names.
 type set struct {
 	names   map[string]bool // canonical, of parameters and headers
-	headers map[string]bool // canonical, of fields
+	headers map[string]bool // folded, of fields
 	letters []string        // names without punctuation
 	inName  [256]bool       // bytes that names are made of
 	longest int             // bytes
@@ -102,7 +105,7 @@ func (s *set) clone() *set {
 func (s *set) insert(name string, header bool) {
 	s.names[name] = true
 	if header {
-		s.headers[name] = true
+		s.headers[fieldname.Fold(name)] = true
 	}
 	if l := string(letters(nil, []byte(name))); l != "" && !slices.Contains(s.letters, l) {
 		s.letters = append(s.letters, l)

@@ -1,6 +1,7 @@
 package redact
 
 import (
+	"strings"
 	"sync"
 	"testing"
 )
@@ -28,6 +29,40 @@ func TestNames(t *testing.T) {
 	n.AddQuery("shop")
 	if !n.IsName("SHOP") {
 		t.Error("shop is no name after it was added")
+	}
+}
+
+// TestFieldsInEverySpelling: whatever stands between the letters of a header's name, some
+// backend reads it as that header, so its value is a credential.
+func TestFieldsInEverySpelling(t *testing.T) {
+	n := NewNames()
+	n.AddHeader("X-Shop-Key-2")
+	for _, c := range "!#$%&'*+-.^_`|~" {
+		for _, name := range []string{"X-Api-Key", "x-api-key", "X-SHOP-KEY-2"} {
+			name = strings.ReplaceAll(name, "-", string(c))
+			if !n.IsField(name) {
+				t.Errorf("%s is no field of a credential", name)
+			}
+			for in, want := range map[string]string{
+				"map[A:[b] " + name + ":[hush]]": "map[A:[b] " + name + ":[REDACTED]]",
+				name + ": hush\r\nB: c":          name + ": REDACTED\r\nB: c",
+				`{"` + name + `":"hush","b":1}`:  `{"` + name + `":"REDACTED","b":1}`,
+				"(" + name + "=hush c":           "(" + name + "=REDACTED c",
+			} {
+				got := n.Text(in)
+				if strings.ContainsRune("%+", c) && !strings.Contains(got, "hush") {
+					continue // it could be percent-encoded, and more of it may go
+				}
+				if got != want {
+					t.Errorf("Text(%q) = %q, want %q", in, got, want)
+				}
+			}
+		}
+	}
+	for _, name := range []string{"x~api~keys", "my~api~key2", "x~api~~key"} {
+		if n.IsField(name) || n.Text(name+": v w") != name+": v w" {
+			t.Errorf("%s is a field of a credential", name)
+		}
 	}
 }
 
