@@ -69,3 +69,7 @@ examples: ## Test example backends and manifests (needs Node.js 20, npm, python3
 .PHONY: browser
 browser: ## Install what the tests in a browser need (Node.js 20, npm; chromium from the system)
 	cd internal/browsertest && npm ci --no-audit --no-fund
+
+.PHONY: decoders
+decoders: ## Install what the tests against decoders of other languages need (Node.js 20, npm; php and python3 from the system)
+	cd internal/decodertest && npm ci --no-audit --no-fund

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 
@@ -94,14 +95,26 @@ func (g *Gate) checkScopes(method string, rec *keysync.Record) *refusal {
 
 // checkQuery refuses a query without a parameter that is required.
 func (g *Gate) checkQuery(r *http.Request) *refusal {
-	if len(g.RequireQuery) == 0 {
-		return nil
-	}
-	query := r.URL.Query()
-	for _, name := range g.RequireQuery {
-		if values := query[name]; len(values) == 0 || slices.Contains(values, "") {
+	for i, name := range g.RequireQuery {
+		present, err := g.required[i].Present(r.URL.RawQuery)
+		switch {
+		case err != nil:
+			return refQuery(err)
+		case !present:
 			return refMissingParameter(name)
 		}
+	}
+	return nil
+}
+
+// provisionRequired compiles the parameters that must be there.
+func (g *Gate) provisionRequired() error {
+	for _, name := range g.RequireQuery {
+		param, err := credential.NewParam(name)
+		if err != nil {
+			return fmt.Errorf("reading require_query: %w", err)
+		}
+		g.required = append(g.required, param)
 	}
 	return nil
 }

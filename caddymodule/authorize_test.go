@@ -234,13 +234,18 @@ func TestCredentialsInRows(t *testing.T) {
 
 func TestRequireQuery(t *testing.T) {
 	g, up := start(t, "credential query k\nrequire_query name _id", map[string]gatetest.Record{keyA: {}})
-	request := func(query string) gatetest.Request { return gatetest.Request{Target: "/e?" + query + "&k=" + keyA} }
+	request := func(query string) gatetest.Request {
+		return gatetest.Request{Target: "/e?" + query + "&k=" + keyA}
+	}
+	missing, ambiguous := answer{400, `{"error":"Missing parameter: name","code":"missing_parameter"}`}, answer{400, "malformed_query"}
 	checkAnswers(t, g, up, map[string]gatetest.Request{
-		"both": request("_id=1&name=user+signed%0aup"), "empty": request("_id=1&name="), "missing": request("name=n"), "other case": request("Name=n&_id=1"),
-		"twice": request("_id=1&name=n&name="),
+		"both": request("_id=1&name=user+signed%0aup"), "several": request("_id=1&name=a&name=b"), "zero": request("_id=0&name=0"),
+		"empty": request("_id=1&name="), "white space": request("_id=1&name=+%09"), "missing": request("name=n"), "one of them empty": request("_id=1&name=n&name="),
+		"other case": request("Name=n&_id=1"), "leading ?": request("?name=n&_id=1"), "behind a ;": request("_id=1;name=n"), "array": request("_id=1&name[]=n"),
 	}, map[string]answer{
-		"both": {200, ""}, "empty": {400, `{"error":"Missing parameter: name","code":"missing_parameter"}`},
-		"missing": {400, "Missing parameter: _id"}, "other case": {400, "Missing parameter: name"}, "twice": {400, "Missing parameter: name"},
+		"both": {200, ""}, "several": {200, ""}, "zero": {200, ""},
+		"empty": missing, "white space": missing, "missing": {400, "Missing parameter: _id"}, "one of them empty": missing,
+		"other case": ambiguous, "leading ?": ambiguous, "behind a ;": ambiguous, "array": ambiguous,
 	})
 }
 

@@ -57,6 +57,7 @@ type Gate struct {
 	limiter  *limiter
 	paths    []pathResource
 	queries  []queryResource
+	required []*credential.Param // by index of RequireQuery
 	bodies   []bodyResource
 	grants   *grantCache
 	// reporter counts what would be refused; nil if the gate enforces.
@@ -166,7 +167,10 @@ func (g *Gate) provisionFinder() error {
 		}
 	}
 	o.Batches = batches(&g.Gate)
-	var err error
+	err := g.provisionRequired()
+	if err != nil {
+		return err
+	}
 	if g.finder, err = credential.New(o); err != nil {
 		return err
 	}

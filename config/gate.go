@@ -42,7 +42,8 @@ type Gate struct {
 	// Members that a JSON body must have.
 	Require []Requirement `json:"require,omitempty"`
 
-	// Parameters that the query must have, with a value. Names are compared exactly.
+	// Parameters that the query must have, with a value that is not white space.
+	// Names in another case are refused, as backends differ in whether they are meant.
 	RequireQuery []string `json:"require_query,omitempty"`
 
 	// What a JSON body must be: `object`, `array`, or `any` (the default). A GET,

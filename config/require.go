@@ -34,12 +34,24 @@ func (g *Gate) validateRequire() error {
 			}
 		}
 	}
+	return g.validateRequireQuery()
+}
+
+// validateRequireQuery refuses names that no query can satisfy: they must be
+// written exactly in a query, and in one way only.
+func (g *Gate) validateRequireQuery() error {
 	for i, name := range g.RequireQuery {
-		if name == "" || slices.Contains(g.RequireQuery[:i], name) {
+		same := func(other string) bool { return strings.EqualFold(name, other) }
+		if name == "" || slices.ContainsFunc(g.RequireQuery[:i], same) {
 			return fmt.Errorf("require_query: %q is there twice or empty; write `require_query NAME…`", name)
 		}
+		for _, r := range g.Resources {
+			if r.In == "query" && r.At != name && same(r.At) {
+				return fmt.Errorf("require_query: %s is written %s in a resource; write it in the same way", name, r.At)
+			}
+		}
 		for _, l := range g.Credentials {
-			if l.In == InQuery && slices.ContainsFunc(l.Names, func(n string) bool { return strings.EqualFold(n, name) }) {
+			if l.In == InQuery && slices.ContainsFunc(l.Names, same) {
 				return fmt.Errorf("require_query: %s carries a credential, which is removed before; remove it from require_query", name)
 			}
 		}

@@ -67,6 +67,8 @@ func TestGateErrors(t *testing.T) {
 		"resource p: status 500 is not one of":    {Resources: []Resource{{Name: "p", In: "query", At: "p", Denial: Denial{Status: 500}}}},
 		"resource p: optional: a path":            {Resources: []Resource{{Name: "p", In: "path", At: "/{p}", Optional: true}}},
 		"require_query: \"k\" is there twice":     {RequireQuery: []string{"k", "k"}},
+		"require_query: \"K\" is there twice":     {RequireQuery: []string{"k", "K"}},
+		"require_query: K is written k in a re":   {RequireQuery: []string{"K"}, Resources: []Resource{{Name: "a", In: "query", At: "k"}}},
 		"require_query: K carries a credential":   {RequireQuery: []string{"K"}, Credentials: []Location{{In: InQuery, Names: []string{"k"}}}},
 		"require: T carries a credential":         {Require: []Requirement{{Fields: []string{"a"}, In: "T"}}, Credentials: []Location{{In: InBody, Names: []string{"t"}}}},
 		`body_shape: "lines" is not one of`:       {BodyShape: "lines"},

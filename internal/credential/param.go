@@ -4,17 +4,20 @@ import (
 	"bytes"
 	"errors"
 	"strings"
+	"unicode"
 )
 
-// Param is a query parameter whose value names a resource. Its name is compared
-// as those of credentials are.
+// Param is a query parameter that names a resource or must be there. Where
+// backends may read another one, or none, it fails with ErrQuery: its name has to
+// be written exactly, and whatever some take for it is ambiguous. So is '#', at
+// which some end the query.
 type Param struct {
 	params params
 }
 
 // NewParam returns the parameter of that name.
 func NewParam(name string) (*Param, error) {
-	p := new(Param)
+	p := &Param{params{exact: true}}
 	return p, p.params.init("", []string{name})
 }
 
@@ -29,7 +32,7 @@ func (p *Param) Value(raw string) (value string, ok bool, err error) {
 	}
 	s := GetSet()
 	defer PutSet(s)
-	if strings.Contains(raw, ";") || !p.params.scan([]byte(raw), s) {
+	if strings.ContainsAny(raw, ";#") || !p.params.scan([]byte(raw), s) {
 		return "", false, ErrQuery
 	}
 	found, err := s.One(false)
@@ -40,4 +43,47 @@ func (p *Param) Value(raw string) (value string, ok bool, err error) {
 		return "", false, ErrQuery
 	}
 	return string(found.Key), true, nil
+}
+
+// Present tells whether the parameter is in a raw query, once or more, and no
+// value of it is empty or white space. It fails with ErrQuery if backends may
+// differ in that.
+func (p *Param) Present(raw string) (bool, error) {
+	if strings.IndexByte(raw, '#') >= 0 {
+		return false, ErrQuery
+	}
+	s := GetSet()
+	defer PutSet(s)
+	b, present, blank := []byte(raw), false, false
+	for i := 0; i <= len(b); {
+		nameEnd, end, plain := splitParam(b, i)
+		m, ok := p.params.match(b[i:nameEnd], plain, s)
+		if !ok || m >= 0 && i > 0 && b[i-1] == ';' {
+			return false, ErrQuery
+		}
+		if m >= 0 {
+			value, ok := appendPercentDecoded(nil, b[min(nameEnd+1, end):end])
+			if !ok || hasLateName(b[i:]) {
+				return false, ErrQuery
+			}
+			present, blank = true, blank || isBlank(value)
+		}
+		i = end + 1
+	}
+	return present && !blank, nil
+}
+
+// hasLateName tells whether the name of the parameter that b starts with ends
+// behind its first '=' for some readers: at "]=" (qs).
+func hasLateName(b []byte) bool {
+	b, _, _ = bytes.Cut(b, []byte{'&'})
+	return bytes.Contains(b, []byte("]=")) || bytes.Contains(b, []byte("%5D=")) || bytes.Contains(b, []byte("%5d="))
+}
+
+// isBlank tells whether text has nothing to see in it: white space, control
+// characters, and those that only format.
+func isBlank(text []byte) bool {
+	return !bytes.ContainsFunc(text, func(r rune) bool {
+		return !unicode.IsSpace(r) && !unicode.In(r, unicode.Cc, unicode.Cf)
+	})
 }

@@ -26,29 +26,55 @@ func appendPercentDecoded(dst, src []byte) ([]byte, bool) {
 	return dst, true
 }
 
-// appendLenientlyDecoded is appendPercentDecoded for readers that keep a bad
-// escape as it is or know %uXXXX (IIS).
-func appendLenientlyDecoded(dst, src []byte) []byte {
+// damage is what a reader makes of an escape that is none.
+type damage uint8
+
+const (
+	keepEscape  damage = iota // leaves it as it is, and knows %uXXXX
+	dropPercent               // leaves out the '%'; %uXXXX is an unknown character
+	hideEscape                // makes an unknown character of it
+)
+
+// appendLenientlyDecoded is appendPercentDecoded for readers that do not fail at a
+// bad escape. It appends at most len(src) bytes.
+func appendLenientlyDecoded(dst, src []byte, how damage) []byte {
 	for i := 0; i < len(src); i++ {
 		c := src[i]
-		if c == '+' {
+		switch c {
+		case '+':
 			c = ' '
-		}
-		if c == '%' {
+		case '%':
 			if v, ok := unhex(src, i+1, 2); ok {
-				dst = append(dst, byte(v))
+				c = byte(v)
 				i += 2
-				continue
+				break
 			}
-			if v, ok := unhex(src, i+2, 4); ok && src[i+1]|0x20 == 'u' {
-				dst = utf8.AppendRune(dst, v)
-				i += 5
-				continue
-			}
+			var n int
+			dst, n = appendDamaged(dst, src[i:], how)
+			i += n - 1
+			continue
 		}
 		dst = append(dst, c)
 	}
 	return dst
+}
+
+// appendDamaged appends what a reader makes of the bad escape that src starts
+// with, and returns its length.
+func appendDamaged(dst, src []byte, how damage) ([]byte, int) {
+	v, ok := unhex(src, 2, 4)
+	ok = ok && src[1]|0x20 == 'u'
+	switch {
+	case ok && how == keepEscape:
+		return utf8.AppendRune(dst, v), len("%uXXXX")
+	case ok:
+		return append(dst, unknown), len("%uXXXX")
+	case how == keepEscape:
+		return append(dst, '%'), 1
+	case how == dropPercent:
+		return dst, 1
+	}
+	return append(dst, unknown), min(len("%XX"), len(src))
 }
 
 // unhex reads n hexadecimal digits at src[i:].

@@ -5,21 +5,39 @@ import (
 	"unicode/utf8"
 )
 
-// params are the names of the credentials in a query or a form.
+// params are the names of the credentials in a query or a form, or of one
+// parameter.
 type params struct {
 	names     names
-	locations []string // by index of name
+	exact     bool     // a name in another case is ambiguous
+	locations []string // by index of name; "" for what only PHP takes for one
 	folded    [][]byte // as of appendFolded, by index of name
 }
 
 func (p *params) init(kind string, list []string) error {
 	for _, name := range list {
-		if err := p.names.add(name, false); err != nil {
+		if err := p.add(name, kind+name); err != nil {
 			return err
 		}
-		p.locations = append(p.locations, kind+name)
-		p.folded = append(p.folded, appendFolded(nil, []byte(name)))
 	}
+	for _, name := range list {
+		alias := string(phpName([]byte(name)))
+		if p.names.find(alias) >= 0 {
+			continue
+		}
+		if err := p.add(alias, ""); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *params) add(name, location string) error {
+	if err := p.names.add(name, false); err != nil {
+		return err
+	}
+	p.locations = append(p.locations, location)
+	p.folded = append(p.folded, appendFolded(nil, []byte(name)))
 	return nil
 }
 
@@ -69,12 +87,18 @@ func (p *params) scan(b []byte, s *Set) bool {
 			return false
 		}
 		cut := false
-		if m >= 0 {
+		switch {
+		case m < 0:
+		case nameEnd == end && end < len(b) && b[end] == ';':
+			return false // the name goes on for those to whom ';' is none: "filter[key];x=K"
+		default:
 			if cut, ok = s.addParam(p.locations[m], b[min(nameEnd+1, end):end]); !ok {
 				return false
 			}
 		}
 		switch {
+		case !cut && !kept && i > 0 && hasLead(b[i:end]):
+			return false // it becomes the first one and would be read in another way
 		case !cut:
 			kept = true
 		case kept:
@@ -116,7 +140,7 @@ const (
 // paramBytes says what a byte means in a query.
 var paramBytes = func() (t [256]uint8) {
 	for i := range t {
-		if i <= ' ' || i >= utf8.RuneSelf || bytes.IndexByte([]byte("%+.[]"), byte(i)) >= 0 {
+		if i <= ' ' || i >= utf8.RuneSelf || bytes.IndexByte([]byte("%+.[]?#"), byte(i)) >= 0 {
 			t[i] = paramOdd
 		}
 	}
@@ -126,64 +150,24 @@ var paramBytes = func() (t [256]uint8) {
 }()
 
 // match returns the index of the credential that the raw name is, or -1. It
-// fails if a backend may take the name for a credential that we do not.
+// fails if a backend may take the name for a credential that we do not, or the
+// other way round.
 func (p *params) match(raw []byte, plain bool, s *Set) (int, bool) {
-	if plain {
-		return p.names.match(raw, true), true
-	}
-	decoded, ok := appendPercentDecoded(s.arena.room(len(raw)), raw)
-	if !ok {
-		return -1, !p.mentioned(appendLenientlyDecoded(nil, raw))
-	}
-	if i := p.names.match(decoded, false); i >= 0 {
-		return i, true
-	}
-	return -1, !p.near(decoded)
-}
-
-// mentioned tells whether a name that cannot be decoded has a credential's name
-// in it, whatever surrounds it.
-func (p *params) mentioned(name []byte) bool {
-	name = appendFolded(nil, name)
-	for _, folded := range p.folded {
-		if bytes.Contains(name, folded) {
-			return true
+	name := raw
+	if !plain {
+		var ok bool
+		if name, ok = appendPercentDecoded(s.arena.room(len(raw)), raw); !ok {
+			return -1, !p.mayBeDamaged(raw)
 		}
 	}
-	return false
-}
-
-// near tells whether some backends make a credential's name of name, which it
-// overwrites: they end it at a NUL, drop leading white space (PHP), take
-// brackets for arrays ("key[]", "[key]": PHP, Rack, qs), and turn ' ', '.' and
-// a lone '[' into '_' (PHP).
-func (p *params) near(name []byte) bool {
-	name, _, _ = bytes.Cut(name, []byte{0})
-	name = bytes.TrimLeft(name, " \t\r\n\v\f[]")
-	if p.names.match(beforeBracket(name), false) >= 0 {
-		return true
+	m := p.names.match(name, plain)
+	switch {
+	case m < 0:
+		return -1, plain || !p.mayBe(name)
+	case p.exact && !bytes.Equal(name, p.names.list[m].text):
+		return -1, false
 	}
-	for i, c := range name {
-		if c == ' ' || c == '.' {
-			name[i] = '_'
-		}
-	}
-	if p.names.match(beforeBracket(name), false) >= 0 {
-		return true
-	}
-	for i, c := range name {
-		if c == '[' {
-			name[i] = '_'
-		}
-	}
-	return p.names.match(name, false) >= 0
-}
-
-func beforeBracket(name []byte) []byte {
-	if i := bytes.IndexAny(name, "[]"); i >= 0 {
-		return name[:i]
-	}
-	return name
+	return m, p.locations[m] != ""
 }
 
 // addParam adds the credential with the given raw value, and reports whether the

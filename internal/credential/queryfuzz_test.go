@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -103,6 +104,12 @@ func checkParams(t *testing.T, raw, clean string, err error, found, prefix strin
 	}
 }
 
+// plainName tells whether no reader can take name, which is none of ours, for
+// another one.
+func plainName(name string) bool {
+	return !strings.ContainsAny(name, " .[]?#\ufeff\t\r\n\v\f\x00") && utf8.ValidString(name) && matching([]string{"api_token", "my_key"}, name) == ""
+}
+
 // expectParams is a slow Query. It is sure if nothing can be ambiguous.
 func expectParams(raw, prefix string) (clean, found string, sure bool) {
 	e := new(expected)
@@ -125,9 +132,10 @@ func expectParams(raw, prefix string) (clean, found string, sure bool) {
 				clean += separator
 			}
 			clean, kept = clean+one, true
-			sure = sure && err == nil && !strings.ContainsAny(name, " .[]\t\r\n\v\f\x00")
+			sure = sure && err == nil && plainName(name)
 		} else {
 			value, err := url.QueryUnescape(rawValue)
+			sure = sure && (rawName != one || i < 0 || rest[i] != ';')
 			sure = sure && err == nil && !strings.ContainsFunc(rawValue, func(r rune) bool { return r <= ' ' || r == 0x7f })
 			if bad := len(value) > MaxKey || strings.ToValidUTF8(value, "") != value; bad {
 				e.store(prefix+credential, prefix+credential+"!")

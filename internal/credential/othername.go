@@ -1,0 +1,136 @@
+package credential
+
+import (
+	"bytes"
+	"unicode/utf8"
+)
+
+// Here are the names that some backends take for the name of a parameter of ours
+// although they are another one.
+
+// unknown stands for a character that readers differ in; it is not UTF-8.
+const unknown = 0xff
+
+// leads are characters that some readers drop in front of a name: white space
+// (PHP, Rack), brackets (qs, Rack), '?' (URLSearchParams one, PHP's own server
+// all), '#' (query-string), and a byte-order mark.
+const leads = " \t\r\n\v\f[]?#\ufeff"
+
+// hasLead tells whether some readers drop the first character of a query or form.
+func hasLead(raw []byte) bool {
+	return len(raw) > 0 && (raw[0] == '?' || raw[0] == '#' || bytes.HasPrefix(raw, []byte("\ufeff")))
+}
+
+// mayBe tells whether some backends make a name of ours of name, which it
+// overwrites: they end it at a NUL or '#', drop what leads, take brackets for arrays
+// ("key[]", "[key]": PHP, Rack, qs), turn ' ', '.' and a lone '[' into '_' (PHP),
+// and drop what is not UTF-8 or take it for a character (overlong forms).
+func (p *params) mayBe(name []byte) bool {
+	name, _, _ = bytes.Cut(name, []byte{0})
+	name, _, _ = bytes.Cut(bytes.TrimLeft(name, leads), []byte{'#'})
+	if p.holds(name) || p.holds(phpName(name)) {
+		return true
+	}
+	if bytes.IndexByte(name, ']') >= 0 {
+		return false
+	}
+	for i, c := range name {
+		if c == '[' {
+			name[i] = '_'
+		}
+	}
+	return p.holds(name)
+}
+
+// phpName turns ' ' and '.' into '_', in place.
+func phpName(name []byte) []byte {
+	for i, c := range name {
+		if c == ' ' || c == '.' {
+			name[i] = '_'
+		}
+	}
+	return name
+}
+
+// holds tells whether name is one of ours, or an array or an object in it.
+func (p *params) holds(name []byte) bool {
+	odd := !utf8.Valid(name)
+	for _, folded := range p.folded {
+		if within(name, folded, odd) {
+			return true
+		}
+	}
+	return false
+}
+
+// within tells whether name is folded or something in it: "filter[key][0]" is in
+// "filter[key]". An odd name has characters that are unknown.
+func within(name, folded []byte, odd bool) bool {
+	for folded != nil {
+		var step, want []byte
+		step, name = cutStep(name)
+		want, folded = cutStep(folded)
+		if !bytes.EqualFold(step, want) && !(odd && couldBe(step, want)) {
+			return false
+		}
+	}
+	return true
+}
+
+// cutStep cuts off the part before the first bracket; rest is what is behind the
+// next one that opens, nil if there is none.
+func cutStep(name []byte) (step, rest []byte) {
+	i := bytes.IndexAny(name, "[]")
+	if i < 0 {
+		return name, nil
+	}
+	if open := bytes.IndexByte(name[i:], '['); open >= 0 {
+		rest = name[i+open+1:]
+	}
+	return name[:i], rest
+}
+
+// couldBe tells whether name may be folded if each of its unknown characters is
+// any or none.
+func couldBe(name, folded []byte) bool {
+	free := 0 // unknown characters that no character of folded needs
+	for len(name) > 0 {
+		r, n := utf8.DecodeRune(name)
+		name = name[n:]
+		if r == utf8.RuneError {
+			free++
+			continue
+		}
+		for found := false; !found; {
+			if len(folded) == 0 || free < 0 {
+				return false
+			}
+			want, n := utf8.DecodeRune(folded)
+			folded = folded[n:]
+			if found = want == foldRune(r); !found {
+				free--
+			}
+		}
+	}
+	return utf8.RuneCount(folded) <= free
+}
+
+// mayBeDamaged is mayBe for a raw name with a bad escape, which readers keep, take
+// for an unknown character, or rid of its '%' (ASP), and for one with %uXXXX (IIS,
+// which also turns characters into similar ones). A name with one of ours in it is
+// too close, whatever surrounds it.
+func (p *params) mayBeDamaged(raw []byte) bool {
+	return p.mentioned(appendLenientlyDecoded(nil, raw, keepEscape)) ||
+		p.mayBe(appendLenientlyDecoded(nil, raw, dropPercent)) ||
+		p.mayBe(appendLenientlyDecoded(nil, raw, hideEscape))
+}
+
+func (p *params) mentioned(name []byte) bool {
+	name = appendFolded(nil, name)
+	for _, folded := range p.folded {
+		if bytes.Contains(name, folded) {
+			return true
+		}
+	}
+	return false
+}
