@@ -2,22 +2,24 @@ package credential
 
 import "bytes"
 
-// parser reads one JSON body, or one line of NDJSON, in a single pass without
-// recursion. It validates everything and looks at the members of rows only.
+// parser reads one JSON text, be it a body or one of many in it, in a single pass
+// without recursion. It validates everything and looks at the members of rows only.
 //
 // Methods that read something take the index where it starts and return the one
 // behind it, or -1 after noting the error.
 type parser struct {
 	f   *Finder
 	s   *Set
-	b   []byte // up to the end of the line
+	b   []byte // up to the end of the text
 	err error
 }
 
 // JSON finds the credentials in a JSON body (UTF-8, RFC 8259; a byte-order mark
 // is kept, an empty body is fine) and returns it without them, cut in place:
 // clean starts where body does. With lines set, the body is NDJSON: one JSON
-// text on every line that is not blank, lines end with LF or CRLF.
+// text on every line that is not blank, lines end with LF or CRLF. If it begins
+// with a record separator, it is a sequence of JSON texts with one before each
+// (RFC 7464). An array is the rows in it in both, as it is if it is the body.
 //
 // A member goes with one comma, all other bytes stay. Requirements, resources
 // and the shape of the body are then to be had from s.
@@ -60,44 +62,55 @@ func (p *parser) document(i int) {
 	switch p.b[i] {
 	case '{':
 		p.s.shape = ShapeObject
-		i = p.row(i+1, 0, 1)
 	case '[':
 		p.s.shape = ShapeArray
-		i = p.array(i+1, 0, 1)
 	default:
 		p.s.shape = ShapeOther
-		i = p.scalarRow(i, 0, 0)
 	}
-	p.end(i)
+	p.end(p.rows(i))
 }
 
-// lines reads NDJSON.
+// recordSeparator stands before each text of a sequence, and in no text.
+const recordSeparator = 0x1e
+
+// lines reads NDJSON, or a sequence of JSON texts.
 func (p *parser) lines(i int) {
+	separator := byte('\n')
+	if first := skipSpace(p.b, i); first < len(p.b) && p.b[first] == recordSeparator {
+		separator = recordSeparator
+	}
 	body := p.b
-	for i < len(body) && p.err == nil {
-		next := len(body)
-		if n := bytes.IndexByte(body[i:], '\n'); n >= 0 {
-			next = i + n + 1
+	for i <= len(body) && p.err == nil {
+		end := len(body)
+		if n := bytes.IndexByte(body[i:], separator); n >= 0 {
+			end = i + n
 		}
-		p.b = body[:next]
+		p.b = body[:end]
 		p.line(i)
-		i = next
+		i = end + 1
 	}
 }
 
-// line reads one line, which p.b ends with.
+// line reads one text of many, which p.b ends with. An array is its rows, as a
+// backend that does not care for the type of the body takes a single line.
 func (p *parser) line(i int) {
 	i = skipSpace(p.b, i)
 	if i == len(p.b) {
 		return
 	}
 	p.s.shape = ShapeLines
-	if p.b[i] == '{' {
-		i = p.row(i+1, 0, 1)
-	} else {
-		i = p.scalarRow(i, 0, 0)
+	p.end(p.rows(i))
+}
+
+// rows reads an object that is a row, an array of rows, or a scalar.
+func (p *parser) rows(i int) int {
+	switch p.b[i] {
+	case '{':
+		return p.row(i+1, 0, 1)
+	case '[':
+		return p.array(i+1, 0, 1)
 	}
-	p.end(i)
+	return p.scalarRow(i, 0, 0)
 }
 
 // end makes sure that nothing follows the JSON text.

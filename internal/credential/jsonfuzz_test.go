@@ -110,7 +110,11 @@ func (g *grammar) space() { g.one("", "", "", "", "", " ", "\t", "  ", "\r") }
 
 func (g *grammar) body(lines bool) []byte {
 	g.one("", "", "", bom)
+	sequence := lines && g.pick(4) == 0
 	for range 1 + g.pick(4) {
+		if sequence {
+			g.one("\x1e", "\x1e", " \x1e", "\x1e\x1e")
+		}
 		g.value(3)
 		if !lines {
 			break
@@ -202,7 +206,7 @@ func checkError(t *testing.T, e *expected, err error) {
 func treeOf(body []byte, lines bool) string {
 	texts := [][]byte{bytes.TrimPrefix(body, []byte(bom))}
 	if lines {
-		texts = bytes.Split(texts[0], []byte("\n"))
+		texts = bytes.Split(texts[0], []byte(separatorOf(texts[0])))
 	}
 	all := ""
 	for _, text := range texts {
@@ -214,7 +218,7 @@ func treeOf(body []byte, lines bool) string {
 		}
 		n := tree(text)
 		rows := []*node{n}
-		if n.kind == '[' && !lines {
+		if n.kind == '[' {
 			rows = n.elements
 		}
 		left := ""

@@ -120,12 +120,16 @@ func expect(o Options, body []byte, lines bool) *expected {
 	}
 	doc := bytes.TrimPrefix(body, []byte(bom))
 	texts := [][]byte{doc}
+	separator := separatorOf(doc)
 	if lines {
-		texts = bytes.SplitAfter(doc, []byte("\n"))
+		texts = bytes.Split(doc, []byte(separator))
 	}
 	e.clean = string(body[:len(body)-len(doc)])
 	inner := map[string]int{}
-	for _, text := range texts {
+	for i, text := range texts {
+		if i > 0 {
+			e.clean += separator
+		}
 		e.text(o, text, lines, inner)
 	}
 	if e.shape == ShapeNone {
@@ -139,6 +143,14 @@ func expect(o Options, body []byte, lines bool) *expected {
 	return e
 }
 
+// separatorOf returns what stands between the texts of a body that has many.
+func separatorOf(doc []byte) string {
+	if strings.HasPrefix(strings.TrimLeft(string(doc), " \t\r\n"), "\x1e") {
+		return "\x1e"
+	}
+	return "\n"
+}
+
 func (e *expected) text(o Options, text []byte, lines bool, inner map[string]int) {
 	if strings.Trim(string(text), " \t\r\n") == "" {
 		e.clean += string(text)
@@ -150,13 +162,16 @@ func (e *expected) text(o Options, text []byte, lines bool, inner map[string]int
 	}
 	n := tree(text)
 	rows := []*node{n}
+	if n.kind == '[' {
+		rows = n.elements
+	}
 	switch {
 	case lines:
 		e.shape = ShapeLines
 	case n.kind == '{':
 		e.shape = ShapeObject
 	case n.kind == '[':
-		e.shape, rows = ShapeArray, n.elements
+		e.shape = ShapeArray
 	default:
 		e.shape = ShapeOther
 	}

@@ -44,7 +44,8 @@ type values struct {
 func (s *Set) Shape() Shape { return s.shape }
 
 // Items returns the number of elements of a top-level array or of NDJSON lines,
-// 1 for an object or a scalar, 0 for an empty body.
+// of which an array counts as its elements; 1 for an object or a scalar, 0 for an
+// empty body.
 func (s *Set) Items() int {
 	if len(s.rows) == 0 {
 		return 0

@@ -26,7 +26,10 @@ func TestShape(t *testing.T) {
 		{"", true, ShapeNone, 0},
 		{"\r\n \n", true, ShapeNone, 0},
 		{"{}", true, ShapeLines, 1},
-		{"\n[1,2]\n\n{}\n3\n", true, ShapeLines, 3},
+		{"\n[1,2]\n\n{}\n3\n", true, ShapeLines, 4},
+		{"[" + strings.Repeat("{},", 499) + "{}]", true, ShapeLines, 500},
+		{"[]\n[[1,2]]", true, ShapeLines, 1},
+		{"\x1e{}\n\x1e[1,2]\n\x1e3", true, ShapeLines, 4},
 	} {
 		var s Set
 		if _, err := newFinder(t, Options{}).JSON([]byte(c.body), c.lines, &s); err != nil {
@@ -96,7 +99,9 @@ var requirements = []struct {
 	{"rows, none", requireOne, `[]`, "met"},
 	{"lines", requireOne, "{\"id\":1}\n\n{\"id\":2}\n", "met"},
 	{"lines, last", requireOne, "{\"id\":1}\n\n{\"a\":2}\n", "0 1"},
-	{"lines, array", requireOne, "{\"id\":1}\n[{\"id\":2}]\n", "0 1"},
+	{"lines, array of rows", requireOne, "{\"id\":1}\n[{\"id\":2}]\n", "met"},
+	{"lines, array of rows, last", requireOne, "{\"id\":1}\n[{\"id\":2},{\"a\":3}]\n", "0 2"},
+	{"lines, array in an array", requireOne, "[[{\"id\":2}]]\n", "0 0"},
 	{"lines, none", requireOne, "\n", "0 -1"},
 
 	{"in", requireIn, `{"a":1,"batch":[{"id":1},{"id":2}],"b":2}`, "met"},
