@@ -72,6 +72,21 @@ func TestParseRecordDefaults(t *testing.T) {
 	}
 }
 
+// A time that is null is not set, as when it is left out; nothing else may be null.
+func TestParseRecordTimeNull(t *testing.T) {
+	for _, f := range fields[1:] {
+		rec, err := ParseRecord([]byte(with(`"` + f.name + `":null`)))
+		isTime := f.name == "not_before" || strings.HasSuffix(f.name, "_at")
+		if (err == nil) != isTime {
+			t.Errorf("%s: %v", f.name, err)
+			continue
+		}
+		if d := cmp.Diff(&Record{KeyID: "k", Mode: ModeLive}, rec); isTime && d != "" {
+			t.Errorf("%s: (-want +got)\n%s", f.name, d)
+		}
+	}
+}
+
 // with returns a record that has one more member.
 func with(member string) string { return `{"key_id":"k",` + "\n" + member + `}` }
 
@@ -153,6 +168,8 @@ var malformedRecords = []struct{ name, in, want string }{
 	{"time zero", with(`"revoked_at":"0001-01-01T00:00:00Z"`), `line 2, field "revoked_at": must be a time such as 2026-01-31T12:00:00Z (RFC 3339)`},
 	{"impossible day", with(`"created_at":"2026-02-30T00:00:00Z"`), `line 2, field "created_at": must be a time such as 2026-01-31T12:00:00Z (RFC 3339)`},
 	{"expires before it begins", with(`"not_before":"2026-01-02T00:00:00Z","expires_at":"2026-01-02T00:00:00Z"`), `line 1, field "expires_at": must be later than not_before`},
+	{"time null twice", with(`"expires_at":null,"expires_at":null`), `line 2, field "expires_at": is there twice`},
+	{"time false", with(`"expires_at":false`), `line 2, field "expires_at": must be a string`},
 	{"successor", with(`"successor":""`), `line 2, field "successor": must have 1 to 128 letters, digits and "._:-", a letter or digit first`},
 }
 
@@ -250,6 +267,7 @@ func FuzzParseRecord(f *testing.F) {
 	f.Add([]byte(`{"key_id":"k","key_id":"l"}`))
 	f.Add([]byte(`{"key_id":"k","Key_ID":"l"}`))
 	f.Add([]byte(`{"key_id":"k","secret_value_x9":"topsecret99"}`))
+	f.Add([]byte(`{"key_id":"k","expires_at":null,"not_before":"2026-01-01t00:00:00z"}`))
 	f.Add([]byte(`[{"key_id":"k"}]`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		rec, err := ParseRecord(b)

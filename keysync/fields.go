@@ -151,7 +151,12 @@ func readMode(value []byte) (string, error) {
 	return "", errors.New("must be live or test")
 }
 
+// readMoment reads a time. null is none: many a serializer writes it for what is
+// not set, and no time means the same.
 func readMoment(value []byte) (Moment, error) {
+	if string(value) == "null" {
+		return 0, nil
+	}
 	s, err := unquote(value)
 	if err != nil {
 		return 0, err

@@ -1,6 +1,7 @@
 package keysync
 
 import (
+	"bytes"
 	"errors"
 	"time"
 )
@@ -41,6 +42,7 @@ func (m Moment) MarshalText() ([]byte, error) {
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (m *Moment) UnmarshalText(text []byte) error {
 	var t time.Time
+	text = bytes.ToUpper(text) // RFC 3339 allows t and z, package time does not
 	if err := t.UnmarshalText(text); err != nil || t.UTC().Year() < 1970 || t.UTC().Year() > 9999 {
 		return errMoment
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 type schema struct {
-	Type                 string
+	Type                 any // a string, or an array of them
 	Required             []string
 	AdditionalProperties json.RawMessage
 	Properties           map[string]schema
@@ -73,6 +73,7 @@ func TestRecordSchema(t *testing.T) {
 		_, err := config.ParseRate(rate)
 		check(t, "rate "+rate, pattern.MatchString(rate), err == nil)
 	}
+	check(t, "time", s.Defs["time"].Type, any([]any{"string", "null"}))
 	for _, name := range []string{"created_at", "not_before", "expires_at", "revoked_at"} {
 		check(t, name, s.Properties[name].Ref, "#/$defs/time")
 	}

@@ -36,12 +36,16 @@ any fields of a record beside it:
 
 The flags say what records have where the line does not. Each needs an account.
 
-A key must have at least %d characters, because shorter ones can be guessed. Empty
-lines, keys that are there twice and records that cannot be used are refused with
-the number of the line, before anything is stored.
+A key has 1 to %d bytes. One with white space, commas, semicolons or bars in it,
+or a { at its beginning, is written in JSON, with escapes such as \n and \u0000
+where it needs them. Keys of fewer than %d characters can be guessed: there is a
+warning, replace them soon.
+
+Empty lines, keys that are there twice and records that cannot be used are refused
+with the number of the line, before anything is stored.
 
 Keys that have a record already are left as they are. So an import that was
-interrupted is completed by running it again.`, minKey),
+interrupted is completed by running it again.`, maxKey, minKey),
 		Example: `  ingest-auth ingest-keys import --file keys.json --account acme --scope events:write < old-keys.txt
   ingest-auth ingest-keys import --vault --id-prefix legacy_ < old-keys.jsonl`,
 		Args: noArguments,
@@ -51,13 +55,14 @@ interrupted is completed by running it again.`, minKey),
 				return err
 			}
 			return c.store(cmd, mayExist, func(ctx context.Context, s keysync.Store) error {
-				entries, err := readKeys(cmd.InOrStdin(), defaults, idPrefix)
+				in, err := readKeys(cmd.InOrStdin(), defaults, idPrefix)
 				if err != nil {
 					return fmt.Errorf("reading keys: %w; nothing has been stored", err)
 				}
+				fmt.Fprint(cmd.ErrOrStderr(), in.warning())
 				ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 				defer stop()
-				done, err := importAll(ctx, s, entries, newProgress(cmd.ErrOrStderr(), len(entries)))
+				done, err := importAll(ctx, s, in.entries, newProgress(cmd.ErrOrStderr(), len(in.entries)))
 				return errors.Join(done.print(cmd, asJSON), err)
 			})
 		},

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -91,30 +92,32 @@ func TestImportRefuses(t *testing.T) {
 	secret := oldKey(7)
 	object := func(rest string) string { return `{"key":"` + secret + `"` + rest + `}` }
 	for name, tt := range map[string]struct{ line, want string }{
-		"empty":             {"", "no key"},
-		"same key":          {oldKey(1), "the key of line 1 again"},
-		"same key in JSON":  {`{"key":"` + oldKey(1) + `"}`, "the key of line 1 again"},
-		"same key ID":       {object(`,"key_id":"key_1"`) + "\n" + `{"key":"` + oldKey(8) + `","key_id":"key_1"}`, "line 4: the key_id of line 3 again"},
-		"short":             {"fifteen-letters", "fewer than 16 characters"},
-		"long":              {strings.Repeat("x", 4097), "more than 4096 bytes"},
-		"very long":         {strings.Repeat("x", 2<<20), "token too long"},
-		"white space":       {secret + " acme", "white space"},
-		"tab":               {secret + "\tacme", "white space"},
-		"control character": {secret + "\x00", "control character"},
-		"not UTF-8":         {secret + "\xff", "UTF-8"},
-		"damaged":           {ours[:len(ours)-1], "checksum is wrong"},
-		"mode":              {ours, "says another mode"},
-		"half JSON":         {`{"key":"` + secret, "not valid JSON"},
-		"two objects":       {object("") + object(""), "not valid JSON"},
-		"no key":            {`{"account":"acme"}`, `"key" is missing`},
-		"key not a string":  {`{"key":1}`, "must be a string"},
-		"key twice":         {object(`,"key":"` + oldKey(8) + `"`), "there twice"},
-		"unknown field":     {object(`,"colour":"red"`), "colour is not a field"},
-		"bad field":         {object(`,"mode":"x"`), "mode must be live or test"},
-		"null":              {object(`,"scopes":null`), "scopes must be an array"},
-		"digest":            {object(`,"digest":"` + keysync.DigestOf([]byte("x")).String() + `"`), "digest is not a field"},
-		"key in record":     {object(`,"env":"` + secret + `"`), "has the key in it"},
-		"no account":        {object(`,"account":""`), "account must have 1 to"},
+		"empty":            {"", "no key"},
+		"same key":         {oldKey(1), "the key of line 1 again"},
+		"same key in JSON": {`{"key":"` + oldKey(1) + `"}`, "the key of line 1 again"},
+		"same key ID":      {object(`,"key_id":"key_1"`) + "\n" + `{"key":"` + oldKey(8) + `","key_id":"key_1"}`, "line 4: the key_id of line 3 again"},
+		"long":             {strings.Repeat("x", 4097), "more than 4096 bytes"},
+		"long in bytes":    {strings.Repeat("é", 2049), "more than 4096 bytes"},
+		"very long":        {strings.Repeat("x", 2<<20), "token too long"},
+		"empty in JSON":    {`{"key":""}`, "no key"},
+		"white space":      {secret + " acme", "several columns"},
+		"tab":              {secret + "\tacme", "several columns"},
+		"comma":            {secret + ",acme", "several columns"},
+		"not UTF-8":        {secret + "\xff", "UTF-8"},
+		"damaged":          {ours[:len(ours)-1], "checksum is wrong"},
+		"mode":             {ours, "says another mode"},
+		"half JSON":        {`{"key":"` + secret, "not valid JSON"},
+		"two objects":      {object("") + object(""), "not valid JSON"},
+		"no key":           {`{"account":"acme"}`, `"key" is missing`},
+		"key not a string": {`{"key":1}`, "must be a string"},
+		"key twice":        {object(`,"key":"` + oldKey(8) + `"`), "there twice"},
+		"unknown field":    {object(`,"colour":"red"`), "colour is not a field"},
+		"bad field":        {object(`,"mode":"x"`), "mode must be live or test"},
+		"null":             {object(`,"scopes":null`), "scopes must be an array"},
+		"time null twice":  {object(`,"expires_at":null,"expires_at":null`), "there twice"},
+		"digest":           {object(`,"digest":"` + keysync.DigestOf([]byte("x")).String() + `"`), "digest is not a field"},
+		"key in record":    {object(`,"env":"` + secret + `"`), "has the key in it"},
+		"no account":       {object(`,"account":""`), "account must have 1 to"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := fileShell(t)
@@ -126,7 +129,7 @@ func TestImportRefuses(t *testing.T) {
 			if !strings.Contains(tt.want, "line 4") {
 				wantText(t, r.log, "line 3: ")
 			}
-			wantNone(t, r.all(), "legacy-secret", ours, ours[:len(ours)-1], "fifteen-letters", "xxxx")
+			wantNone(t, r.all(), "legacy-secret", ours, ours[:len(ours)-1], "xxxx", "éééé")
 			if n := len(s.records(t)); n != 0 {
 				t.Errorf("%d records", n)
 			}
@@ -157,6 +160,77 @@ func TestImportRefuses(t *testing.T) {
 	}
 }
 
+// Whatever a gate can take for a key can be imported, and verified: 1 to 4,096 bytes of UTF-8,
+// control characters and line ends included. The digest is that of the decoded text.
+func TestImportAnyKey(t *testing.T) {
+	everywhere(t, func(t *testing.T, s shell) {
+		for name, key := range map[string]string{
+			"one character": "k", "NUL": "\x00", "line ends": "first\r\nsecond\n", "white space around": " \tk ",
+			"blank": "  ", "every control character": allControls(), "columns": "a|b,c;d", "object": `{"key":"x"}`,
+			"4,096 bytes": strings.Repeat("é", 2048), "as an account": "acme", "as a field": "account", "escapes": `\n\u0000"`,
+			"beyond the BMP": "🔑", "replacement character": "\ufffd",
+		} {
+			t.Run(name, func(t *testing.T) {
+				line, err := json.Marshal(map[string]string{"key": key})
+				if err != nil {
+					t.Fatal(err)
+				}
+				s.must(t, string(line), "import", "--account", "acme")
+				if _, err := s.store.Lookup(t.Context(), keysync.DigestOf([]byte(key))); err != nil {
+					t.Error(err)
+				}
+				s.must(t, string(line), "verify")
+			})
+		}
+		// As it is where no line, column or object can be meant.
+		for _, key := range []string{"p", "plain\x01\x7f", "\x00plain"} {
+			s.must(t, key+"\n", "import", "--account", "acme")
+			s.must(t, key+"\n", "verify")
+		}
+	})
+}
+
+func allControls() string {
+	var b strings.Builder
+	for c := range rune(0xa0) {
+		if unicode.IsControl(c) {
+			b.WriteRune(c)
+		}
+	}
+	return b.String()
+}
+
+// Keys that can be guessed are imported, and told of by their lines.
+func TestImportWarnsOfShortKeys(t *testing.T) {
+	s := fileShell(t)
+	stdin := strings.Join([]string{oldKey(1), "fifteen-letters", `{"key":"sixteen-letters!"}`, `{"key":"éééééééé"}`}, "\n")
+	r := s.must(t, stdin, "import", "--account", "acme")
+	if r.out != "4 keys: 4 imported, 0 were there already\n" || !strings.HasPrefix(r.log, "Warning: 2 of the keys have fewer than 16 characters") {
+		t.Errorf("%q, %q", r.out, r.log)
+	}
+	wantText(t, r.log, "the first in line 2.")
+	wantNone(t, r.all(), "fifteen-letters", "éé")
+	if r := s.must(t, oldKey(2), "import", "--account", "acme"); r.log != "" {
+		t.Errorf("%q", r.log)
+	}
+}
+
+// A time that is null in a line is not said by it, so the flag's counts.
+func TestImportTimeNull(t *testing.T) {
+	s := fileShell(t)
+	line := `{"key":"` + oldKey(1) + `","key_id":"key_1","created_at":null,"not_before":null,"expires_at":null,"revoked_at":null}`
+	s.must(t, line, "import", "--account", "acme", "--expires", "2027-01-31t00:00:00z")
+	line = `{"key":"` + oldKey(2) + `","key_id":"key_2","expires_at":null,"created_at":"2020-01-01t00:00:00z"}`
+	s.must(t, line, "import", "--account", "acme")
+	base := keysync.Record{Account: "acme", Mode: "live"}
+	first, second := base, base
+	first.KeyID, first.CreatedAt, first.ExpiresAt = "key_1", keysync.MomentOf(testNow), keysync.MomentOf(time.Date(2027, 1, 31, 0, 0, 0, 0, time.UTC))
+	second.KeyID, second.CreatedAt = "key_2", keysync.MomentOf(time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC))
+	if d := cmp.Diff(map[string]*keysync.Record{"key_1": &first, "key_2": &second}, s.records(t)); d != "" {
+		t.Errorf("(-want +got)\n%s", d)
+	}
+}
+
 // stoppingStore ends an import after some pieces, before or after it writes.
 type stoppingStore struct {
 	keysync.Store
@@ -181,7 +255,7 @@ func (s *stoppingStore) Create(ctx context.Context, entries ...keysync.Entry) ([
 func TestImportGoesOn(t *testing.T) {
 	everywhere(t, func(t *testing.T, s shell) {
 		const n = 2*pieceSize + 500
-		entries, err := readKeys(strings.NewReader(oldKeys(n)), &keysync.Record{Account: "acme", CreatedAt: keysync.MomentOf(testNow)}, "old_")
+		in, err := readKeys(strings.NewReader(oldKeys(n)), &keysync.Record{Account: "acme", CreatedAt: keysync.MomentOf(testNow)}, "old_")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -191,7 +265,7 @@ func TestImportGoesOn(t *testing.T) {
 			// Asking a file for each key takes too long behind a wrapper.
 			store.Store = allNew{s.store}
 		}
-		done, err := importAll(ctx, store, entries, new(progress))
+		done, err := importAll(ctx, store, in.entries, new(progress))
 		if err == nil || !strings.Contains(err.Error(), "interrupted. Run the command again") {
 			t.Fatalf("error %v", err)
 		}
@@ -225,11 +299,11 @@ func (allNew) Lookup(context.Context, keysync.Digest) (*keysync.Record, error) {
 // An outage is not taken for a key that is not there.
 func TestImportOutage(t *testing.T) {
 	s := fileShell(t)
-	entries, err := readKeys(strings.NewReader(oldKey(1)), &keysync.Record{Account: "acme"}, "old_")
+	in, err := readKeys(strings.NewReader(oldKey(1)), &keysync.Record{Account: "acme"}, "old_")
 	if err != nil {
 		t.Fatal(err)
 	}
-	done, err := importAll(t.Context(), brokenStore{s.store}, entries, new(progress))
+	done, err := importAll(t.Context(), brokenStore{s.store}, in.entries, new(progress))
 	if !errors.Is(err, keysync.ErrUnavailable) || done != (imported{Keys: 1}) || len(s.records(t)) != 0 {
 		t.Errorf("%+v, %v", done, err)
 	}

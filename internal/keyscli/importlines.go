@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -14,19 +16,13 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
-const (
-	// minKey is the length in characters below which a key is refused: 16 random
-	// hex digits are 64 bits, which is the least that cannot be guessed through a
-	// gate.
-	minKey = 16
-
-	// maxLine is far more than any key with its record needs, in bytes.
-	maxLine = 1 << 20
-)
+// minKey is the length in characters below which a key can be guessed: 16 random hex
+// digits are 64 bits, which is the least that cannot be guessed through a gate.
+const minKey = 16
 
 // readKeys reads all lines, so that nothing is stored if one is wrong. Errors
 // name the line and never quote it.
-func readKeys(r io.Reader, defaults *keysync.Record, idPrefix string) ([]keysync.Entry, error) {
+func readKeys(r io.Reader, defaults *keysync.Record, idPrefix string) (*keyReader, error) {
 	in, err := newKeyReader(defaults, idPrefix)
 	if err != nil {
 		return nil, err
@@ -44,7 +40,7 @@ func readKeys(r io.Reader, defaults *keysync.Record, idPrefix string) ([]keysync
 	if len(in.entries) == 0 {
 		return nil, errors.New("there are none on standard input")
 	}
-	return in.entries, nil
+	return in, nil
 }
 
 // keyReader turns lines into entries.
@@ -54,6 +50,7 @@ type keyReader struct {
 	entries  []keysync.Entry
 	digests  map[keysync.Digest]int // where a digest was first
 	keyIDs   map[string]int
+	short    []int // lines of keys that can be guessed
 }
 
 func newKeyReader(defaults *keysync.Record, idPrefix string) (*keyReader, error) {
@@ -79,17 +76,15 @@ func (in *keyReader) add(n int, line []byte) error {
 	if n == 1 {
 		line = bytes.TrimPrefix(line, []byte("\ufeff"))
 	}
-	key, fields := string(line), make(map[string]json.RawMessage)
-	if bytes.HasPrefix(bytes.TrimSpace(line), []byte("{")) {
-		var err error
-		if key, fields, err = readLine(line); err != nil {
-			return err
-		}
-	} else if strings.ContainsAny(key, "|,;") {
+	if !isObject(line) && bytes.ContainsFunc(line, separates) {
 		return errors.New("looks like several columns: a line is one key, or a JSON object with the key and its record (also if the key is like this)")
 	}
-	if err := checkKey(key); err != nil {
+	key, fields, err := readKeyLine(line)
+	if err != nil {
 		return err
+	}
+	if utf8.RuneCountInString(key) < minKey {
+		in.short = append(in.short, n)
 	}
 	rec, err := in.record(fields)
 	if err != nil {
@@ -110,10 +105,26 @@ func (in *keyReader) add(n int, line []byte) error {
 	return nil
 }
 
-// record fills in what the line does not say.
-func (in *keyReader) record(fields map[string]json.RawMessage) (*keysync.Record, error) {
-	for name, value := range in.defaults {
-		if _, ok := fields[name]; !ok {
+// separates tells what stands between the columns of a table, far more often than in a key.
+func separates(c rune) bool { return unicode.IsSpace(c) || strings.ContainsRune("|,;", c) }
+
+// warning tells of keys that can be guessed. It is empty if there are none.
+func (in *keyReader) warning() string {
+	if len(in.short) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("Warning: %d of the keys have fewer than %d characters and could be guessed, the first in line %d. Replace them by keys that `ingest-keys create` makes.\n",
+		len(in.short), minKey, in.short[0])
+}
+
+// optionalTimes may be null in a line, which is as good as left out.
+var optionalTimes = []string{"created_at", "not_before", "expires_at", "revoked_at"}
+
+// record adds what the line does not say.
+func (in *keyReader) record(line map[string]json.RawMessage) (*keysync.Record, error) {
+	fields := maps.Clone(in.defaults)
+	for name, value := range line {
+		if string(value) != "null" || !slices.Contains(optionalTimes, name) {
 			fields[name] = value
 		}
 	}
@@ -129,78 +140,4 @@ func (in *keyReader) record(fields map[string]json.RawMessage) (*keysync.Record,
 		err = errors.New("no account: give it in the line, or for all with --account")
 	}
 	return rec, err
-}
-
-// readLine reads an object into its key and the other members.
-func readLine(line []byte) (key string, fields map[string]json.RawMessage, err error) {
-	if !utf8.Valid(line) || !json.Valid(line) {
-		return "", nil, errors.New("begins like a JSON object and is not valid JSON")
-	}
-	dec := json.NewDecoder(bytes.NewReader(line))
-	if _, err := dec.Token(); err != nil {
-		return "", nil, errors.New("is not valid JSON")
-	}
-	fields = make(map[string]json.RawMessage)
-	for dec.More() {
-		name, err := dec.Token()
-		var value json.RawMessage
-		if err == nil {
-			err = dec.Decode(&value)
-		}
-		if err != nil {
-			return "", nil, errors.New("is not valid JSON")
-		}
-		text, _ := name.(string)
-		if _, ok := fields[text]; ok {
-			return "", nil, errors.New("a member is there twice")
-		}
-		fields[text] = value
-	}
-	raw, ok := fields["key"]
-	if !ok {
-		return "", nil, errors.New(`the member "key" is missing`)
-	}
-	if raw[0] != '"' || json.Unmarshal(raw, &key) != nil {
-		return "", nil, errors.New(`the member "key" must be a string`)
-	}
-	delete(fields, "key")
-	return key, fields, nil
-}
-
-// checkKey says what is wrong with a key, without quoting it.
-func checkKey(key string) error {
-	switch {
-	case key == "":
-		return errors.New("no key")
-	case !utf8.ValidString(key):
-		return errors.New("the key is not valid UTF-8")
-	case strings.ContainsFunc(key, func(c rune) bool { return unicode.IsSpace(c) || unicode.IsControl(c) }):
-		return errors.New("white space or a control character in the key; write one key a line, or JSON")
-	case utf8.RuneCountInString(key) < minKey:
-		return fmt.Errorf("the key has fewer than %d characters and could be guessed; replace it by one that `ingest-keys create` makes", minKey)
-	case len(key) > maxKey:
-		return fmt.Errorf("the key has more than %d bytes; gates refuse it", maxKey)
-	case keysync.CheckKey([]byte(key)) == keysync.KeyDamaged:
-		return errors.New("the key begins with iak_ and its checksum is wrong: a character is missing, added or mistaken")
-	}
-	return nil
-}
-
-// checkAgainst refuses a record that tells its key, or contradicts it.
-func checkAgainst(key string, rec *keysync.Record) error {
-	b, err := json.Marshal(rec)
-	if err != nil {
-		return errors.New("encoding the record failed")
-	}
-	quoted, err := json.Marshal(key)
-	if err != nil {
-		return errors.New("encoding the key failed")
-	}
-	if bytes.Contains(b, quoted[1:len(quoted)-1]) {
-		return errors.New("a field of the record has the key in it; records are no secrets")
-	}
-	if keysync.CheckKey([]byte(key)) == keysync.KeyWellFormed && !strings.HasPrefix(key, "iak_"+rec.Mode+"_") {
-		return fmt.Errorf("the key says another mode than its record, which is %s; give the mode in the line or with --mode", rec.Mode)
-	}
-	return nil
 }

@@ -216,7 +216,7 @@ func TestVerify(t *testing.T) {
 			wantNone(t, r.all(), strings.TrimSpace(tt.stdin))
 		})
 	}
-	for name, stdin := range map[string]string{"none": "", "blank": " \n", "two": key + "\n" + key, "endless": strings.Repeat("x", 5000)} {
+	for name, stdin := range map[string]string{"none": "", "blank": " \n", "two": key + "\n" + key, "too long": strings.Repeat("x", 4097), "no object": "{", "no key in it": "{}", "not UTF-8": "\xff"} {
 		if r := s.at(in).run(t, stdin, "verify"); r.err == nil || r.out != "" {
 			t.Errorf("%s: %q", name, r.out)
 		}

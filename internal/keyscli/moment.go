@@ -2,6 +2,7 @@ package keyscli
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/ingestauth/caddy-ingest-auth/config"
@@ -15,7 +16,7 @@ func parseMoment(text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
-	if t, err := time.Parse(time.RFC3339, text); err == nil {
+	if t, err := time.Parse(time.RFC3339, strings.ToUpper(text)); err == nil {
 		return t.UTC(), nil
 	}
 	if t, err := time.Parse(time.DateOnly, text); err == nil {

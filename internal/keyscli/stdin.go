@@ -11,10 +11,7 @@ import (
 	"golang.org/x/term"
 )
 
-// maxKey is the longest credential a gate takes for a key, in bytes.
-const maxKey = 4096
-
-// readKey reads one key from standard input. On a terminal it asks for it, and
+// readKey reads one key from standard input, as it is or in a JSON object. On a terminal it asks for it, and
 // what is typed does not show.
 func readKey(cmd *cobra.Command) ([]byte, error) {
 	if f, ok := cmd.InOrStdin().(*os.File); ok && term.IsTerminal(int(f.Fd())) {
@@ -27,11 +24,11 @@ func readKey(cmd *cobra.Command) ([]byte, error) {
 		return oneKey(string(key))
 	}
 	lines := bufio.NewScanner(cmd.InOrStdin())
-	lines.Buffer(nil, maxKey+len("\r\n"))
+	lines.Buffer(nil, maxLine)
 	lines.Scan()
 	key := lines.Text()
 	if lines.Scan() {
-		return nil, errors.New("reading the key: there is more than one line")
+		return nil, errors.New(`reading the key: there is more than one line; write a key that has line ends as {"key":"…"}, with \n in it`)
 	}
 	if err := lines.Err(); err != nil {
 		return nil, fmt.Errorf("reading the key: %w", err)
@@ -39,9 +36,14 @@ func readKey(cmd *cobra.Command) ([]byte, error) {
 	return oneKey(key)
 }
 
-func oneKey(key string) ([]byte, error) {
-	if strings.TrimSpace(key) == "" {
+// oneKey reads a key as import does, so that what was imported can be verified.
+func oneKey(line string) ([]byte, error) {
+	if strings.TrimSpace(line) == "" {
 		return nil, errors.New("there is no key on standard input")
+	}
+	key, _, err := readKeyLine([]byte(line))
+	if err != nil {
+		return nil, fmt.Errorf("reading the key: %w", err)
 	}
 	return []byte(key), nil
 }

@@ -139,6 +139,7 @@ func TestParseMoment(t *testing.T) {
 		"":                          {},
 		"2027-01-31T12:00:00Z":      time.Date(2027, 1, 31, 12, 0, 0, 0, time.UTC),
 		"2027-01-31T12:00:00+02:00": time.Date(2027, 1, 31, 10, 0, 0, 0, time.UTC),
+		"2027-01-31t12:00:00z":      time.Date(2027, 1, 31, 12, 0, 0, 0, time.UTC),
 		"2027-01-31":                time.Date(2027, 1, 31, 0, 0, 0, 0, time.UTC),
 		"90m":                       testNow.Add(90 * time.Minute),
 		"30d":                       testNow.Add(30 * 24 * time.Hour),
@@ -165,5 +166,5 @@ func TestHelp(t *testing.T) {
 		}
 	}
 	r := execute(t.Context(), testNow, strings.NewReader(""), "import", "--help")
-	wantText(t, r.out, "at least 16 characters", "--id-prefix", "--file PATH")
+	wantText(t, r.out, "1 to 4096 bytes", "fewer than 16 characters", "--id-prefix", "--file PATH")
 }

@@ -31,10 +31,10 @@ func (c *cli) verify() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Tells whether a key works now, and if not, why",
-		Long: `Reads a key from standard input and tells whether it works now. The exit code is
-1 if it does not, with the reason: damaged, unknown, not_yet_valid, expired,
-revoked, scope or resource. If the store cannot say, that is an error, and no
-verdict is written.`,
+		Long: `Reads a key from standard input, as it is or as {"key":"…"}, and tells whether it
+works now. The exit code is 1 if it does not, with the reason: damaged, unknown,
+not_yet_valid, expired, revoked, scope or resource. If the store cannot say, that
+is an error, and no verdict is written.`,
 		Example: `  ingest-auth ingest-keys verify --vault < acme.key
   ingest-auth ingest-keys verify --vault --scope events:write --resource project=p1 --json < acme.key`,
 		Args: noArguments,
@@ -59,11 +59,11 @@ func (c *cli) judge(ctx context.Context, cmd *cobra.Command, s keysync.Store, wa
 		return verdict{}, err
 	}
 	key, err := readKey(cmd)
+	if errors.Is(err, errDamaged) {
+		return verdict{Reason: "damaged", Detail: "its checksum is wrong: a character is missing, added or mistaken"}, nil
+	}
 	if err != nil {
 		return verdict{}, err
-	}
-	if keysync.CheckKey(key) == keysync.KeyDamaged {
-		return verdict{Reason: "damaged", Detail: "its checksum is wrong: a character is missing, added or mistaken"}, nil
 	}
 	rec, err := s.Lookup(ctx, keysync.DigestOf(key))
 	if errors.Is(err, keysync.ErrUnknown) {
