@@ -51,7 +51,7 @@ func mediaKind(contentType string) (kind bodyKind, params string) {
 	t = strings.TrimSpace(t)
 	is := func(other string) bool { return strings.EqualFold(t, other) }
 	switch {
-	case is("application/json"), hasSuffixFold(t, "+json"):
+	case is("application/json"), hasSuffixFold(t, "+json") && !isGRPCType(t):
 		kind = kindJSON
 	case is("application/x-ndjson"), is("application/ndjson"), is("application/jsonl"), is("application/x-jsonlines"):
 		kind = kindLines

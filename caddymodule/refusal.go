@@ -159,6 +159,10 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, p *passage, ref *r
 		h.Set("Retry-After", "5")
 	}
 	p.setHeaders(h)
+	if isGRPC(r) { // whatever `errors` says: its shapes are of bodies, and here is none
+		answerGRPC(w, ref)
+		return nil
+	}
 	if g.Errors == "caddy" {
 		return caddyhttp.Error(ref.status, errors.New(ref.message))
 	}
@@ -182,7 +186,7 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, p *passage, ref *r
 func (p *passage) emptyRequest(w http.ResponseWriter, r *http.Request) {
 	unread := p.body == nil && r.Body != nil && r.Body != http.NoBody && r.ContentLength != 0
 	if unread && isCopy(r) {
-		drain(w, r.Body)
+		drain(w, r)
 	}
 	clear(r.Trailer)
 	r.Body, r.GetBody, r.ContentLength, r.TransferEncoding, r.Trailer = http.NoBody, nil, 0, nil, nil
@@ -195,12 +199,17 @@ func (p *passage) emptyRequest(w http.ResponseWriter, r *http.Request) {
 const maxDrain = 256 << 10
 
 // drain reads a body that another copy of the request holds too, so that nobody
-// can read it there. A body that is too long to wait for ends with an error.
-func drain(w http.ResponseWriter, b io.Reader) {
-	if _, err := io.CopyN(io.Discard, b, maxDrain); err == nil {
-		_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
-		_, _ = io.Copy(io.Discard, b)
+// can read it there. A body that is too long to wait for ends with an error, and so
+// does what has not arrived on a stream of its own (HTTP/2): a client that streams may
+// be waiting for the answer. In HTTP/1.1 that would end the connection.
+func drain(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor == 1 {
+		if _, err := io.CopyN(io.Discard, r.Body, maxDrain); err != nil {
+			return
+		}
 	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
+	_, _ = io.Copy(io.Discard, r.Body)
 }
 
 // isCopy reports whether r is a copy of the request that the server holds, which
