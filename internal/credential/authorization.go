@@ -54,6 +54,9 @@ func (f *Finder) schemes(v string, s *Set) (rest string) {
 	return strings.Join(others, ", ")
 }
 
+// unread is the location of a scheme that is cut but is no credential.
+const unread = "unread"
+
 // scheme adds the credential in part, if its scheme is looked for, and returns
 // its location, otherwise "". A part without a scheme of its own continues the
 // one before it: a scheme with a comma in its token, hence malformed.
@@ -68,8 +71,12 @@ func (f *Finder) scheme(part, before string, first bool, s *Set) (location strin
 	case f.basic != "" && !parameter && strings.EqualFold(scheme, "Basic"):
 		s.addBasic(rest, f.basic)
 		return "basic"
+	case f.remove.Bearer && !parameter && strings.EqualFold(scheme, "Bearer"), f.remove.Basic && !parameter && strings.EqualFold(scheme, "Basic"):
+		return unread
 	case before != "" && (parameter || scheme == "" || rest == ""):
-		s.addMalformed(before)
+		if before != unread {
+			s.addMalformed(before)
+		}
 		return before
 	}
 	return ""

@@ -13,6 +13,7 @@ import (
 type header struct {
 	folded   string // name as of foldHeader
 	location string // "" for Authorization, whose schemes tell
+	remove   bool   // is deleted unread, unless everything is kept
 	drop     bool   // is deleted unread
 }
 
@@ -24,10 +25,10 @@ type hit struct {
 }
 
 func (f *Finder) addHeaders(list, drop []string) error {
-	if f.bearer || f.basic != "" {
+	if f.bearer || f.basic != "" || f.remove.Bearer || f.remove.Basic {
 		f.addHeader(header{folded: "authorization"})
 	}
-	for _, name := range list {
+	for i, name := range slices.Concat(list, f.remove.Headers) {
 		if name == "" || tokenLen(name) < len(name) {
 			return fmt.Errorf("%q is not a header name (RFC 9110): correct it", name)
 		}
@@ -38,7 +39,7 @@ func (f *Finder) addHeaders(list, drop []string) error {
 			}
 			return fmt.Errorf("name %q is given twice (case, '_' and '.' do not matter): remove one", name)
 		}
-		f.addHeader(header{folded: folded, location: "header " + name})
+		f.addHeader(header{folded: folded, location: "header " + name, remove: i >= len(list)})
 	}
 	return f.addDropped(drop)
 }
@@ -105,16 +106,24 @@ func (f *Finder) header(h http.Header, hit hit, s *Set) {
 		f.authorization(h, hit, s)
 		return
 	}
-	for _, v := range hit.values {
+	if !f.headers[hit.index].remove {
+		s.addHeaderValues(location, hit.values)
+	}
+	if !f.keep {
+		delete(h, hit.name)
+	}
+}
+
+// addHeaderValues adds the credentials in the values of a header, of which comma
+// may join several.
+func (s *Set) addHeaderValues(location string, values []string) {
+	for _, v := range values {
 		for more := true; more; {
 			var one string
 			one, v, more = strings.Cut(v, ",")
 			one = trimOWS(one)
 			s.addString(location, one)
 		}
-	}
-	if !f.keep {
-		delete(h, hit.name)
 	}
 }
 

@@ -2,22 +2,27 @@ package credential
 
 import (
 	"bytes"
+	"slices"
 	"unicode/utf8"
 )
 
 // params are the names of the credentials in a query or a form.
 type params struct {
 	names     names
-	locations []string // by index of name
+	locations []string // by index of name; "" for what is cut unread
 	folded    [][]byte // as of appendFolded, by index of name
 }
 
-func (p *params) init(kind string, list []string) error {
-	for _, name := range list {
+func (p *params) init(kind string, list, remove []string) error {
+	for i, name := range slices.Concat(list, remove) {
 		if err := p.names.add(name, false); err != nil {
 			return err
 		}
-		p.locations = append(p.locations, kind+name)
+		location := kind + name
+		if i >= len(list) {
+			location = ""
+		}
+		p.locations = append(p.locations, location)
 		p.folded = append(p.folded, appendFolded(nil, []byte(name)))
 	}
 	return nil
@@ -71,7 +76,7 @@ func (p *params) scan(b []byte, s *Set) bool {
 		switch {
 		case m < 0:
 			kept = true
-		case !s.addParam(p.locations[m], b[min(nameEnd+1, end):end]):
+		case p.locations[m] != "" && !s.addParam(p.locations[m], b[min(nameEnd+1, end):end]):
 			return false
 		case kept:
 			s.cut(i-1, end)
