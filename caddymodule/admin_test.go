@@ -234,6 +234,22 @@ func TestAdminStatus(t *testing.T) {
 	waitFor(t, "the problem with the file", func() bool { return adminGet[adminState](t, g, "status").Source.Problem != "" })
 }
 
+// TestAdminListsAreThere: a list without elements is [] and not null, which pages
+// and scripts fall over.
+func TestAdminListsAreThere(t *testing.T) {
+	t.Setenv("SECRET_OF_TEST", strings.Repeat("s", 32))
+	for _, algorithm := range []string{"algorithm EdDSA", "algorithm HS256\nsecret {env.SECRET_OF_TEST}"} {
+		g := startAdmin(t, "recent_events on\nsign {\n"+algorithm+"\n}", nil)
+		for route, want := range map[string]string{
+			"status": `"limits":[]`, "keys": `{"keys":[]}`, "recent": `{"events":[]}`, "jwks": `{"keys":[`, "ready": `{"status":"ready"}`, "live": `{"status":"live"}`,
+		} {
+			if body := adminDo(t, g, http.MethodGet, route, "", nil).Body; strings.Contains(body, "null") || !strings.Contains(body, want) {
+				t.Errorf("%s: %s has %s, want %s", algorithm, route, body, want)
+			}
+		}
+	}
+}
+
 func TestAdminStatusWithRedis(t *testing.T) {
 	redis := redistest.Start(t)
 	g := startAdmin(t, "counters redis://"+redis.Addr(), map[string]gatetest.Record{keyA: {}})

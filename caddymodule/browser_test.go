@@ -105,6 +105,17 @@ func TestPage(t *testing.T) {
 	})
 }
 
+// TestPageAtFirst looks at the page before anybody has used a key: lists are empty
+// then, and none of them may be missing.
+func TestPageAtFirst(t *testing.T) {
+	g := gatetest.New(t, gatetest.Vars{"upstream": gatetest.NewUpstream(t, nil).Addr})
+	g.Write(t, "keys.json", gatetest.Keys(map[string]gatetest.Record{keyTest: {"key_id": "key_test", "mode": "test"}}))
+	runForBrowsers(t, g, pageSite)
+	browsertest.Run(t, "firstvisit.js", map[string]any{
+		"page": "http://" + g.Admin + "/ingest_auth/", "gate": "http://" + g.Addr, "test": keyTest,
+	})
+}
+
 const corsSite = `{
 	auto_https off
 	ingest_auth {

@@ -223,6 +223,7 @@ func parseSign(d *caddyfile.Dispenser, a *App) error {
 //	    credential body   <fields…> [in <array>]
 //	    credential basic  [user|password]
 //	    credential form   <fields…>
+//	    remove     <location…>
 //	    enforce    on|off
 //	    conflict   reject|first
 //	    strip      on|off
@@ -269,7 +270,8 @@ func (g *Gate) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		return d.ArgErr()
 	}
 	return subdirectives{
-		"credential":      g.parseCredential,
+		"credential":      parseLocation(&g.Credentials, "where keys may stand"),
+		"remove":          parseLocation(&g.Remove, "what is removed though it is no credential"),
 		"enforce":         stringArg(&g.Enforce),
 		"conflict":        stringArg(&g.Conflict),
 		"strip":           stringArg(&g.Strip),
@@ -304,20 +306,23 @@ func parseCount(s string) (int, error) {
 	return n, nil
 }
 
-func (g *Gate) parseCredential(d *caddyfile.Dispenser) error {
-	args := d.RemainingArgs()
-	if len(args) == 0 {
-		return d.Err("credential: write where keys may stand: bearer, header, query, body, basic or form")
+// parseLocation returns a reader for a location.
+func parseLocation(to *[]config.Location, what string) func(*caddyfile.Dispenser) error {
+	return func(d *caddyfile.Dispenser) error {
+		setting, args := d.Val(), d.RemainingArgs()
+		if len(args) == 0 {
+			return d.Errf("%s: write %s: bearer, header, query, body, basic or form", setting, what)
+		}
+		l := config.Location{In: args[0]}
+		if len(args) > 1 {
+			l.Names = args[1:]
+		}
+		if n := len(l.Names); l.In == config.InBody && n > 2 && l.Names[n-2] == "in" {
+			l.Names, l.Rows = l.Names[:n-2], l.Names[n-1]
+		}
+		*to = append(*to, l)
+		return nil
 	}
-	l := config.Location{In: args[0]}
-	if len(args) > 1 {
-		l.Names = args[1:]
-	}
-	if n := len(l.Names); l.In == config.InBody && n > 2 && l.Names[n-2] == "in" {
-		l.Names, l.Rows = l.Names[:n-2], l.Names[n-1]
-	}
-	g.Credentials = append(g.Credentials, l)
-	return nil
 }
 
 func (g *Gate) parseScope(d *caddyfile.Dispenser) error {

@@ -96,11 +96,11 @@ func (*Gate) CaddyModule() caddy.ModuleInfo {
 // Provision prepares everything that does not depend on the request.
 func (g *Gate) Provision(ctx caddy.Context) error {
 	g.log = ctx.Logger()
+	g.guesses = len(g.Credentials) == 0
+	g.SetDefaults()
 	if err := g.Gate.Validate(); err != nil {
 		return fmt.Errorf("ingest_auth: %w", err)
 	}
-	g.guesses = len(g.Credentials) == 0
-	g.SetDefaults()
 	v, err := ctx.App(appID)
 	if err != nil {
 		return err
@@ -154,9 +154,10 @@ func (g *Gate) provisionFinder() error {
 		o.Drop = append(o.Drop, methodOverrides...)
 	}
 	for _, l := range g.Credentials {
-		if err := g.addLocation(&o, l); err != nil {
-			return err
-		}
+		g.addLocation(&o, l)
+	}
+	for _, l := range g.Remove {
+		addRemoved(&o.Remove, l)
 	}
 	for _, r := range g.Require {
 		o.Require = append(o.Require, credential.Requirement{Any: r.Any, Fields: r.Fields, In: r.In})
@@ -179,9 +180,8 @@ func (g *Gate) provisionFinder() error {
 	return err
 }
 
-// addLocation adds a location to what the finder looks for, and its names to
-// those that logs are cleaned of.
-func (g *Gate) addLocation(o *credential.Options, l config.Location) error {
+// addLocation adds a location to what the finder looks for.
+func (g *Gate) addLocation(o *credential.Options, l config.Location) {
 	switch l.In {
 	case config.InBearer:
 		o.Bearer = true
@@ -194,31 +194,58 @@ func (g *Gate) addLocation(o *credential.Options, l config.Location) error {
 		g.slots = append(g.slots, "Authorization")
 	case config.InHeader:
 		for _, name := range l.Names {
-			keyNames.AddHeader(name)
 			g.slots = append(g.slots, canonical(name))
 		}
 		o.Headers = append(o.Headers, l.Names...)
 	case config.InQuery:
 		o.Query = append(o.Query, l.Names...)
 	case config.InBody:
-		addBody(o, l)
+		addBody(&o.Body, &o.BodyRows, l)
 		g.keysInBody = true
 	case config.InForm:
 		o.Form = append(o.Form, l.Names...)
 		g.keysInBody = true
 	}
-	keyNames.AddQuery(l.Names...)
-	return nil
+	redactNames(l)
 }
 
-func addBody(o *credential.Options, l config.Location) {
+// addRemoved adds a location to what the finder removes unread.
+func addRemoved(o *credential.Locations, l config.Location) {
+	switch l.In {
+	case config.InBearer:
+		o.Bearer = true
+	case config.InBasic:
+		o.Basic = true
+	case config.InHeader:
+		o.Headers = append(o.Headers, l.Names...)
+	case config.InQuery:
+		o.Query = append(o.Query, l.Names...)
+	case config.InBody:
+		addBody(&o.Body, &o.BodyRows, l)
+	case config.InForm:
+		o.Form = append(o.Form, l.Names...)
+	}
+	redactNames(l)
+}
+
+func addBody(members *[]string, rows *[]credential.BodyRow, l config.Location) {
 	if l.Rows == "" {
-		o.Body = append(o.Body, l.Names...)
+		*members = append(*members, l.Names...)
 		return
 	}
 	for _, name := range l.Names {
-		o.BodyRows = append(o.BodyRows, credential.BodyRow{Name: name, In: l.Rows})
+		*rows = append(*rows, credential.BodyRow{Name: name, In: l.Rows})
 	}
+}
+
+// redactNames adds the names of a location to those that logs are cleaned of.
+func redactNames(l config.Location) {
+	if l.In == config.InHeader {
+		for _, name := range l.Names {
+			keyNames.AddHeader(name)
+		}
+	}
+	keyNames.AddQuery(l.Names...)
 }
 
 func (g *Gate) addResource(o *credential.Options, r config.Resource) error {

@@ -146,22 +146,43 @@ func (l *limiter) newTally(r *http.Request, p *passage, bound []boundResource) *
 }
 
 // peek reads, without taking anything, the limits of a request that is refused
-// for another reason, so that the answer says how they stand. A key that is not
-// good, and a resource that the key is not allowed for, are told nothing.
+// for another reason, so that the answer says how they stand. Who has no good key
+// is told nothing but how many more may fail.
 func (g *Gate) peek(r *http.Request, p *passage, ref *refusal) {
-	if g.limiter == nil || len(g.limiter.limits) == 0 || p.tally != nil || p.record == nil || ref.status == http.StatusUnauthorized || ref.status >= http.StatusTooManyRequests {
+	switch {
+	case g.limiter == nil || p.tally != nil:
+		return
+	case ref.unauthenticated():
+		p.tally = g.limiter.peekFailures(r, p)
+		return
+	case len(g.limiter.limits) == 0 || p.record == nil || ref.status == http.StatusUnauthorized || ref.status >= http.StatusTooManyRequests:
 		return
 	}
-	bound, _ := g.bindPath(r, nil)
-	bound, _ = g.bindQuery(r, bound)
-	bound = slices.DeleteFunc(bound, func(b boundResource) bool { return !p.record.Allows(b.name, b.value) })
-	t := g.limiter.newTally(r, p, bound)
+	t := g.limiter.newTally(r, p, g.ownResources(r, p))
 	for i := range t.takes {
 		t.takes[i].Cost = 0
 	}
 	if _, err := g.limiter.counters.Count(r.Context(), limit.OpPeek, p.now, t.takes, t.states); err == nil {
 		p.tally = t.counted()
 	}
+}
+
+// ownResources returns the resources of a request that is refused if the key is
+// allowed for all of them, else none: one that it is allowed for by itself may be
+// another's together with the rest. What a body names is not known of all requests
+// that are refused.
+func (g *Gate) ownResources(r *http.Request, p *passage) []boundResource {
+	if len(g.bodies) > 0 {
+		return nil
+	}
+	bound, ref := g.bindPath(r, nil)
+	if ref == nil {
+		bound, ref = g.bindQuery(r, bound)
+	}
+	if ref != nil || slices.ContainsFunc(bound, func(b boundResource) bool { return !p.record.Allows(b.name, b.value) }) {
+		return nil
+	}
+	return bound
 }
 
 // rateFor is the rate of a limit for the caller, whose record may replace it.

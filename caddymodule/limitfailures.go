@@ -17,13 +17,26 @@ func (g *Gate) failedTooOften(r *http.Request, now time.Time) (*tally, *refusal)
 	if g.limiter == nil || g.limiter.failures.N == 0 {
 		return nil, nil
 	}
-	take, state := g.limiter.countFailure(r, now, limit.OpPeek)
+	take, state := g.limiter.countFailure(r, now, limit.OpPeek, 1)
 	if !state.Refused {
 		return nil, nil
 	}
-	t := newTally(g.limiter.ietf)
+	return g.limiter.failureTally(take, state), refLimited(state)
+}
+
+// peekFailures returns how the limit stands, for an answer that refuses a request
+// for want of a good key; nil if there is no limit.
+func (l *limiter) peekFailures(r *http.Request, p *passage) *tally {
+	if l.failures.N == 0 {
+		return nil
+	}
+	return l.failureTally(l.countFailure(r, p.now, limit.OpPeek, 0))
+}
+
+func (l *limiter) failureTally(take limit.Take, state limit.State) *tally {
+	t := newTally(l.ietf)
 	t.takes, t.states = append(t.takes, take), append(t.states, state)
-	return t.counted(), refLimited(state)
+	return t.counted()
 }
 
 // noteFailure counts an authentication that has failed. A request without a key
@@ -35,12 +48,12 @@ func (g *Gate) noteFailure(r *http.Request, now time.Time, ref *refusal) {
 	if g.limiter == nil || g.limiter.failures.N == 0 {
 		return
 	}
-	g.limiter.countFailure(r, now, limit.OpAdd)
+	g.limiter.countFailure(r, now, limit.OpAdd, 1)
 	g.limitMeter(limitFailures).takes.Inc()
 }
 
-func (l *limiter) countFailure(r *http.Request, now time.Time, op limit.Op) (limit.Take, limit.State) {
-	takes := [1]limit.Take{{Limit: limitFailures, Key: limit.KeyOf(limitFailures, clientNetwork(r)), Rate: l.failures, Cost: 1}}
+func (l *limiter) countFailure(r *http.Request, now time.Time, op limit.Op, cost int64) (limit.Take, limit.State) {
+	takes := [1]limit.Take{{Limit: limitFailures, Key: limit.KeyOf(limitFailures, clientNetwork(r)), Rate: l.failures, Cost: cost}}
 	var states [1]limit.State
 	_, _ = l.local.failures.Count(r.Context(), op, now, takes[:], states[:]) // memory never fails
 	return takes[0], states[0]

@@ -2,6 +2,7 @@ package caddymodule_test
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -26,19 +27,25 @@ func TestLimitFailures(t *testing.T) {
 	for range 10 {
 		missing := from("", "192.0.2.1")
 		missing.Header.Del("X-Api-Key")
-		wantStatus(t, g, missing, 401)
+		wantRemaining(t, g, missing, 401, "5")
 		wantStatus(t, g, from(keyA, "192.0.2.1"), 403)
 		conflict := from(keyA, "192.0.2.1")
 		conflict.Header.Set("Authorization", "Bearer "+keyB)
 		wantStatus(t, g, conflict, 400)
 	}
 	inBody := gatetest.Request{Target: "/", Body: `{"token":"unknown"}`, Header: http.Header{"Content-Type": {"application/json"}, "X-Forwarded-For": {"192.0.2.1"}}}
-	for _, req := range []gatetest.Request{
+	for i, req := range []gatetest.Request{
 		from("unknown", "192.0.2.1"), from("expired-key-0123456789", "192.0.2.1"), from("revoked-key-0123456789", "192.0.2.1"),
 		from("bad\tkey", "192.0.2.1"), inBody,
 	} {
-		wantStatus(t, g, req, 401)
+		resp := wantRemaining(t, g, req, 401, strconv.Itoa(4-i))
+		if resp.Header.Get("X-Ratelimit-Limit") != "5" || resp.Header.Get(reset) != yearEnd() || resp.Header.Get("Retry-After") != "" {
+			t.Errorf("%v", resp.Header)
+		}
 	}
+	missing := from("", "192.0.2.1")
+	missing.Header.Del("X-Api-Key")
+	wantRemaining(t, g, missing, 401, "0")
 	for _, key := range []string{"unknown", keyA, "bad\tkey"} {
 		resp := wantRemaining(t, g, from(key, "192.0.2.1"), 429, "0")
 		if !strings.HasPrefix(resp.Body, `{"error":"Rate limit exceeded","code":"rate_limited","limit":5,"remaining":0,`) || resp.Header.Get("Retry-After") == "" {
@@ -46,7 +53,7 @@ func TestLimitFailures(t *testing.T) {
 		}
 	}
 	wantStatus(t, g, inBody, 429)
-	wantStatus(t, g, from("unknown", "192.0.2.2"), 401)
+	wantRemaining(t, g, from("unknown", "192.0.2.2"), 401, "4")
 	wantStatus(t, g, from(keyA, "2001:db8::1"), 403)
 	if n := len(up.Take()); n != 0 {
 		t.Errorf("backend saw %d requests", n)

@@ -27,6 +27,7 @@ type event struct {
 	Time        time.Time `json:"time"`
 	KeyID       string    `json:"key_id"`
 	Account     string    `json:"account,omitempty"`
+	Mode        string    `json:"mode"`
 	Method      string    `json:"method"`
 	Path        string    `json:"path"`
 	Verdict     string    `json:"verdict"`
@@ -59,7 +60,7 @@ func (l *recentEvents) add(e event) {
 func (l *recentEvents) list() []event {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	list := slices.Clone(l.events)
+	list := append([]event{}, l.events...)
 	slices.Reverse(list)
 	return list
 }
@@ -70,7 +71,7 @@ func (g *Gate) noteRecent(r *http.Request, p *passage, verdict string) {
 		return
 	}
 	e := event{
-		Time: p.now, KeyID: p.record.KeyID, Account: p.record.Account, Verdict: verdict,
+		Time: p.now, KeyID: p.record.KeyID, Account: p.record.Account, Mode: p.record.Mode, Verdict: verdict,
 		Method: p.showable(r.Method), Path: p.showable(r.URL.Path), ContentType: p.showable(r.Header.Get("Content-Type")),
 	}
 	e.Body, e.BodyNote = g.showableBody(r, p)

@@ -21,6 +21,7 @@ type recentList struct {
 		Time        time.Time `json:"time"`
 		KeyID       string    `json:"key_id"`
 		Account     string    `json:"account"`
+		Mode        string    `json:"mode"`
 		Method      string    `json:"method"`
 		Path        string    `json:"path"`
 		Verdict     string    `json:"verdict"`
@@ -71,7 +72,7 @@ func TestRecentEvents(t *testing.T) {
 					t.Fatalf("%s: %d %s", c.name, resp.Status, resp.Body)
 				}
 				e := adminGet[recentList](t, g, "recent").Events[0]
-				if e.Body != c.body || e.BodyNote != c.note || e.KeyID != "key_a" || e.Account != "acme" || e.Method != http.MethodPost ||
+				if e.Body != c.body || e.BodyNote != c.note || e.KeyID != "key_a" || e.Account != "acme" || e.Mode != "test" || e.Method != http.MethodPost ||
 					e.Path != "/v1/"+c.name || e.ContentType != c.contentType || e.Verdict != "allowed" || time.Since(e.Time).Abs() > time.Minute {
 					t.Errorf("%s: %+v", c.name, e)
 				}
@@ -119,7 +120,7 @@ func TestRecentEventsAreOfTestKeys(t *testing.T) {
 	g := startRecent(t, "")
 	send(t, g, 1, keyB)
 	send(t, g, 1, "no-such-key")
-	if got := adminGet[recentList](t, g, "recent").Events; len(got) != 0 {
+	if got := adminGet[recentList](t, g, "recent").Events; len(got) != 0 || got == nil {
 		t.Errorf("%+v", got)
 	}
 }

@@ -47,10 +47,17 @@ func refTooManyKeys(err error) *refusal {
 	return refConflict
 }
 
+const codeInvalid = "invalid_key"
+
 // refInvalid refuses a key. Clients are not told what is wrong with it; the
 // verdict says so to operators.
 func refInvalid(verdict string) *refusal {
-	return &refusal{status: http.StatusUnauthorized, code: "invalid_key", message: "Invalid API key", verdict: verdict}
+	return &refusal{status: http.StatusUnauthorized, code: codeInvalid, message: "Invalid API key", verdict: verdict}
+}
+
+// unauthenticated reports whether the request has no good key.
+func (ref *refusal) unauthenticated() bool {
+	return ref == refMissing || ref.code == codeInvalid
 }
 
 func refState(s keysync.State) *refusal {

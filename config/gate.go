@@ -14,6 +14,10 @@ type Gate struct {
 	// query `apiKey`, `api_key` or `_apikey`, body `token` or `api_key`.
 	Credentials []Location `json:"credentials,omitempty"`
 
+	// What is removed from requests though it is no credential: it counts for nothing
+	// and conflicts with nothing, whatever stands there. Default: nothing.
+	Remove []Location `json:"remove,omitempty"`
+
 	// Whether requests that are not good are refused: `on` (the default) or `off`,
 	// which is report mode: every request passes as it came, but for an identity
 	// header that the client sent itself. The assertion then carries a `verdict`,
@@ -25,8 +29,8 @@ type Gate struct {
 	// headers as configured, query, body). The same key twice is always fine.
 	Conflict string `json:"conflict,omitempty"`
 
-	// Whether credentials are removed from the request before it is passed on: `on`
-	// or `off`, for a backend that still checks keys itself. Logs are cleaned in
+	// Whether credentials, and what `remove` says, are removed from the request before
+	// it is passed on: `on` or `off`, for a backend that still checks keys itself. Logs are cleaned in
 	// both cases. Default: `on`, with `enforce off` it is `off`.
 	Strip string `json:"strip,omitempty"`
 
@@ -152,7 +156,7 @@ func setDefault[T comparable](v *T, def T) {
 // Validate reports the first setting that is wrong. What is not set is fine.
 func (g *Gate) Validate() error {
 	checks := []func() error{
-		g.validateCredentials, g.validateScopes, g.validateResources, g.validateRequire, g.validateErrorBodies, g.validateCORS,
+		g.validateLocations, g.validateScopes, g.validateResources, g.validateRequire, g.validateErrorBodies, g.validateCORS,
 		func() error { return oneOf("enforce", g.Enforce, "on", "off") },
 		func() error { return oneOf("conflict", g.Conflict, "reject", "first") },
 		func() error { return oneOf("strip", g.Strip, "on", "off") },
@@ -171,28 +175,6 @@ func (g *Gate) Validate() error {
 	for _, check := range checks {
 		if err := check(); err != nil {
 			return err
-		}
-	}
-	return nil
-}
-
-func (g *Gate) validateCredentials() error {
-	seen := make(map[string]bool)
-	for _, l := range g.Credentials {
-		if err := l.Validate(); err != nil {
-			return err
-		}
-		single := l.In == InBearer || l.In == InBasic
-		if single && seen[l.In] {
-			return fmt.Errorf("credential %s: is there twice", l.In)
-		}
-		seen[l.In] = true
-		for _, name := range l.Names {
-			id := l.In + " " + strings.ToLower(l.Rows) + " " + strings.ToLower(name)
-			if seen[id] {
-				return fmt.Errorf("credential %s: %s is there twice", l.In, name)
-			}
-			seen[id] = true
 		}
 	}
 	return nil

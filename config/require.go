@@ -28,10 +28,8 @@ func (g *Gate) validateRequire() error {
 		if len(r.Fields) == 0 || slices.Contains(r.Fields, "") {
 			return errors.New("require: write `require any FIELD…` or `require all FIELD…`, with `in ARRAY` for the rows of an array")
 		}
-		for _, l := range g.Credentials {
-			if l.In == InBody && l.Rows == "" && r.In != "" && slices.ContainsFunc(l.Names, func(name string) bool { return strings.EqualFold(name, r.In) }) {
-				return fmt.Errorf("require: %s carries a credential and cannot be the array of rows", r.In)
-			}
+		if taken := g.takes(InBody, r.In); taken != "" {
+			return fmt.Errorf("require: %s %s and cannot be the array of rows", r.In, taken)
 		}
 	}
 	return g.validateRequireQuery()
@@ -50,10 +48,8 @@ func (g *Gate) validateRequireQuery() error {
 				return fmt.Errorf("require_query: %s is written %s in a resource; write it in the same way", name, r.At)
 			}
 		}
-		for _, l := range g.Credentials {
-			if l.In == InQuery && slices.ContainsFunc(l.Names, same) {
-				return fmt.Errorf("require_query: %s carries a credential, which is removed before; remove it from require_query", name)
-			}
+		if taken := g.takes(InQuery, name); taken != "" {
+			return fmt.Errorf("require_query: %s %s and is gone when the query is checked; take it out of require_query", name, taken)
 		}
 	}
 	return nil

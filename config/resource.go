@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
-	"strings"
 )
 
 // Resource is an ID in the request that the key's record must allow.
@@ -36,21 +34,11 @@ func (g *Gate) validateResources() error {
 			return fmt.Errorf("resource %s: is there twice; a resource stands in one place", r.Name)
 		}
 		seen[r.Name] = true
-		if g.carriesCredential(r) {
-			return fmt.Errorf("resource %s: %s in the %s carries a credential, which is not a resource", r.Name, r.At, r.In)
+		if taken := g.takes(r.In, r.At); taken != "" {
+			return fmt.Errorf("resource %s: %s in the %s %s and cannot be a resource", r.Name, r.At, r.In, taken)
 		}
 	}
 	return nil
-}
-
-func (g *Gate) carriesCredential(r Resource) bool {
-	for _, l := range g.Credentials {
-		same := func(name string) bool { return strings.EqualFold(name, r.At) }
-		if l.In == r.In && l.Rows == "" && slices.ContainsFunc(l.Names, same) {
-			return true
-		}
-	}
-	return false
 }
 
 func (r Resource) validate() error {

@@ -52,7 +52,7 @@ func TestGateErrors(t *testing.T) {
 		"credential body: Token is there twice":   {Credentials: []Location{{In: InBody, Names: []string{"token", "Token"}}}},
 		"credential form: a name must not be":     {Credentials: []Location{{In: InForm, Names: []string{""}}}},
 		"credential header: host has a meaning":   {Credentials: []Location{{In: InHeader, Names: []string{"host"}}}},
-		"carries a credential, which is not":      {Credentials: []Location{{In: InQuery, Names: []string{"k"}}}, Resources: []Resource{{Name: "p", In: "query", At: "K"}}},
+		"K in the query carries a credential and": {Credentials: []Location{{In: InQuery, Names: []string{"k"}}}, Resources: []Resource{{Name: "p", In: "query", At: "K"}}},
 		"error: with `errors caddy`":              {Errors: "caddy", ErrorBodies: []ErrorBody{{Status: 401}}},
 		`conflict: "last" is not one of`:          {Conflict: "last"},
 		`strip: "yes" is not one of`:              {Strip: "yes"},

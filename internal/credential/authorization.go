@@ -43,6 +43,8 @@ func (f *Finder) scheme(part, before string, first bool, s *Set) (location strin
 		return locationIf(s.addBearer(rest), "bearer")
 	case f.basic != "" && !parameter && strings.EqualFold(scheme, "Basic"):
 		return locationIf(s.addBasic(rest, f.basic), "basic")
+	case f.remove.Bearer && !parameter && strings.EqualFold(scheme, "Bearer"), f.remove.Basic && !parameter && strings.EqualFold(scheme, "Basic"):
+		return unread
 	case before != "" && (parameter || scheme == "" || rest == ""):
 		return locationIf(s.addMalformed(before), before)
 	}

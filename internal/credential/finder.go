@@ -7,6 +7,7 @@
 package credential
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -43,7 +44,10 @@ type Options struct {
 	// BodyRows are members of the objects in an array that is a member of the
 	// top-level object. Names of both are compared like strings.EqualFold.
 	BodyRows []BodyRow
-	// Keep finds every credential but leaves it where it is.
+	// Remove are locations that hold no credential. What stands there is cut unread,
+	// as if it were one; it need not be well-formed nor be there once.
+	Remove Locations
+	// Keep finds every credential but leaves it where it is, and what Remove says, too.
 	Keep bool
 
 	// Require lists what the rows of a JSON body must have.
@@ -54,6 +58,14 @@ type Options struct {
 	// Batches are members of the top-level object, compared like those of Body, that
 	// are arrays, whose elements are counted: see Finder.BatchItems.
 	Batches []string
+}
+
+// Locations are places in a request, written and compared as those of Options.
+type Locations struct {
+	Bearer, Basic        bool // the scheme of the Authorization header
+	Headers, Query, Form []string
+	Body                 []string
+	BodyRows             []BodyRow
 }
 
 // BodyRow is the member Name of every element of the array In.
@@ -75,6 +87,7 @@ type Requirement struct {
 type Finder struct {
 	bearer, keep bool
 	basic        string
+	remove       Locations
 	headers      []header
 	headerLens   uint64 // bit n: a header name has length n modulo 64
 	query, form  params
@@ -87,25 +100,28 @@ type Finder struct {
 // New compiles o. It fails if a name is empty, invalid or given twice, if Basic
 // is unknown, or if more than 64 names are to be watched in one place.
 func New(o Options) (*Finder, error) {
-	f := &Finder{bearer: o.Bearer, basic: o.Basic, keep: o.Keep, resources: len(o.Resources)}
+	f := &Finder{bearer: o.Bearer, basic: o.Basic, keep: o.Keep, remove: o.Remove, resources: len(o.Resources)}
 	switch o.Basic {
 	case "", "any", "user", "password":
 	default:
 		return nil, fmt.Errorf("reading credential basic: unknown part %q: use any, user or password", o.Basic)
 	}
+	if o.Bearer && o.Remove.Bearer || o.Basic != "" && o.Remove.Basic {
+		return nil, errors.New("a scheme of Authorization is both a credential and only removed: choose one")
+	}
 	if err := f.addHeaders(o); err != nil {
 		return nil, fmt.Errorf("reading credential header: %w", err)
 	}
-	if err := f.query.init("query ", o.Query); err != nil {
+	if err := f.query.init("query ", o.Query, o.Remove.Query); err != nil {
 		return nil, fmt.Errorf("reading credential query: %w", err)
 	}
-	if err := f.form.init("form ", o.Form); err != nil {
+	if err := f.form.init("form ", o.Form, o.Remove.Form); err != nil {
 		return nil, fmt.Errorf("reading credential form: %w", err)
 	}
 	if err := f.addMembers(o); err != nil {
 		return nil, err
 	}
-	f.looksAtJSON = len(o.Body)+len(o.BodyRows)+len(o.Require)+len(o.Resources)+len(o.Batches) > 0
+	f.looksAtJSON = len(o.Body)+len(o.BodyRows)+len(o.Remove.Body)+len(o.Remove.BodyRows)+len(o.Require)+len(o.Resources)+len(o.Batches) > 0
 	return f, nil
 }
 

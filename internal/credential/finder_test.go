@@ -42,6 +42,14 @@ func TestNewErrors(t *testing.T) {
 		"require twice":          {require(Requirement{Fields: []string{"a"}}, Requirement{Fields: []string{"b", "b"}}), `requirement 2: name "b" is given twice`},
 		"require many":           {require(Requirement{Fields: many[:64]}), "more than 64 names"},
 		"in is credential":       {require(Requirement{In: "Token", Fields: []string{"a"}}), "cannot be the array of rows"},
+		"removed and found":      {Options{Query: []string{"key"}, Remove: Locations{Query: []string{"KEY"}}}, `query: name "KEY" is given twice`},
+		"header, likewise":       {Options{Headers: []string{"X-Key"}, Remove: Locations{Headers: []string{"x_key"}}}, `"x_key" is given twice`},
+		"form, likewise":         {Options{Form: []string{"key"}, Remove: Locations{Form: []string{"key"}}}, `form: name "key" is given twice`},
+		"body, likewise":         {Options{Body: []string{"key"}, Remove: Locations{Body: []string{"Key"}}}, `remove from the body: name "Key" is given twice`},
+		"rows, likewise":         {Options{BodyRows: []BodyRow{{"key", "b"}}, Remove: Locations{BodyRows: []BodyRow{{"Key", "B"}}}}, `remove from the body in B: name "Key" is given twice`},
+		"bearer, likewise":       {Options{Bearer: true, Remove: Locations{Bearer: true}}, "choose one"},
+		"basic, likewise":        {Options{Basic: "user", Remove: Locations{Basic: true}}, "choose one"},
+		"in is removed":          {Options{Remove: Locations{Body: []string{"a"}}, Require: []Requirement{{In: "a", Fields: []string{"b"}}}}, "cannot be the array of rows"},
 		"in invalid":             {require(Requirement{In: "\n", Fields: []string{"a"}}), "control characters"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -81,11 +89,14 @@ func TestLooksAt(t *testing.T) {
 		o          Options
 		json, form bool
 	}{
-		"nothing":  {Options{Bearer: true, Query: []string{"a"}}, false, false},
-		"form":     {Options{Form: []string{"a"}}, false, true},
-		"body":     {Options{Body: []string{"a"}}, true, false},
-		"require":  {Options{Require: []Requirement{{Fields: []string{"a"}}}}, true, false},
-		"resource": {Options{Resources: []string{"a"}}, true, false},
+		"nothing":       {Options{Bearer: true, Query: []string{"a"}}, false, false},
+		"form":          {Options{Form: []string{"a"}}, false, true},
+		"body":          {Options{Body: []string{"a"}}, true, false},
+		"require":       {Options{Require: []Requirement{{Fields: []string{"a"}}}}, true, false},
+		"resource":      {Options{Resources: []string{"a"}}, true, false},
+		"removed, form": {Options{Remove: Locations{Form: []string{"a"}}}, false, true},
+		"removed, body": {Options{Remove: Locations{Body: []string{"a"}}}, true, false},
+		"removed, rows": {Options{Remove: Locations{BodyRows: []BodyRow{{"a", "b"}}}}, true, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFinder(t, c.o)

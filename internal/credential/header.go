@@ -15,8 +15,8 @@ import (
 type header struct {
 	folded    string // name as of fieldname.Fold
 	canonical string // name as net/http has it
-	location  string // "" for Authorization, whose schemes tell
-	drop      bool   // is deleted unread
+	location  string // "" for Authorization, whose schemes tell; unread for what is only removed
+	drop      bool   // is deleted unread, also if everything is kept
 	plain     bool   // is left alone in its canonical spelling
 }
 
@@ -29,10 +29,10 @@ type hit struct {
 }
 
 func (f *Finder) addHeaders(o Options) error {
-	if f.bearer || f.basic != "" {
+	if f.bearer || f.basic != "" || f.remove.Bearer || f.remove.Basic {
 		f.addHeader("Authorization", header{})
 	}
-	for _, name := range o.Headers {
+	for i, name := range slices.Concat(o.Headers, o.Remove.Headers) {
 		if name == "" || tokenLen(name) < len(name) {
 			return fmt.Errorf("%q is not a header name (RFC 9110): correct it", name)
 		}
@@ -42,7 +42,11 @@ func (f *Finder) addHeaders(o Options) error {
 			}
 			return fmt.Errorf("name %q is given twice (%s): remove one", name, whatCounts)
 		}
-		f.addHeader(name, header{location: "header " + name})
+		location := "header " + name
+		if i >= len(o.Headers) {
+			location = unread
+		}
+		f.addHeader(name, header{location: location})
 	}
 	for _, name := range o.Drop {
 		if err := f.addOther(name, header{drop: true}); err != nil {

@@ -20,6 +20,10 @@ var fuzzOptions = []Options{
 	},
 	{},
 	{Body: []string{"token"}, BodyRows: []BodyRow{{"token", "batch"}, {"K", "batch"}}, Require: []Requirement{{Fields: []string{"id"}, In: "b"}}},
+	{
+		Body: []string{"token"}, Resources: []string{"project"}, Require: []Requirement{{Fields: []string{"K"}}, {Fields: []string{"id"}, In: "a"}},
+		Remove: Locations{Body: []string{"K", "x"}, BodyRows: []BodyRow{{"token", "batch"}, {"K", "b"}}},
+	},
 }
 
 // TestJSONOracle compares with the oracle what the tables have, for all options.

@@ -15,11 +15,13 @@ type level struct {
 	arrays    uint64 // members whose elements are rows of another level
 	resources uint64 // members that are resources
 	once      uint64 // members that may be there once: credentials, resources, named arrays
+	exact     bool   // no name may be such that readers differ in it
 }
 
 // member is a JSON member to look at.
 type member struct {
 	location string // of a credential; "" if it is none
+	remove   bool   // is cut unread
 	resource int    // index in Options.Resources, or -1
 	rows     int    // level of the elements of its array; 0 if they are no rows
 }
@@ -38,9 +40,9 @@ func (n need) met(have uint64) bool {
 	return have&n.fields == n.fields
 }
 
-// addMembers compiles Body, BodyRows, Resources, Require and Batches.
+// addMembers compiles Body, BodyRows, Remove, Resources, Require and Batches.
 func (f *Finder) addMembers(o Options) error {
-	f.levels = []level{{}}
+	f.levels = []level{{exact: true}}
 	top := &f.levels[0]
 	for _, name := range o.Body {
 		if err := top.add(name, false, member{location: "body " + name, resource: -1}); err != nil {
@@ -54,12 +56,22 @@ func (f *Finder) addMembers(o Options) error {
 		top.resources |= 1 << (len(top.members) - 1)
 	}
 	top.once = 1<<len(top.members) - 1
+	for _, name := range o.Remove.Body {
+		if err := top.add(name, false, member{remove: true, resource: -1}); err != nil {
+			return fmt.Errorf("reading what to remove from the body: %w", err)
+		}
+	}
 	if err := f.addArrays(o); err != nil {
 		return err
 	}
 	for _, r := range o.BodyRows {
-		if err := f.addBodyRow(r); err != nil {
+		if err := f.addBodyRow(r, false); err != nil {
 			return fmt.Errorf("reading credential body in %s: %w", r.In, err)
+		}
+	}
+	for _, r := range o.Remove.BodyRows {
+		if err := f.addBodyRow(r, true); err != nil {
+			return fmt.Errorf("reading what to remove from the body in %s: %w", r.In, err)
 		}
 	}
 	for i, r := range o.Require {
@@ -81,7 +93,7 @@ func (f *Finder) addMembers(o Options) error {
 // whose names are compared exactly.
 func (f *Finder) addArrays(o Options) error {
 	names := slices.Clone(o.Batches)
-	for _, r := range o.BodyRows {
+	for _, r := range slices.Concat(o.BodyRows, o.Remove.BodyRows) {
 		names = append(names, r.In)
 	}
 	for _, r := range o.Require {
@@ -95,7 +107,7 @@ func (f *Finder) addArrays(o Options) error {
 	return nil
 }
 
-func (f *Finder) addBodyRow(r BodyRow) error {
+func (f *Finder) addBodyRow(r BodyRow, remove bool) error {
 	if r.In == "" {
 		return errors.New("the array has no name: give one")
 	}
@@ -104,6 +116,10 @@ func (f *Finder) addBodyRow(r BodyRow) error {
 		return err
 	}
 	l := &f.levels[rows]
+	l.exact = true
+	if remove {
+		return l.add(r.Name, false, member{remove: true, resource: -1})
+	}
 	l.once |= 1 << len(l.members)
 	return l.add(r.Name, false, member{location: "body " + r.Name, resource: -1})
 }
@@ -147,8 +163,8 @@ func (f *Finder) rowsIn(in string) (int, error) {
 		if err := top.add(in, false, member{resource: -1}); err != nil {
 			return 0, err
 		}
-	case top.members[i].location != "" || top.members[i].resource >= 0:
-		return 0, fmt.Errorf("%q is a credential or a resource and cannot be the array of rows: use another name", in)
+	case top.members[i].location != "" || top.members[i].remove || top.members[i].resource >= 0:
+		return 0, fmt.Errorf("%q is a credential, is removed, or is a resource, and cannot be the array of rows: use another name", in)
 	}
 	if top.members[i].rows == 0 {
 		top.members[i].rows = len(f.levels)

@@ -191,12 +191,12 @@ func (e *expected) text(o Options, text []byte, lines bool, inner map[string]int
 	}
 }
 
-// eachInner calls do for the objects in arrays that may have credentials in their
-// elements.
+// eachInner calls do for the objects in arrays that may have something to cut in
+// their elements.
 func (o Options) eachInner(row *node, do func(inner *node, cuts func(name string) bool)) {
 	for i, name := range row.names {
 		var names []string
-		for _, r := range o.BodyRows {
+		for _, r := range slices.Concat(o.BodyRows, o.Remove.BodyRows) {
 			if strings.EqualFold(r.In, name.text) {
 				names = append(names, r.Name)
 			}
@@ -221,7 +221,7 @@ func (o Options) pruned(row *node) *node {
 // arrays are the names of the arrays whose elements are looked at.
 func (o Options) arrays() (names []string) {
 	names = append(names, o.Batches...)
-	for _, r := range o.BodyRows {
+	for _, r := range slices.Concat(o.BodyRows, o.Remove.BodyRows) {
 		names = append(names, r.In)
 	}
 	for _, r := range o.Require {
@@ -230,7 +230,9 @@ func (o Options) arrays() (names []string) {
 	return slices.DeleteFunc(names, func(name string) bool { return name == "" })
 }
 
-func (o Options) cuts(name string) bool { return !o.Keep && o.credential(name) != "" }
+func (o Options) cuts(name string) bool {
+	return !o.Keep && (o.credential(name) != "" || matching(o.Remove.Body, name) != "")
+}
 
 func (o Options) credential(name string) string { return matching(o.Body, name) }
 
@@ -313,13 +315,13 @@ func (e *expected) row(o Options, row *node, inner map[string]int) {
 // innerCredentials finds the credentials in the elements of an array.
 func (e *expected) innerCredentials(o Options, row *node) {
 	o.Keep = false
-	o.eachInner(row, func(inner *node, isCredential func(string) bool) {
+	o.eachInner(row, func(inner *node, isCut func(string) bool) {
 		seen := map[string]bool{}
 		for i, name := range inner.names {
 			if loneSurrogate(name.raw) || strings.ContainsRune(name.text, 0) {
 				e.syntax = true
 			}
-			if !isCredential(name.text) {
+			if !isCut(name.text) {
 				continue
 			}
 			for _, r := range o.BodyRows {
@@ -350,7 +352,7 @@ func (n *node) meets(o Options, r Requirement) bool {
 	for _, field := range r.Fields {
 		has := false
 		for i, name := range n.names {
-			shared := matching(slices.Concat(o.Body, o.Resources, o.arrays()), field) != "" && strings.EqualFold(field, name.text)
+			shared := matching(slices.Concat(o.Body, o.Remove.Body, o.Resources, o.arrays()), field) != "" && strings.EqualFold(field, name.text)
 			if shared || name.text == field && !loneSurrogate(name.raw) {
 				has = !n.elements[i].blank()
 			}

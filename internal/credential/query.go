@@ -2,6 +2,7 @@ package credential
 
 import (
 	"bytes"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -10,17 +11,22 @@ import (
 type params struct {
 	names     names
 	exact     bool     // a name in another case is ambiguous
-	locations []string // by index of name; "" for what only PHP takes for one
+	locations []string // by index of name; unread for what is only removed, "" for what only PHP takes for one
 	folded    [][]byte // as of appendFolded, by index of name
 }
 
-func (p *params) init(kind string, list []string) error {
+func (p *params) init(kind string, list, remove []string) error {
 	for _, name := range list {
 		if err := p.add(name, kind+name); err != nil {
 			return err
 		}
 	}
-	for _, name := range list {
+	for _, name := range remove {
+		if err := p.add(name, unread); err != nil {
+			return err
+		}
+	}
+	for _, name := range slices.Concat(list, remove) {
 		alias := string(phpName([]byte(name)))
 		if p.names.find(alias) >= 0 {
 			continue
@@ -89,6 +95,8 @@ func (p *params) scan(b []byte, s *Set) bool {
 		cut := false
 		switch {
 		case m < 0:
+		case p.locations[m] == unread:
+			cut = true
 		case nameEnd == end && end < len(b) && b[end] == ';':
 			return false // the name goes on for those to whom ';' is none: "filter[key];x=K"
 		default:

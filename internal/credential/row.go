@@ -128,7 +128,7 @@ func (p *parser) match(l *level, start, end int, plain bool) (m int, ok bool) {
 		return l.names.match(name, true), true
 	}
 	name, clean := p.unescaped(name)
-	if !clean && (l == &p.f.levels[0] || l.once != 0) {
+	if !clean && l.exact {
 		p.fail(start, "lone surrogate or NUL in a member name")
 		return -1, false
 	}

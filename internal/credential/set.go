@@ -125,10 +125,15 @@ func (s *Set) One(first bool) (Found, error) {
 	return one, nil
 }
 
+// unread is the location of what is only removed: it is no credential.
+const unread = "unread"
+
 // add records a credential, and reports whether what stands there is to go. An
 // empty one counts as absent.
 func (s *Set) add(location string, key []byte) (cut bool) {
 	switch {
+	case location == unread:
+		return true
 	case len(key) == 0:
 		s.blank = true
 		return s.Judge == nil
@@ -143,7 +148,10 @@ func (s *Set) add(location string, key []byte) (cut bool) {
 
 // addMalformed is add for what cannot be a key.
 func (s *Set) addMalformed(location string) (cut bool) {
-	if s.Judge != nil {
+	switch {
+	case location == unread:
+		return true
+	case s.Judge != nil:
 		s.Judge.IsKey(location, nil)
 		return false
 	}

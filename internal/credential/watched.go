@@ -13,6 +13,9 @@ func (p *parser) watched(i, depth int, l *level, m int, r *row) int {
 	switch {
 	case w.location != "":
 		i = p.credential(i, depth, w.location, r)
+	case w.remove:
+		r.cut = true
+		i = p.value(i, depth)
 	case w.resource >= 0:
 		i = p.resource(i, depth, w.resource, bit, r)
 	case w.rows > 0 && i < len(p.b) && p.b[i] == '[':
