@@ -337,7 +337,7 @@ func TestGRPCExporterLosesNothing(t *testing.T) {
 // Who does not speak gRPC itself gets HTTP's answers: gRPC-Web and Connect map HTTP statuses by
 // themselves, and an answer to a GET might be kept by a cache.
 func TestGRPCType(t *testing.T) {
-	g, _ := startGRPC(t, "ingest_auth\nreverse_proxy {{backend}}")
+	g, _ := startGRPC(t, "ingest_auth {\ncredential header X-API-Key\n}\nreverse_proxy {{backend}}")
 	for contentType, want := range map[string]bool{
 		"application/grpc": true, "application/grpc+proto": true, "application/grpc+json": true, "application/grpc+x": true,
 		"application/grpc; charset=utf-8": true, "application/grpc+proto;a=b": true, "application/grpc ;a=b": true, "Application/GRPC+Proto": true,
