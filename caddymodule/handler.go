@@ -174,14 +174,9 @@ func (g *Gate) lookUp(r *http.Request, p *passage, found credential.Found) *refu
 // body, and must not be taken for another method by the backend.
 func (p *passage) passPreflight(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	p.emptyRequest(w, r)
-	for _, name := range methodOverrides {
-		delete(r.Header, name)
-	}
+	dropMethodOverrides(r.Header)
 	return next.ServeHTTP(w, r)
 }
-
-// methodOverrides are headers that some backends take another method from.
-var methodOverrides = []string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override"}
 
 // isPreflight reports whether the request is a CORS preflight (Fetch standard,
 // section 3.2.2).

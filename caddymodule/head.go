@@ -50,9 +50,7 @@ func (g *Gate) keepConnection(h http.Header) {
 	if values == nil {
 		return
 	}
-	h["Connection"] = withoutTokens(values, func(token string) bool {
-		return g.forbidden(token) || g.reporter == nil && (strings.EqualFold(token, "Content-Type") || strings.EqualFold(token, "Content-Encoding"))
-	})
+	h["Connection"] = withoutTokens(values, g.forbidden)
 	if offersHTTP(h["Upgrade"]) {
 		delete(h, "Upgrade")
 		delete(h, "Http2-Settings")
