@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/body"
 	"github.com/ingestauth/caddy-ingest-auth/internal/credential"
@@ -70,6 +71,7 @@ type passage struct {
 	flight  limit.CounterKey
 
 	// For metrics and traces:
+	span      trace.Span // that Caddy's tracing started; one that records nothing if there is none
 	lookup    lookup
 	readsBody bool
 	observed  bool

@@ -8,15 +8,19 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/credential"
 )
 
 // takeHead finds the credentials in header and query and removes them, and with
-// them what the client sent in the identity header's name.
+// them what the client sent in the identity header's name. The span is cleaned
+// whatever was found: a key may stand where no credential is looked for.
 func (g *Gate) takeHead(r *http.Request, p *passage) *refusal {
 	g.takeHeaders(r.Header, p)
 	g.keepConnection(r.Header)
+	p.span = trace.SpanFromContext(r.Context())
+	cleanSpan(p.span)
 	if r.URL.RawQuery == "" && originalQuery(r) == "" {
 		return nil
 	}
@@ -92,7 +96,6 @@ func (g *Gate) takeQuery(r *http.Request, p *passage) *refusal {
 	if cleanOriginal != original {
 		setOriginalQuery(r, cleanOriginal)
 	}
-	cleanSpan(r.Context())
 	if err != nil {
 		return refQuery(err)
 	}
