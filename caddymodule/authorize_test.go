@@ -73,6 +73,21 @@ func TestScopesByMethod(t *testing.T) {
 	}
 }
 
+// TestPathOverrides: where a resource stands in the path, no header may name another path.
+func TestPathOverrides(t *testing.T) {
+	headers := http.Header{"X-Api-Key": {keyA}}
+	for _, name := range []string{"X-Original-URL", "X-Rewrite-URL", "X-Vhm-Root", "X-Script-Name", "X-Forwarded-Prefix"} {
+		headers.Set(name, "/v1/q/t")
+	}
+	for resource, want := range map[string]int{"path /v1/{project}/*": 1, "query project": 5} { // a prefix changes nothing
+		g, up := start(t, "resource project "+resource, map[string]gatetest.Record{keyA: {"resources": map[string][]string{"project": {"p"}}}})
+		wantStatus(t, g, gatetest.Request{Target: "/v1/p/t?project=p", Header: headers}, 200)
+		if got := strings.Count(up.One(t).String(), "/v1/q/t"); got != want {
+			t.Errorf("%s: the backend saw %d of the headers, want %d", resource, got, want)
+		}
+	}
+}
+
 func TestScopeForEveryMethodAndOne(t *testing.T) {
 	g, up := start(t, "scope events\nscope DELETE admin", map[string]gatetest.Record{
 		keyA: {"scopes": []string{"events"}}, keyB: {"scopes": []string{"events", "admin"}}, keyC: {"scopes": []string{"admin"}},

@@ -2,7 +2,6 @@ package caddymodule
 
 import (
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -149,10 +148,8 @@ func (g *Gate) provisionReport() error {
 }
 
 func (g *Gate) provisionFinder() error {
-	o := credential.Options{Keep: g.Strip == "off", Drop: []string{g.identity}}
-	if g.Enforce == "on" && slices.ContainsFunc(g.Scopes, func(s config.Scope) bool { return s.Method != "" }) {
-		o.Drop = append(o.Drop, methodOverrides...)
-	}
+	o := credential.Options{Keep: g.Strip == "off"}
+	g.guardHeaders(&o)
 	for _, l := range g.Credentials {
 		g.addLocation(&o, l)
 	}

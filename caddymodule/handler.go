@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/body"
 	"github.com/ingestauth/caddy-ingest-auth/internal/credential"
@@ -72,6 +73,7 @@ type passage struct {
 	flight  limit.CounterKey
 
 	// For metrics and traces:
+	span      trace.Span // that Caddy's tracing started; one that records nothing if there is none
 	readsBody bool
 	observed  bool
 }
@@ -178,14 +180,9 @@ func (g *Gate) lookUpOnly(r *http.Request, p *passage, found credential.Found) (
 // body, and must not be taken for another method by the backend.
 func (p *passage) passPreflight(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	p.emptyRequest(w, r)
-	for _, name := range methodOverrides {
-		delete(r.Header, name)
-	}
+	dropMethodOverrides(r.Header)
 	return next.ServeHTTP(w, r)
 }
-
-// methodOverrides are headers that some backends take another method from.
-var methodOverrides = []string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override"}
 
 // isPreflight reports whether the request is a CORS preflight (Fetch standard,
 // section 3.2.2).

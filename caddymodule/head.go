@@ -8,15 +8,19 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/credential"
 )
 
 // takeHead finds the credentials in header and query and removes them, and with
-// them what the client sent in the identity header's name.
+// them what the client sent in the identity header's name. The span is cleaned
+// whatever was found: a key may stand where no credential is looked for.
 func (g *Gate) takeHead(r *http.Request, p *passage) *refusal {
 	g.takeHeaders(r.Header, p)
 	g.keepConnection(r.Header)
+	p.span = trace.SpanFromContext(r.Context())
+	cleanSpan(p.span)
 	if r.URL.RawQuery == "" && originalQuery(r) == "" {
 		return nil
 	}
@@ -50,9 +54,7 @@ func (g *Gate) keepConnection(h http.Header) {
 	if values == nil {
 		return
 	}
-	h["Connection"] = withoutTokens(values, func(token string) bool {
-		return g.forbidden(token) || g.reporter == nil && (strings.EqualFold(token, "Content-Type") || strings.EqualFold(token, "Content-Encoding"))
-	})
+	h["Connection"] = withoutTokens(values, g.forbidden)
 	if offersHTTP(h["Upgrade"]) {
 		delete(h, "Upgrade")
 		delete(h, "Http2-Settings")
@@ -94,7 +96,6 @@ func (g *Gate) takeQuery(r *http.Request, p *passage) *refusal {
 	if cleanOriginal != original {
 		setOriginalQuery(r, cleanOriginal)
 	}
-	cleanSpan(r.Context())
 	if err != nil {
 		return refQuery(err)
 	}

@@ -17,8 +17,9 @@ type pathResource struct {
 // plainPath returns the decoded path of u, and false if a backend could read it
 // in another way than the gate does. Proxies and backends differ in whether they
 // decode %2F, undo %2e%2e, merge slashes, take '\' for a slash, cut path
-// parameters off at ';' or decode twice, so none of these may be in a path whose
-// segments decide what a key is good for.
+// parameters off at ';' or decode twice, and Windows drops dots and spaces at the end
+// of a name, so none of these may be in a path whose segments decide what a key is
+// good for.
 func plainPath(u *url.URL) (string, bool) {
 	path := u.Path
 	if path == "" || path[0] != '/' || !utf8.ValidString(path) {
@@ -43,9 +44,14 @@ func hidesSlash(escaped string) bool {
 	return strings.Contains(escaped, "%2F") || strings.Contains(escaped, "%2f")
 }
 
-// oddSegment reports whether rest, what follows a slash, starts with an empty or
-// a dot segment. A slash at the very end is no empty segment.
+// oddSegment reports whether rest, what follows a slash, starts with an empty
+// segment, or with one that Windows takes for another: a dot segment is one, too.
+// A slash at the very end is no empty segment.
 func oddSegment(rest string) bool {
 	seg, _, more := strings.Cut(rest, "/")
-	return seg == "." || seg == ".." || seg == "" && more
+	if seg == "" {
+		return more
+	}
+	last := seg[len(seg)-1]
+	return last == '.' || last == ' '
 }

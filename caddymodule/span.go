@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"context"
+	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
@@ -10,8 +11,7 @@ import (
 // cleanSpan takes keys out of the span that Caddy's tracing started: it ran
 // before the gate and has recorded the URL. The attributes are read back from
 // the span, so that it does not matter which ones the instrumentation sets.
-func cleanSpan(ctx context.Context) {
-	span := trace.SpanFromContext(ctx)
+func cleanSpan(span trace.Span) {
 	if !span.IsRecording() {
 		return
 	}
@@ -26,14 +26,37 @@ func cleanSpan(ctx context.Context) {
 		span.SetName(name)
 	}
 	for _, kv := range recorded.Attributes() {
-		if kv.Value.Type() != attribute.STRING {
-			continue
-		}
-		v := kv.Value.AsString()
-		if c := clean(string(kv.Key), v); c != v {
-			span.SetAttributes(kv.Key.String(c))
-		}
+		cleanAttribute(span, string(kv.Key), kv.Value)
 	}
+}
+
+// cleanAttribute cleans an attribute that is a text, or a list of texts as that of a header is.
+func cleanAttribute(span trace.Span, key string, value attribute.Value) {
+	switch value.Type() {
+	case attribute.STRING:
+		if text := value.AsString(); cleanText(key, text) != text {
+			span.SetAttributes(attribute.String(key, cleanText(key, text)))
+		}
+	case attribute.STRINGSLICE:
+		texts := value.AsStringSlice()
+		for i := range texts {
+			texts[i] = cleanText(key, texts[i])
+		}
+		span.SetAttributes(attribute.StringSlice(key, texts))
+	}
+}
+
+// cleanText cleans the text of an attribute. That of a header is called
+// http.request.header.NAME (OpenTelemetry semantic conventions).
+func cleanText(key, text string) string {
+	name := key
+	if _, header, ok := strings.Cut(key, ".header."); ok {
+		name = header
+	}
+	if secretField(name) {
+		return redacted
+	}
+	return clean(key, text)
 }
 
 // tracerName is the instrumentation scope of the gate's spans.
@@ -42,7 +65,7 @@ const tracerName = "github.com/ingestauth/caddy-ingest-auth"
 // traceGate records the way of a request through the gate as a span, a child of
 // the one that Caddy's tracing started. Without that there is none.
 func traceGate(ctx context.Context, p *passage, verdict string) {
-	parent := trace.SpanFromContext(ctx)
+	parent := p.span
 	if !parent.IsRecording() || p.observed {
 		return
 	}

@@ -7,10 +7,15 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/contrib/exporters/autoexport"
+	"go.opentelemetry.io/otel/attribute"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 )
@@ -72,6 +77,56 @@ func TestSpan(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("attributes (-want +got):\n%s", diff)
 	}
+}
+
+// TestSpanHidesKeysWithoutAQuery: a key may stand in what a span has of the path or a header,
+// where no credential is looked for, and in a request without a query.
+func TestSpanHidesKeysWithoutAQuery(t *testing.T) {
+	key := "iak_live_PublicDemoKeyDoNotUse000000000010ZukjS"
+	g := traceSite(t, "tracing\ntest_span")
+	targets := []string{"/track/" + key, "/" + key + "/track", "/track/x-" + key + ";v=1", "/track/iak%5flive_PublicDemoKeyDoNotUse000000000010ZukjS"}
+	for _, target := range targets {
+		g.Do(t, gatetest.Request{Target: target, Header: http.Header{"X-Api-Key": {keyA}, "X~Api~Key": {keyB}}})
+	}
+	waitFor(t, "spans", func() bool { return len(ours()) >= len(targets) && len(spansInMemory.GetSpans()) >= 2*len(targets) })
+	redacted := 0
+	for _, s := range spansInMemory.GetSpans() {
+		for _, kv := range s.Attributes {
+			value := kv.Value.Emit()
+			if strings.Contains(value, "PublicDemoKey") || strings.Contains(value, "canary") {
+				t.Errorf("%s holds a key: %s", kv.Key, value)
+			}
+			redacted += strings.Count(value, "REDACTED")
+		}
+	}
+	if want := 4 * len(targets); redacted < want { // path, two headers, and a name that is told
+		t.Errorf("%d attributes were cleaned, want %d: the test tests too little", redacted, want)
+	}
+}
+
+// spanner is a handler that tells the span of a request's headers, as instrumentation may.
+type spanner struct{}
+
+func init() {
+	caddy.RegisterModule(spanner{})
+	httpcaddyfile.RegisterHandlerDirective("test_span", func(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+		h.Next()
+		return spanner{}, nil
+	})
+	httpcaddyfile.RegisterDirectiveOrder("test_span", httpcaddyfile.After, "tracing")
+}
+
+func (spanner) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.test_span", New: func() caddy.Module { return new(spanner) }}
+}
+
+func (spanner) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	span := trace.SpanFromContext(r.Context())
+	for name, values := range r.Header {
+		span.SetAttributes(attribute.StringSlice("http.request.header."+strings.ToLower(name), values))
+	}
+	span.SetAttributes(attribute.String("token", r.Header.Get("X-Api-Key")))
+	return next.ServeHTTP(w, r)
 }
 
 func TestNoSpanWithoutTracing(t *testing.T) {
