@@ -1,7 +1,9 @@
 package examples_test
 
 import (
+	"maps"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
@@ -136,6 +138,7 @@ func altertableEnvironments() []row {
 		lacks("null", `{"environment":null}`),
 		lacks("element that is no object", `[`+click+`,"production"]`),
 		lacks("no body", ""),
+		lacks("empty array", "[]"),
 		altertableFails(every, "malformed", post("/track", `[{"environment":`, apiKey(altertableKey)), http.StatusBadRequest,
 			altertableError("Malformed JSON", "INVALID_REQUEST")),
 	}
@@ -161,8 +164,9 @@ func altertableWriteOnly() []row {
 		forbidden(modify, "PUT", send(http.MethodPut, "/track", click, apiKey(altertableKey))),
 		forbidden(modify, "PATCH", send(http.MethodPatch, "/identify", click, apiKey(altertableKey))),
 		forbidden(modify, "DELETE", send(http.MethodDelete, "/track", "", apiKey(altertableKey))),
-		absent(read, "another path", get("/query", apiKey(altertableKey))),
+		forbidden(read, "another path", get("/query", apiKey(altertableKey))),
 		absent(outside, "another path", post("/keys", click, apiKey(altertableKey))),
+		altertableFails(outside, "another path, without a key", post("/keys", click), http.StatusUnauthorized, altertableNoKey),
 	}
 }
 
@@ -193,16 +197,35 @@ func altertableBrowser() []row {
 		"Access-Control-Allow-Methods": "*", "Access-Control-Allow-Headers": "*", "Vary": "*",
 	}
 	foreign := pairs{"Access-Control-Allow-Origin": "", "Access-Control-Allow-Credentials": ""}
-	refused := altertableFails(client, "a page may read the 401", post("/track", clicks, origin), http.StatusUnauthorized, altertableNoKey)
-	refused.header = allowed
+	// readable expects an error that pages may read, whoever answers it.
+	readable := func(req gatetest.Request, status int, body string, s *seen) row {
+		r := altertableFails(client, "a page may read the error", req, status, body)
+		r.header = maps.Clone(allowed)
+		r.header["Content-Type"], r.seen = "application/json", s
+		return r
+	}
+	large := `{"environment":"production","x":"` + strings.Repeat("x", 1<<20) + `"}`
 	subdomain := sends(client, "on a subdomain", "application/json")
 	subdomain.req.Header.Set("Origin", "https://eu.shop.example")
 	subdomain.header = pairs{"Access-Control-Allow-Origin": "https://eu.shop.example"}
+	failed := sends(client, "an error of the backend", "application/json")
+	failed.req.Header.Set(testStatus, "500")
+	failed.status, failed.body = http.StatusInternalServerError, ""
+	elsewhere := preflight("a path that does not exist", appSite, asked)
+	elsewhere.req.Target = "/keys"
 	other := preflight("a site that is not listed", "https://evil.example", foreign)
 	return []row{
 		sends(client, "on a listed site", "application/json"),
 		subdomain,
-		refused,
+		readable(post("/track", clicks, origin), http.StatusUnauthorized, altertableNoKey, nil),
+		readable(post(target, `[{`, origin), http.StatusBadRequest, altertableError("Malformed JSON", "INVALID_REQUEST"), nil),
+		readable(get(target, origin), http.StatusForbidden, altertableError("API key lacks the required scope", "FORBIDDEN"), nil),
+		readable(post("/keys?apiKey="+altertableKey, clicks, origin), http.StatusNotFound, altertableError("Not found", "NOT_FOUND"), nil),
+		readable(post("/keys", clicks, origin), http.StatusUnauthorized, altertableNoKey, nil),
+		readable(post(target, large, origin), http.StatusRequestEntityTooLarge, altertableError("Request body too large", "INVALID_REQUEST"), nil),
+		readable(post(target, clicks, origin, "Content-Type: image/png"), http.StatusUnsupportedMediaType, altertableError("Unsupported Content-Type; use application/json", "INVALID_REQUEST"), nil),
+		readable(post(target, clicks, origin, testAbort+": yes"), http.StatusBadGateway, altertableError("Bad Gateway", "UNAVAILABLE"), &seen{uri: "/track", body: clicks}),
+		failed,
 		sends(arrays, "application/json", "application/json"),
 		sends(fetches, "application/json", "application/json"),
 		sends(beacons, "JSON blob", "application/json"),
@@ -210,6 +233,7 @@ func altertableBrowser() []row {
 		sends(beacons, "blob without a type", ""),
 		sends(beacons, "bytes", "application/octet-stream"),
 		preflight("a listed site", appSite, asked),
+		elsewhere,
 		other,
 	}
 }

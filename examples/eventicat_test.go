@@ -143,6 +143,8 @@ func eventicatLimits() []row {
 	}
 	failed := left(eventicatPasses(headers, "an error of the backend", post(slow, signupEvent, bearer(eventicatSecondSlow), testStatus+": 503"), slow), "0")
 	failed.status, failed.body = http.StatusServiceUnavailable, ""
+	gone := eventicatPasses(headers, "a backend that is gone", post(signups, signupEvent, bearer(eventicatKey), testAbort+": yes"), signups)
+	gone.status, gone.body, gone.header["Content-Type"] = http.StatusBadGateway, `{"error":"Bad Gateway"}`, "application/json"
 	return []row{
 		left(eventicatPasses(says, "one key", get(slow+"&_apikey="+eventicatSlow), slow), "1"),
 		failed,
@@ -150,25 +152,25 @@ func eventicatLimits() []row {
 		over("the other key", post(slow, signupEvent, bearer(eventicatSecondSlow))),
 		over("in the query", get(slow+"&_apikey="+eventicatSlow)),
 		eventicatPasses(says, "another account", get(signups, bearer(eventicatKey)), signups),
+		gone,
 		eventicatPasses(headers, "POST", post(signups, strings.Repeat(" ", 10)+signupEvent, bearer(eventicatKey)), signups),
 	}
 }
 
-// eventicatUncounted are answers to requests that are not counted. Here the gate
-// does not keep to the page: who has no good key is not told how its limits stand.
+// eventicatUncounted are answers to requests that are not counted. Without a good
+// key they describe the limit of bad ones.
 func eventicatUncounted() []row {
 	const says = "X-RateLimit-Limit, -Remaining, -Reset (Unix seconds) on every response"
 	key := bearer(eventicatKey)
 	rows := []row{
 		eventicatFails(says, "400", post(signups, `[]`, key), http.StatusBadRequest, `{"error":"Body should be an object","code":"wrong_shape"}`),
-		eventicatFails(says, "401", get(signups), http.StatusUnauthorized, `{"error":"Invalid API key"}`),
+		eventicatFails(says, "401, no key", get(signups), http.StatusUnauthorized, `{"error":"Invalid API key"}`),
+		eventicatFails(says, "401, unknown", get(signups+"&_apikey="+anyKey+"nobody"), http.StatusUnauthorized, `{"error":"Invalid API key"}`),
+		eventicatFails(says, "401, regenerated", get(signups, bearer(eventicatRegenerated)), http.StatusUnauthorized, `{"error":"Invalid API key"}`),
 		eventicatFails(says, "404", get("/api/event?_id=nope", key), http.StatusNotFound, `{"error":"Invalid aggregator"}`),
 	}
 	for i := range rows {
 		rows[i].header = pairs{"X-RateLimit-Limit": "1000", "X-RateLimit-Remaining": "*", "X-RateLimit-Reset": "*"}
-		if rows[i].status == http.StatusUnauthorized {
-			rows[i].header = pairs{"X-RateLimit-Limit": "", "X-RateLimit-Remaining": "", "X-RateLimit-Reset": ""}
-		}
 	}
 	return rows
 }

@@ -1,6 +1,7 @@
 package examples_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -15,12 +16,15 @@ const (
 	instasentReadOnly = "EXAMPLE-instasent-read-only-token"
 	instasentNoIngest = "EXAMPLE-instasent-no-ingest-token"
 	instasentSlow     = "EXAMPLE-instasent-slow-token"
+	instasentOther    = "EXAMPLE-instasent-other-slow-token" // of another project
+	instasentNew      = "EXAMPLE-instasent-replacement-token"
 	instasentRevoked  = "EXAMPLE-instasent-revoked-token"
 
-	crmStream   = "/v1/project/shop/datasource/crm/stream"
-	crmContacts = crmStream + "/contacts"
-	crmEvents   = crmStream + "/events"
-	webContacts = "/v1/project/shop/datasource/web/stream/contacts"
+	crmStream    = "/v1/project/shop/datasource/crm/stream"
+	crmContacts  = crmStream + "/contacts"
+	crmEvents    = crmStream + "/events"
+	blogContacts = "/v1/project/blog/datasource/crm/stream/contacts"
+	webContacts  = "/v1/project/shop/datasource/web/stream/contacts"
 )
 
 var instasentLimited = pairs{"X-RateLimit-Limit": "600", "X-RateLimit-Remaining": "*", "X-RateLimit-Reset": "*"}
@@ -92,6 +96,7 @@ func instasentTokens() []row {
 		instasentReads(widen, "in the query", get(crmStream+"?datasource=web&project=other", bearer(instasentToken)), crm),
 		instasentWrites(widen, "in the body", post(crmContacts, `[{"datasource":"web"}]`, bearer(instasentToken)), crm),
 		instasentReads(widen, "in a header", get(crmStream, bearer(instasentToken), "X-Original-URL: /v1/project/shop/datasource/web/stream"), crm),
+		instasentReads("Issue the replacement … before revoking the old one", "the new one", get(crmStream, bearer(instasentNew)), bound("shop", "crm")),
 		instasentReads("Tokens do not expire", "issued in 2020", get(crmStream, bearer(instasentToken)), crm),
 	}
 }
@@ -122,6 +127,7 @@ func instasentRefusals() []row {
 		instasentFails(once, "contacts", post(crmContacts, items, bearer(instasentRevoked)), http.StatusUnauthorized, "Invalid API key"),
 		instasentFails(once, "events", post(crmEvents, items, bearer(instasentRevoked)), http.StatusUnauthorized, "Invalid API key"),
 		absent("datasource", "Invalid datasource", get("/v1/project/shop/datasource/nope/stream", bearer(instasentToken))),
+		absent("project of another account", "Invalid project", get(crmStream, bearer(instasentOther))),
 		absent("project", "Invalid project", get("/v1/project/other/datasource/crm/stream", bearer(instasentToken))),
 		absent("both", "Invalid project", get("/v1/project/other/datasource/nope/stream", bearer(instasentToken))),
 		absent("project of a product token", "Invalid project", post("/v1/project/other/datasource/crm/stream/events", items, bearer(instasentProduct))),
@@ -173,6 +179,11 @@ func instasentLimits() []row {
 		says: every, when: "an error of the backend", req: post(crmEvents, `[{}]`, slow, testStatus+": 500"),
 		status: http.StatusInternalServerError, header: left("0"), seen: &seen{body: `[{}]`},
 	}
+	gone := row{
+		says: every, when: "a backend that is gone", req: post(webContacts, `[{}]`, slow, testAbort+": yes"), status: http.StatusBadGateway,
+		body: `{"message":"Bad Gateway"}`, header: left("0"), seen: &seen{body: `[{}]`},
+	}
+	gone.header["Content-Type"] = "application/json"
 	return []row{
 		with(instasentWrites(per, "a batch counts once", post(crmContacts, batch, slow), nil), "1"),
 		with(instasentWrites(per, "the second", post(crmContacts, batch, slow), nil), "0"),
@@ -180,28 +191,59 @@ func instasentLimits() []row {
 		with(instasentWrites(per, "another endpoint", post(crmEvents, batch, slow), nil), "1"),
 		with(instasentWrites(per, "another datasource", post(webContacts, batch, slow), nil), "1"),
 		with(instasentReads(per, "reading", get(crmStream, slow), nil), "1"),
+		with(instasentWrites(per, "a datasource of that name in another project", post(blogContacts, batch, bearer(instasentOther)), bound("blog", "crm")), "1"),
 		with(instasentReads(every, "reading", get(crmStream, slow), nil), "0"),
 		failed,
+		gone,
 	}
 }
 
-// instasentUncounted are answers to requests that are not counted. Here the gate
-// does not keep to the page: who has no good token, or none for the datasource, is
-// not told how its limits stand.
+// instasentUncounted are answers to requests that are not counted. Without a good
+// token they describe the limit of bad ones. Here the gate does not keep to the
+// page: who asks for somebody else's datasource is not told how its limits stand.
 func instasentUncounted() []row {
 	const says = "X-RateLimit-Limit, -Remaining, -Reset (Unix seconds) on every response"
 	token := bearer(instasentToken)
 	rows := []row{
 		instasentFails(says, "400", post(crmContacts, `{}`, token), http.StatusBadRequest, "Body should be an array"),
-		instasentFails(says, "401", get(crmStream), http.StatusUnauthorized, "Missing API key"),
+		instasentFails(says, "401, no token", get(crmStream), http.StatusUnauthorized, "Missing API key"),
+		instasentFails(says, "401, unknown", get(crmStream, bearer(anyKey+"nobody")), http.StatusUnauthorized, "Invalid API key"),
+		instasentFails(says, "401, revoked", get(crmStream, bearer(instasentRevoked)), http.StatusUnauthorized, "Invalid API key"),
 		instasentFails(says, "403", get(crmStream, bearer(instasentNoIngest)), http.StatusForbidden, "API key lacks the required scope"),
 		instasentFails(says, "404", post(webContacts, `[{}]`, token), http.StatusNotFound, "Invalid datasource"),
+		instasentFails(says, "404, somebody else's", post(crmContacts, `[{}]`, bearer(instasentOther)), http.StatusNotFound, "Invalid project"),
 	}
 	for i := range rows {
 		rows[i].header = instasentLimited
-		if rows[i].status == http.StatusUnauthorized || rows[i].status == http.StatusNotFound {
+		if rows[i].status == http.StatusNotFound {
 			rows[i].header = pairs{"X-RateLimit-Limit": "", "X-RateLimit-Remaining": "", "X-RateLimit-Reset": ""}
 		}
 	}
 	return rows
+}
+
+// TestInstasentTellsNothingOfOthers: whatever the owner of a datasource has used up,
+// somebody else's 404 for it is the same to the byte.
+func TestInstasentTellsNothingOfOthers(t *testing.T) {
+	ex := start(t, "instasent", nil)
+	ask := func() string {
+		var all strings.Builder
+		for _, req := range []gatetest.Request{
+			post(crmContacts, `[{}]`, bearer(instasentOther)), post(webContacts, `[{}]`, bearer(instasentToken)), get(crmStream, bearer(instasentOther)),
+		} {
+			resp := ex.Do(t, req)
+			resp.Header.Del("Date")
+			fmt.Fprintf(&all, "%d\n%v\n%s\n", resp.Status, resp.Header, resp.Body)
+		}
+		return all.String()
+	}
+	before := ask()
+	for i := range 3 {
+		for _, target := range []string{crmContacts, webContacts} {
+			ex.Do(t, post(target, `[{}]`, bearer(instasentSlow)))
+		}
+		if now := ask(); now != before {
+			t.Errorf("after %d requests of the owner:\n%sbefore:\n%s", i+1, now, before)
+		}
+	}
 }

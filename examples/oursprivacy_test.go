@@ -1,6 +1,7 @@
 package examples_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -69,9 +70,24 @@ func oursAuthentication() []row {
 		r.seen.byTest = true
 		return r
 	}
-	inRows := oursPasses(inBody, "batch: in the rows, too", post(oursBatch, `{"token":"`+oursKey+`","events":[`+with+`]}`), `{"events":[`+without+`]}`, source)
+	const rows = "one top-level token and events[] of rows like /track's"
+	batch := func(token, events string) gatetest.Request {
+		return post(oursBatch, `{"events":[`+events+`]`+token+`}`)
+	}
+	top := `,"token":"` + oursKey + `"`
+	goes := func(when, value string) row {
+		return oursPasses(rows, when, batch(top, `{"userId":"u1","token":`+value+`},{"userId":"u2"}`), `{"events":[{"userId":"u1"},{"userId":"u2"}]}`, source)
+	}
 	return []row{
-		inRows,
+		goes("the same token in a row", `"`+oursKey+`"`),
+		goes("the token of another source in a row", `"`+oursSecond+`"`),
+		goes("a retired one", `"`+oursRetired+`"`),
+		goes("a device token", `"fcm-device-token"`),
+		goes("no text", `{"type":"device"}`),
+		goes("twice", `"a","Token":17`),
+		oursPasses(rows, "no rows", batch(top, ""), `{"events":[]}`, source),
+		oursFails(rows, "a token in the rows only", batch("", with), http.StatusUnauthorized),
+		oursFails(rows, "a token in a row, and a retired one on top", batch(`,"token":"`+oursRetired+`"`, with), http.StatusUnauthorized),
 		oursPasses("The Ours Privacy Ingest API authenticates each request with a source API key", "track", post(oursTrack, with), without, source),
 		oursPasses("you'll also get example curl commands for the /track and /identify endpoints", "identify", post("/api/v1/identify", with), without, source),
 		oursPasses(inBody, "as on the page", post(oursTrack, "{\n  \"event\": \"Purchase\",\n  \"userId\": \"user123\",\n  \"token\": \""+oursKey+"\"\n}"),
@@ -164,5 +180,36 @@ func oursErrors() []row {
 		oursFails(every, "another method", send(http.MethodPut, oursTrack, with), http.StatusNotFound),
 		oursFails(every, "another charset", post(oursTrack, with, "Content-Type: application/json; charset=utf-16"), http.StatusUnsupportedMediaType),
 		aborted,
+	}
+}
+
+// TestOursRecentEvents: "Events sent with the Test Mode key are processed and stored
+// in Recent Events with a distinct Test tag".
+func TestOursRecentEvents(t *testing.T) {
+	ex := start(t, "ours-privacy", nil)
+	recent := func() (events []map[string]any) {
+		resp, err := http.Get("http://" + ex.Admin + "/ingest_auth/recent")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		var answer struct {
+			Events []map[string]any `json:"events"`
+		}
+		if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil || answer.Events == nil {
+			t.Fatalf("status %d, %v: want a list of events", resp.StatusCode, err)
+		}
+		return answer.Events
+	}
+	if events := recent(); len(events) != 0 {
+		t.Errorf("at first: %v", events)
+	}
+	live, _ := oursEvent(oursKey)
+	ex.Do(t, post(oursTrack, live))
+	ex.Do(t, post(oursBatch, `{"token":"`+oursTest+`","events":[{"userId":"u1","token":"`+oursSecond+`"}]}`))
+	events := recent()
+	if len(events) != 1 || events[0]["mode"] != "test" || events[0]["key_id"] != "key_ours_test" || events[0]["path"] != oursBatch ||
+		events[0]["verdict"] != "allowed" || events[0]["body"] != `{"events":[{"userId":"u1"}]}` {
+		t.Errorf("recent events: %v", events)
 	}
 }

@@ -49,7 +49,7 @@ var rotated = gatetest.Record{
 	"resources": map[string][]string{
 		"project": {"*"}, "datasource": {"*"}, "aggregator": {"*"}, "environment": {"*"},
 	},
-	"limits": map[string]string{"account": "1000000/1d", "datasource_route": "1000000/1d"},
+	"limits": map[string]string{"account": "1000000/1d", "project_datasource_route": "1000000/1d"},
 }
 
 // TestRotation rotates a key while clients send all the time: old and new key

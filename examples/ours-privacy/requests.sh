@@ -1,40 +1,63 @@
 #!/usr/bin/env bash
-# Sends requests to the example. A title says which status is to come; the last
-# line of an answer shows the one that came, and what the backend saw.
-set -euo pipefail
+# Sends requests to the example, and fails if one gets something else than it should.
+source "$(dirname "$0")/../requests.bash"
 url=${1:-http://localhost:8080}
-
-# send TITLE CURL-ARGUMENTS…
-send() {
-	printf '\n# %s\n' "$1"
-	curl -sS -w '\n=> %{http_code} %header{backend-saw}\n' "${@:2}"
-}
 
 json='Content-Type: application/json'
 live=EXAMPLE-ours-live-key
+second=EXAMPLE-ours-second-source-key
 test=EXAMPLE-ours-test-mode-key
 retired=EXAMPLE-ours-retired-key
+api=$url/api/v1
 
-send '200 An event: the token is gone' \
-	"$url/api/v1/track" -H "$json" -d '{"event":"Purchase","userId":"user123","token":"'$live'"}'
+ok='{"success":true}'
+failed='{"success":false}'
 
-send '200 An event in Test Mode: the other backend' \
-	"$url/api/v1/track" -H "$json" -d '{"event":"Purchase","userId":"user123","token":"'$test'"}'
+request 'An event: the token is gone' "$api/track" -H "$json" -d '{"event":"Purchase","userId":"user123","token":"'$live'"}'
+passes 200 "$ok" 'live: POST /api/v1/track {"event":"Purchase","userId":"user123"}'
 
-send '200 A batch: one token for all rows' \
-	"$url/api/v1/batch" -H "$json" -d '{"token":"'$live'","events":[{"event":"a","userId":"user123"},{"event":"b","email":"b@example.com"}]}'
+request 'A visitor' "$api/identify" -H "$json" -d '{"token":"'$live'","externalId":"x1","traits":{"plan":"pro"}}'
+passes 200 "$ok" 'live: POST /api/v1/identify {"externalId":"x1","traits":{"plan":"pro"}}'
 
-send '401 A retired source' \
-	"$url/api/v1/identify" -H "$json" -d '{"userId":"user123","token":"'$retired'"}'
+request 'An event in Test Mode: the other backend' "$api/track" -H "$json" -d '{"event":"Purchase","userId":"user123","token":"'$test'"}'
+passes 200 "$ok" 'test: POST /api/v1/track {"event":"Purchase","userId":"user123"}'
 
-send '401 The key where it does not belong' \
-	"$url/api/v1/track" -H "$json" -H "Authorization: Bearer $live" -d '{"event":"Purchase","userId":"user123"}'
+request 'A batch: one token for all rows' "$api/batch" -H "$json" \
+	-d '{"token":"'$live'","events":[{"event":"a","userId":"user123"},{"event":"b","email":"b@example.com"}]}'
+passes 200 "$ok" 'live: POST /api/v1/batch {"events":[{"event":"a","userId":"user123"},{"event":"b","email":"b@example.com"}]}'
 
-send '400 Whose event?' \
-	"$url/api/v1/track" -H "$json" -d '{"event":"Purchase","token":"'$live'"}'
+request 'A token in a row goes, whatever it is' "$api/batch" -H "$json" \
+	-d '{"token":"'$live'","events":[{"userId":"user123","token":"'$live'"},{"userId":"user124","token":"fcm-device-token"}]}'
+passes 200 "$ok" 'live: POST /api/v1/batch {"events":[{"userId":"user123"},{"userId":"user124"}]}'
 
-send '400 A row of a batch that is nobody'"'"'s' \
-	"$url/api/v1/batch" -H "$json" -d '{"token":"'$live'","events":[{"userId":"user123"},{"event":"b"}]}'
+request 'But does not say whose the batch is' "$api/batch" -H "$json" -d '{"events":[{"userId":"user123","token":"'$live'"}]}'
+refused 401 "$failed"
 
-send '400 Malformed JSON' \
-	"$url/api/v1/track" -H "$json" -d '{"event":'
+request 'A batch without rows' "$api/batch" -H "$json" -d '{"token":"'$live'","events":[]}'
+passes 200 "$ok" 'live: POST /api/v1/batch {"events":[]}'
+
+request 'Rotation: the key of the new source' "$api/track" -H "$json" -d '{"userId":"user123","token":"'$second'"}'
+passes 200 "$ok" 'live: POST /api/v1/track {"userId":"user123"}'
+
+request 'Rotation: meanwhile that of the old one' "$api/track" -H "$json" -d '{"userId":"user123","token":"'$live'"}'
+passes 200 "$ok" 'live: POST /api/v1/track {"userId":"user123"}'
+
+request 'Rotation: that of a source that was retired' "$api/identify" -H "$json" -d '{"userId":"user123","token":"'$retired'"}'
+refused 401 "$failed"
+has Content-Type application/json
+
+request 'The key where it does not belong' "$api/track" -H "$json" -H "Authorization: Bearer $live" -d '{"event":"Purchase","userId":"user123"}'
+refused 401 "$failed"
+
+request 'Whose event?' "$api/track" -H "$json" -d '{"event":"Purchase","token":"'$live'"}'
+refused 400 "$failed"
+
+request "A row of a batch that is nobody's" "$api/batch" -H "$json" -d '{"token":"'$live'","events":[{"userId":"user123"},{"event":"b"}]}'
+refused 400 "$failed"
+
+request 'Malformed JSON' "$api/track" -H "$json" -d '{"event":'
+refused 400 "$failed"
+
+request 'No such endpoint' "$api/alias" -H "$json" -d '{"userId":"user123","token":"'$live'"}'
+refused 404 "$failed"
+has Content-Type application/json
