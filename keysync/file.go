@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
+	"io"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -29,20 +31,27 @@ const (
 // once a second, so the file may be renamed into place, written in place, or
 // be a symbolic link that changes (as in a mounted Kubernetes Secret). A file
 // that cannot be used is logged and the last good one kept.
+//
+// To read a large file takes seconds, so it is read once for every content. Only
+// a hash tells whether the content of a file is another one than before: its times
+// may change alone, and when it has just been written it may change again unseen.
 type File struct {
 	path string
 	log  *zap.Logger
+	seed maphash.Seed
 
 	table atomic.Pointer[table]
 
-	mu      sync.Mutex  // guards what follows
+	reading sync.Mutex  // held for as long as a look at the file takes; guards what follows
 	version fileVersion // of the content last looked at
 	settled bool        // version can be relied on to change with the content
-	problem string      // why that content cannot be used
-	loaded  time.Time   // when the records were read
+	sum     uint64      // hash of the content that was read last, if known
+	known   bool
 
-	stop chan struct{}
-	done sync.WaitGroup
+	mu     sync.Mutex // guards what follows
+	status FileStatus // but for the number of records
+	stop   chan struct{}
+	done   sync.WaitGroup
 }
 
 var _ Getter = (*File)(nil)
@@ -54,8 +63,12 @@ func OpenFile(path string, log *zap.Logger) (*File, error) {
 	return openFile(path, log, filePoll)
 }
 
+func newFile(path string, log *zap.Logger) *File {
+	return &File{path: path, log: log, seed: maphash.MakeSeed(), stop: make(chan struct{})}
+}
+
 func openFile(path string, log *zap.Logger, poll time.Duration) (*File, error) {
-	f := &File{path: path, log: log, stop: make(chan struct{})}
+	f := newFile(path, log)
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading key file: %w", err)
@@ -106,20 +119,20 @@ func (f *File) watch(poll time.Duration) {
 	}
 }
 
-// check loads the file if it is another one than before. A file that changes
-// while it is read is left for the next time.
+// check loads the file if its content is another one than before. A file that
+// changes while it is read is left for the next time.
 func (f *File) check() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.reading.Lock()
+	defer f.reading.Unlock()
 	info, err := os.Stat(f.path)
 	if err != nil {
 		changed := f.version != (fileVersion{})
-		f.version, f.settled = fileVersion{}, true
+		f.version, f.settled, f.known = fileVersion{}, true, false
 		f.complain(fmt.Errorf("reading key file: %w", err), changed)
 		return
 	}
 	changed := versionOf(info) != f.version
-	if !changed && f.settled {
+	if !changed && f.settled || f.sameContent(info) {
 		return
 	}
 	if err := f.load(info); err != nil {
@@ -129,20 +142,51 @@ func (f *File) check() {
 		}
 		return
 	}
-	if changed || f.problem != "" {
+	if changed || f.problem() != "" {
 		f.log.Info("loaded key file", zap.String("file", f.path), zap.Int("keys", f.Len()))
 	}
 	if f.Len() == 0 {
 		f.log.Warn("the key file has no keys: every request is refused", zap.String("file", f.path))
 	}
-	f.problem = ""
+	f.setProblem("")
+}
+
+// note remembers which file has been looked at.
+func (f *File) note(info os.FileInfo) {
+	f.version = versionOf(info)
+	age := time.Since(info.ModTime())
+	f.settled = age < 0 || age > fileSettle
+}
+
+// sameContent reports whether the file that info describes holds what was read
+// last. A file of another size does not, which saves reading it for that.
+func (f *File) sameContent(info os.FileInfo) bool {
+	if !f.known || info.Size() != f.version.size || !info.Mode().IsRegular() {
+		return false
+	}
+	file, err := os.Open(f.path)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	h := f.newHash()
+	if _, err := io.Copy(h, file); err != nil || h.Sum64() != f.sum {
+		return false
+	}
+	f.note(info)
+	return true
+}
+
+func (f *File) newHash() *maphash.Hash {
+	h := new(maphash.Hash)
+	h.SetSeed(f.seed)
+	return h
 }
 
 // load reads the file that info describes.
 func (f *File) load(info os.FileInfo) error {
-	f.version = versionOf(info)
-	age := time.Since(info.ModTime())
-	f.settled = age < 0 || age > fileSettle
+	f.note(info)
+	f.known = false
 	if !info.Mode().IsRegular() {
 		return fmt.Errorf("reading key file %s: it is not a regular file", f.path)
 	}
@@ -151,21 +195,28 @@ func (f *File) load(info os.FileInfo) error {
 		return fmt.Errorf("reading key file: %w", err)
 	}
 	defer file.Close()
-	t, err := readTable(bufio.NewReaderSize(file, 64<<10))
+	h := f.newHash()
+	content := io.TeeReader(file, h)
+	t, err := readTable(bufio.NewReaderSize(content, 64<<10))
+	if _, rest := io.Copy(io.Discard, content); rest == nil { // a broken file is not read to its end
+		f.sum, f.known = h.Sum64(), true
+	}
 	if err != nil {
 		return fmt.Errorf("reading key file %s: %w", f.path, err)
 	}
 	f.table.Store(&t)
-	f.loaded = time.Now()
+	f.mu.Lock()
+	f.status.LoadedAt = time.Now()
+	f.mu.Unlock()
 	return nil
 }
 
 // complain logs a problem, once for every change of the file.
 func (f *File) complain(err error, changed bool) {
-	if !changed && err.Error() == f.problem {
+	if !changed && err.Error() == f.problem() {
 		return
 	}
-	f.problem = err.Error()
+	f.setProblem(err.Error())
 	fields := []zap.Field{zap.String("file", f.path), zap.Int("keys_kept", f.Len()), zap.Error(err)}
 	if e, ok := errors.AsType[*RecordError](err); ok {
 		fields = append(fields, zap.Int("line", e.Line), zap.String("field", e.Field))

@@ -38,6 +38,15 @@ func write(t *testing.T, path, content string) {
 	}
 }
 
+// replace renames a new file into place, so that nobody sees half of it.
+func replace(t *testing.T, path, content string) {
+	t.Helper()
+	write(t, path+".new", content)
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func openTestFile(t *testing.T, path string) (*File, *observer.ObservedLogs) {
 	t.Helper()
 	core, logs := observer.New(zapcore.InfoLevel)
@@ -157,8 +166,8 @@ func TestFileKeepsTheLastGoodContent(t *testing.T) {
 		change func()
 		want   map[string]any
 	}{
-		{"broken", func() { write(t, path, "{\"keys\":[\n{\"digest\":\"00\"}]}") }, map[string]any{"line": int64(2), "field": "digest"}},
-		{"broken again, with the same message", func() { write(t, path, "{\"keys\":[\n{\"digest\":\"000\"}]}") }, map[string]any{"line": int64(2)}},
+		{"broken", func() { replace(t, path, "{\"keys\":[\n{\"digest\":\"00\"}]}") }, map[string]any{"line": int64(2), "field": "digest"}},
+		{"broken again, with the same message", func() { replace(t, path, "{\"keys\":[\n{\"digest\":\"000\"}]}") }, map[string]any{"line": int64(2)}},
 		{"removed", func() { _ = os.Remove(path) }, map[string]any{"file": path}},
 		{"a folder", func() { _ = os.Mkdir(path, 0o700) }, map[string]any{"file": path}},
 	}
@@ -191,9 +200,8 @@ func TestFileKeepsTheLastGoodContent(t *testing.T) {
 func TestFileComplainsOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys.json")
 	write(t, path, keyFile("key_a"))
-	f := &File{path: path}
 	core, logs := observer.New(zapcore.InfoLevel)
-	f.log = zap.New(core)
+	f := newFile(path, zap.New(core))
 	f.table.Store(&table{})
 	write(t, path, "{")
 	for range 5 {
@@ -219,6 +227,85 @@ func TestFileComplainsOnce(t *testing.T) {
 	if f.table.Load() != before {
 		t.Error("an old file that did not change was loaded again")
 	}
+}
+
+// However often a file is looked at, and whatever happens to its times, its records are
+// read once for every content: a table that stays the same has not been read again.
+func TestFileIsReadOnceForEveryContent(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys.json")
+	write(t, path, keyFile("key_a"))
+	core, logs := observer.New(zapcore.InfoLevel)
+	f, err := openFile(path, zap.New(core), time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	old := time.Now().Add(-time.Hour)
+	broken := keyFile("key_c", "key_c") + strings.Repeat(" ", 1<<20) // not read to its end
+	for _, step := range []struct {
+		name   string
+		change func()
+		reads  int // of good records
+	}{
+		{"just written, looked at again", func() {}, 0},
+		{"another content of the same size", func() { replace(t, path, keyFile("key_b")) }, 1},
+		{"looked at again", func() {}, 0},
+		{"another size", func() { replace(t, path, keyFile("key_a", "key_b")) }, 1},
+		{"another size in place", func() { write(t, path, keyFile("key_b")) }, 1},
+		{"other times", func() { _ = os.Chtimes(path, old, old) }, 0},
+		{"the same content in another file", func() { replace(t, path, keyFile("key_b")) }, 0},
+		{"broken", func() { replace(t, path, broken) }, 0},
+		{"the same broken content in another file", func() { replace(t, path, broken) }, 0},
+		{"good again", func() { replace(t, path, keyFile("key_b")) }, 1},
+		{"gone", func() { _ = os.Remove(path) }, 0},
+		{"back", func() { replace(t, path, keyFile("key_b")) }, 1},
+		{"empty", func() { replace(t, path, "") }, 0},
+		{"gone again", func() { _ = os.Remove(path) }, 0},
+		{"back and empty", func() { replace(t, path, "") }, 0},
+		{"good in the end", func() { replace(t, path, keyFile("key_b")) }, 1},
+		{"asked to read it", func() { _ = f.Reload() }, 1},
+	} {
+		before, reads := f.table.Load(), 0
+		step.change()
+		for range 3 {
+			if now := f.table.Load(); now != before {
+				before, reads = now, reads+1
+			}
+			f.check()
+		}
+		if now := f.table.Load(); now != before {
+			reads++
+		}
+		if reads != step.reads {
+			t.Errorf("%s: the records were read %d times, want %d", step.name, reads, step.reads)
+		}
+	}
+	if p := f.Status().Problem; p != "" || !has(f, "key_b") || f.Len() != 1 {
+		t.Errorf("%d keys, problem %q", f.Len(), p)
+	}
+	if n := logs.FilterLevelExact(zapcore.ErrorLevel).Len(); n != 5 {
+		t.Errorf("%d errors logged, want 5: one for each broken content and each time the file was gone", n)
+	}
+}
+
+// A large file takes seconds to read. Whoever asks for the state meanwhile, such as a probe of
+// readiness, does not wait for that.
+func TestFileStatusDoesNotWait(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys.json")
+	write(t, path, keyFile("key_a"))
+	f, _ := openTestFile(t, path)
+	f.reading.Lock() // as while it is read
+	got := make(chan FileStatus, 1)
+	go func() { got <- f.Status() }()
+	select {
+	case s := <-got:
+		if s.Records != 1 {
+			t.Errorf("%+v", s)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("the state was not told")
+	}
+	f.reading.Unlock()
 }
 
 func TestOpenFileErrors(t *testing.T) {

@@ -15,11 +15,22 @@ type FileStatus struct {
 	Problem  string    // why what stands in the file now cannot be used, "" if it can
 }
 
-// Status returns the state of the file.
+// Status returns the state of the file. It does not wait for a file that is being
+// read.
 func (f *File) Status() FileStatus {
 	f.mu.Lock()
+	s := f.status
+	f.mu.Unlock()
+	s.Records = f.Len()
+	return s
+}
+
+func (f *File) problem() string { return f.Status().Problem }
+
+func (f *File) setProblem(text string) {
+	f.mu.Lock()
 	defer f.mu.Unlock()
-	return FileStatus{Records: f.Len(), LoadedAt: f.loaded, Problem: f.problem}
+	f.status.Problem = text
 }
 
 // Records yields all records, in no order.
@@ -30,8 +41,8 @@ func (f *File) Records() iter.Seq[*Record] {
 // Reload reads the file at once, whether it has changed or not. If it cannot be
 // used the error says why, and the last good one is kept.
 func (f *File) Reload() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.reading.Lock()
+	defer f.reading.Unlock()
 	info, err := os.Stat(f.path)
 	if err != nil {
 		return fmt.Errorf("reading key file: %w", err)
@@ -40,6 +51,6 @@ func (f *File) Reload() error {
 		f.complain(err, true)
 		return err
 	}
-	f.problem = ""
+	f.setProblem("")
 	return nil
 }

@@ -68,7 +68,7 @@ func writeKeyFile(path string, records int) (size int64, err error) {
 		fmt.Fprintf(w, "%s{\"digest\":\"%s\",%s}", separator, known(i), largeFields(known(i)))
 		separator = ",\n"
 	}
-	fmt.Fprint(w, "]}")
+	fmt.Fprint(w, "]} ")
 	if err := w.Flush(); err != nil {
 		return 0, err
 	}
@@ -93,9 +93,6 @@ func measureInChild(ctx context.Context, path string) (f fileFigures, err error)
 func measureFile(path string, w io.Writer) error {
 	var file *keysync.File
 	var figures fileFigures
-	if err := setAge(path, time.Hour); err != nil {
-		return err
-	}
 	before := heapInUse()
 	err := figures.Open.measure(func() (err error) {
 		file, err = keysync.OpenFile(path, zap.NewNop())
@@ -120,17 +117,11 @@ func (s *step) measure(do func() error) error {
 	return err
 }
 
-// setAge gives a file another time. It is never recent: a file written just now is read twice,
-// because its next change might not show.
-func setAge(path string, age time.Duration) error {
-	at := time.Now().Add(-age)
-	return os.Chtimes(path, at, at)
-}
-
-// change gives the file another time, and waits until it has been read again.
+// change changes the last byte of the file, a space or a line end, and waits until the file
+// has been read again.
 func change(file *keysync.File, path string) error {
 	before := file.Status().LoadedAt
-	if err := setAge(path, time.Minute); err != nil {
+	if err := overwriteEnd(path, "\n"); err != nil {
 		return err
 	}
 	for {
@@ -142,4 +133,17 @@ func change(file *keysync.File, path string) error {
 		}
 		time.Sleep(time.Millisecond)
 	}
+}
+
+func overwriteEnd(path, text string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := f.Seek(-int64(len(text)), io.SeekEnd); err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return err
 }
