@@ -1,6 +1,7 @@
 package ingestauth_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -52,8 +53,14 @@ func readAll(t *testing.T, patterns ...string) map[string]string {
 }
 
 func adapt(input string) error {
-	_, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(input), map[string]any{"filename": "Caddyfile"})
+	_, err := adaptFile("Caddyfile", input)
 	return err
+}
+
+// adaptFile returns the JSON configuration of a Caddyfile.
+func adaptFile(path, input string) ([]byte, error) {
+	adapted, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(input), map[string]any{"filename": path})
+	return adapted, err
 }
 
 // TestDocumentedCaddyfiles adapts every Caddyfile in the documentation, and every
@@ -75,6 +82,56 @@ func TestDocumentedCaddyfiles(t *testing.T) {
 				t.Errorf("%s, fence %d: %v\n%s", path, i+1, err, f[2])
 			}
 		}
+	}
+}
+
+// TestProxiesAreTrustedStrictly looks at every configuration that somebody may copy: one
+// that trusts proxies must not believe what they pass on from the client, and one that has
+// a proxy in front must trust it.
+func TestProxiesAreTrustedStrictly(t *testing.T) {
+	configs := readAll(t, "Caddyfile", "examples/*/Caddyfile", "examples/*/*/Caddyfile")
+	for path, content := range readAll(t, "README.md", "docs/*.md", "examples/*/README.md") {
+		for i, f := range fence.FindAllStringSubmatch(content, -1) {
+			if f[1] == "caddyfile" && strings.HasPrefix(f[2], "{") {
+				configs[fmt.Sprintf("%s, fence %d", path, i+1)] = f[2] + "\n:65000 {\n}\n" // options want a server
+			}
+		}
+	}
+	trusting := 0
+	for path, content := range configs {
+		adapted, err := adaptFile(path, content)
+		if err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		var cfg struct {
+			Apps struct {
+				HTTP struct {
+					Servers map[string]struct {
+						Proxies json.RawMessage `json:"trusted_proxies"`
+						Unix    bool            `json:"trusted_proxies_unix"`
+						Strict  int             `json:"trusted_proxies_strict"`
+					}
+				}
+			}
+		}
+		if err := json.Unmarshal(adapted, &cfg); err != nil {
+			t.Fatal(err)
+		}
+		for name, srv := range cfg.Apps.HTTP.Servers {
+			trusts := srv.Proxies != nil || srv.Unix
+			if trusts {
+				trusting++
+			}
+			if trusts && srv.Strict == 0 {
+				t.Errorf("%s, %s: trusted_proxies without trusted_proxies_strict", path, name)
+			}
+			if !trusts && strings.Contains(content, "in front ends TLS") {
+				t.Errorf("%s, %s: something is in front, and not trusted", path, name)
+			}
+		}
+	}
+	if trusting < 5 {
+		t.Errorf("%d servers trust proxies, which is fewer than there are", trusting)
 	}
 }
 

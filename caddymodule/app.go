@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
@@ -31,6 +32,7 @@ type App struct {
 	watch    watchShares
 	lease    *lease                 // on source and counters in Redis
 	gauges   []prometheus.Collector // of the state of all this
+	warnedOf map[*caddyhttp.Server]bool
 	started  bool
 	log      *zap.Logger
 	ctx      caddy.Context

@@ -105,6 +105,7 @@ func (g *Gate) Provision(ctx caddy.Context) error {
 		return err
 	}
 	app := v.(*App)
+	app.checkAddresses(ctx, &g.Gate)
 	g.identity, g.source, g.signer = app.identity, app.source.value, app.signer.value
 	g.lease = app.lease
 	g.halfLife, g.watch = time.Duration(app.Sign.TTL)/2, &app.watch
