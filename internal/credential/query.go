@@ -95,10 +95,10 @@ func (p *params) scan(b []byte, s *Set) bool {
 		cut := false
 		switch {
 		case m < 0:
-		case p.locations[m] == unread:
-			cut = true
 		case nameEnd == end && end < len(b) && b[end] == ';':
 			return false // the name goes on for those to whom ';' is none: "filter[key];x=K"
+		case p.locations[m] == unread:
+			cut = true
 		default:
 			if cut, ok = s.addParam(p.locations[m], b[min(nameEnd+1, end):end]); !ok {
 				return false

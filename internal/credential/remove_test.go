@@ -76,7 +76,7 @@ func TestRemoveUnread(t *testing.T) {
 	f := newFinder(t, o)
 	for raw, want := range map[string]string{
 		"a=1&old=%zz&b=2": "a=1&b=2", "old=a+b&a": "a", "OLD=x&old=y": "", "old=%00": "", "a=1&key=K&old": "a=1", "%6fld=1&c": "c",
-		"old[]=K": "!", "o%zzld=1&old=1": "!", "old%00=K": "!", "key=%zz&old=1": "!",
+		"old[]=K": "!", "o%zzld=1&old=1": "!", "old%00=K": "!", "a=1&old;x=1": "!", "a=1&old=1;x=1": "a=1;x=1", "key=%zz&old=1": "!",
 	} {
 		clean, err := f.Query(raw, new(Set))
 		if err == nil && clean != want || (err != nil) != (want == "!") {
