@@ -95,6 +95,9 @@ func (g *Gate) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("ingest_auth: %w", err)
 	}
 	g.SetDefaults()
+	if err := g.checkHeadersArrive(ctx); err != nil {
+		return fmt.Errorf("ingest_auth: %w", err)
+	}
 	v, err := ctx.App(appID)
 	if err != nil {
 		return err
