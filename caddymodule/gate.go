@@ -103,6 +103,7 @@ func (g *Gate) Provision(ctx caddy.Context) error {
 		return err
 	}
 	app := v.(*App)
+	app.places = append(app.places, g.Credentials...)
 	g.identity, g.source, g.signer = app.identity, app.source.value, app.signer.value
 	g.lease = app.lease
 	g.halfLife, g.watch = time.Duration(app.Sign.TTL)/2, &app.watch
