@@ -25,7 +25,8 @@ func init() {
 type App struct {
 	config.App
 
-	identity string // canonical name of the header that carries the assertion
+	identity string            // canonical name of the header that carries the assertion
+	places   []config.Location // where the gates look for keys
 	source   *pooled[keysync.Getter]
 	signer   *pooled[*assertion.Signer]
 	counters counterShares
@@ -105,7 +106,7 @@ func (a *App) Start() error {
 	if a.LogCheck == "off" {
 		return nil
 	}
-	return checkLogs(a.ctx)
+	return a.checkLogs()
 }
 
 // Stop does nothing: what the app holds is let go in Cleanup.

@@ -24,8 +24,7 @@ func (c cleaner) AddString(key, value string) {
 	if secretField(key) {
 		value = redacted
 	}
-	countProbe(value)
-	c.ObjectEncoder.AddString(key, clean(key, value))
+	c.ObjectEncoder.AddString(key, passed(clean(key, value)))
 }
 
 // clean cleans the value of a log field or of an attribute of a span. What is known to be a URL is cleaned as one,
@@ -105,7 +104,9 @@ type arrayCleaner struct {
 }
 
 // AppendString is part of the zapcore.ArrayEncoder interface.
-func (c arrayCleaner) AppendString(value string) { c.ArrayEncoder.AppendString(clean(c.key, value)) }
+func (c arrayCleaner) AppendString(value string) {
+	c.ArrayEncoder.AppendString(passed(clean(c.key, value)))
+}
 
 // AppendByteString is part of the zapcore.ArrayEncoder interface.
 func (c arrayCleaner) AppendByteString(value []byte) { c.AppendString(string(value)) }

@@ -17,6 +17,7 @@ type contextEncoder struct {
 	base    zapcore.Encoder // other loggers have it too
 	own     zapcore.Encoder // a clone of base with fields of this logger; nil if it has none
 	pending []zapcore.Field
+	open    int              // objects that are being encoded
 	room    [4]zapcore.Field // for pending
 }
 
@@ -55,7 +56,15 @@ func (e *contextEncoder) now() cleaner {
 	return cleaner{e.own}
 }
 
-func (e *contextEncoder) later(f zapcore.Field) { e.pending = append(e.pending, f) }
+// later keeps a field, unless it belongs to an object that is open (Caddy's filter writes the
+// fields of an object here) or a probe wants to know what becomes of it.
+func (e *contextEncoder) later(f zapcore.Field) {
+	if e.open > 0 || activeProbe.Load() != nil {
+		f.AddTo(e.now())
+		return
+	}
+	e.pending = append(e.pending, f)
+}
 
 // AddObject is part of the zapcore.ObjectEncoder interface.
 func (e *contextEncoder) AddObject(key string, m zapcore.ObjectMarshaler) error {
@@ -63,6 +72,8 @@ func (e *contextEncoder) AddObject(key string, m zapcore.ObjectMarshaler) error 
 		e.later(zap.Object(key, m))
 		return nil
 	}
+	e.open++
+	defer func() { e.open-- }()
 	return e.now().AddObject(key, m)
 }
 
@@ -70,10 +81,7 @@ func (e *contextEncoder) AddObject(key string, m zapcore.ObjectMarshaler) error 
 func (e *contextEncoder) OpenNamespace(key string) { e.now().OpenNamespace(key) }
 
 // AddString is part of the zapcore.ObjectEncoder interface.
-func (e *contextEncoder) AddString(key, value string) {
-	countProbe(value)
-	e.later(zap.String(key, value))
-}
+func (e *contextEncoder) AddString(key, value string) { e.later(zap.String(key, value)) }
 
 // The rest of the zapcore.ObjectEncoder interface: what may change is encoded at once.
 

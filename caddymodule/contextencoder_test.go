@@ -67,6 +67,27 @@ func TestContextOfLoggers(t *testing.T) {
 	}
 }
 
+// Caddy's filter writes the fields of an object past the encoder that it is given for them.
+func TestObjectsBehindAFilter(t *testing.T) {
+	use := func(l *zap.Logger) {
+		l.Info("m", zap.Dict("a", zap.Dict("b", zap.Int("c", 1), zap.String("d", "e")), zap.Bool("f", true)), zap.Int("g", 2))
+		l.With(zap.Int("x", 1)).With(zap.Dict("a", zap.Dict("b", zap.String("d", "e")), zap.Bool("f", true))).Info("m")
+	}
+	ctx, cancel := caddy.NewContext(caddy.Context{Context: context.Background()})
+	defer cancel()
+	var got [2][]map[string]any
+	for i, wrapped := range []string{"json", "redact_keys"} {
+		f := &logging.FilterEncoder{WrappedRaw: json.RawMessage(`{"format":"` + wrapped + `"}`)}
+		if err := f.Provision(ctx); err != nil {
+			t.Fatal(err)
+		}
+		got[i] = written(t, *f, use)
+	}
+	if diff := cmp.Diff(got[0], got[1]); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // No key gets out of the context of a logger.
 func TestContextOfLoggersHidesKeys(t *testing.T) {
 	clean, want := encoders(t)

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -100,12 +101,16 @@ func (g *Gate) Provision(ctx caddy.Context) error {
 	if err := g.Gate.Validate(); err != nil {
 		return fmt.Errorf("ingest_auth: %w", err)
 	}
+	if err := g.checkHeadersArrive(ctx); err != nil {
+		return fmt.Errorf("ingest_auth: %w", err)
+	}
 	v, err := ctx.App(appID)
 	if err != nil {
 		return err
 	}
 	app := v.(*App)
 	app.checkAddresses(ctx, &g.Gate)
+	app.places = slices.Concat(app.places, g.Credentials, g.Remove)
 	g.identity, g.source, g.signer = app.identity, app.source.value, app.signer.value
 	g.lease = app.lease
 	g.halfLife, g.watch = time.Duration(app.Sign.TTL)/2, &app.watch

@@ -1,45 +1,16 @@
 package caddymodule
 
 import (
-	"crypto/rand"
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
-	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
+
+	"github.com/ingestauth/caddy-ingest-auth/config"
 )
-
-// logProbe is a log object that counts the sinks which encode it, and those that
-// do so through the redact_keys encoder, which recognizes the value of its field.
-//
-// It is given to zapcore.Core.With, which makes every sink's core encode it at
-// once, whatever its level, and writes nothing.
-type logProbe struct {
-	canary  string
-	encoded int
-	cleaned int
-}
-
-// activeProbe is the probe that the encoder looks out for.
-var activeProbe atomic.Pointer[logProbe]
-
-// MarshalLogObject is part of the zapcore.ObjectMarshaler interface.
-func (p *logProbe) MarshalLogObject(enc zapcore.ObjectEncoder) error {
-	p.encoded++
-	enc.AddString("redact_keys_probe", p.canary)
-	return nil
-}
-
-// countProbe is called with every string that passes the redact_keys encoder.
-func countProbe(value string) {
-	if p := activeProbe.Load(); p != nil && value == p.canary {
-		p.cleaned++
-	}
-}
 
 // loggerName stands for a module whose only purpose is its ID, the name of a
 // logger.
@@ -50,29 +21,47 @@ func (n loggerName) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: caddy.ModuleID(n), New: func() caddy.Module { return n }}
 }
 
-// leaks reports whether some sink of the logger would write keys.
-func leaks(ctx caddy.Context, name string) bool {
-	p := &logProbe{canary: "/?apiKey=" + rand.Text()}
+// logCheck looks at the logs that HTTP requests reach.
+type logCheck struct {
+	ctx            caddy.Context
+	places         []config.Location // where keys may stand
+	identity       string            // header of the assertion
+	logCredentials bool              // a server has the option log_credentials
+}
+
+// leaks returns what is to be done about the sinks of a logger that would write keys, "" if
+// there is none. missing says so for those without the redact_keys encoder.
+func (c *logCheck) leaks(name, missing string) (remedy string) {
+	p := newLogProbe(c.places, c.identity, c.logCredentials)
 	activeProbe.Store(p)
 	defer activeProbe.Store(nil)
-	ctx.Logger(loggerName(name)).Core().With([]zapcore.Field{zap.Object("request", p)})
-	return p.encoded != p.cleaned
+	c.ctx.Logger(loggerName(name)).Core().With(p.fields)
+	switch {
+	case p.encoded != p.cleaned:
+		return missing
+	case len(p.leaked) > 0:
+		return "take " + strings.Join(p.leaked, ", ") + " out of the filter around redact_keys, or put the filter inside: `format redact_keys { wrap filter { … } }`"
+	}
+	return ""
 }
 
 // checkLogs returns an error that names the logs which HTTP requests reach and
 // which would write keys.
-func checkLogs(ctx caddy.Context) error {
-	if !leaks(ctx, "http") {
+func (a *App) checkLogs() error {
+	c := logCheck{ctx: a.ctx, places: a.places, identity: a.identity}
+	names := c.readServers()
+	const global = "add `format redact_keys` to every `log` in the global options"
+	if c.leaks("http", global) == "" {
 		return nil
 	}
 	var bad []string
-	for _, name := range accessLogs(ctx) {
-		if leaks(ctx, "http.log.access."+name) {
-			bad = append(bad, nameOf(name)+": add `format redact_keys` to the site's `log` block")
+	for _, name := range names {
+		if remedy := c.leaks("http.log.access."+name, "add `format redact_keys` to the site's `log` block"); remedy != "" {
+			bad = append(bad, nameOf(name)+": "+remedy)
 		}
 	}
-	if leaks(ctx, "http.log.error") || len(bad) == 0 {
-		bad = append(bad, "a global log (the default one, where errors of all sites go, or one you named): add `format redact_keys` to every `log` in the global options")
+	if remedy := c.leaks("http.log.error", global); remedy != "" || len(bad) == 0 {
+		bad = append(bad, "a global log (the default one, where errors of all sites go, or one you named): "+cmp.Or(remedy, c.leaks("http", global)))
 	}
 	return fmt.Errorf("ingest_auth: refusing to start, because keys would be written in clear to %s (`log_check off` in the global ingest_auth option turns this check off)",
 		strings.Join(bad, "; and to "))
@@ -86,9 +75,9 @@ func nameOf(accessLog string) string {
 	return fmt.Sprintf("the access log %q", accessLog)
 }
 
-// accessLogs returns the names of the access logs of all servers.
-func accessLogs(ctx caddy.Context) []string {
-	v, err := ctx.AppIfConfigured("http")
+// readServers returns the names of the access logs of all servers.
+func (c *logCheck) readServers() []string {
+	v, err := c.ctx.AppIfConfigured("http")
 	if err != nil {
 		return nil
 	}
@@ -97,6 +86,7 @@ func accessLogs(ctx caddy.Context) []string {
 		if srv.Logs == nil {
 			continue
 		}
+		c.logCredentials = c.logCredentials || srv.Logs.ShouldLogCredentials
 		if srv.Logs.DefaultLoggerName != "" {
 			names = append(names, srv.Logs.DefaultLoggerName)
 		}

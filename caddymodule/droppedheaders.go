@@ -1,0 +1,63 @@
+package caddymodule
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/ingestauth/caddy-ingest-auth/config"
+)
+
+// checkHeadersArrive refuses a credential in a header that never gets to the gate: Caddy
+// drops headers with '_' or '.' in their names before any handler runs, unless the server
+// lists them.
+func (g *Gate) checkHeadersArrive(ctx caddy.Context) error {
+	srv, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	if !ok {
+		return nil
+	}
+	for _, l := range g.Credentials {
+		if l.In != config.InHeader {
+			continue
+		}
+		for _, name := range l.Names {
+			if option := missingFrom(srv, name); option != "" {
+				return fmt.Errorf("credential header %s: Caddy drops this header before the gate sees it; list it in the global options: servers { %s %s }", name, option, strings.ToLower(name))
+			}
+		}
+	}
+	return nil
+}
+
+// missingFrom returns the option of servers that has to list a header for srv not to drop
+// it, "" if none has to. A name with both characters must be there as it is, in either list.
+func missingFrom(srv *caddyhttp.Server, name string) string {
+	const underscores, dots = "expected_underscore_headers", "expected_dot_headers"
+	underscore, dot := strings.Contains(name, "_"), strings.Contains(name, ".")
+	switch {
+	case underscore && dot:
+		if lists(srv.ExpectedUnderscoreHeaders, name, false) || lists(srv.ExpectedDotHeaders, name, false) {
+			return ""
+		}
+		return underscores
+	case underscore && !lists(srv.ExpectedUnderscoreHeaders, name, true):
+		return underscores
+	case dot && !lists(srv.ExpectedDotHeaders, name, true):
+		return dots
+	}
+	return ""
+}
+
+// lists reports whether a list of the server has a header, or a beginning of it before "*".
+func lists(entries []string, name string, prefixes bool) bool {
+	for _, entry := range entries {
+		prefix, ok := strings.CutSuffix(entry, "*")
+		if !ok && strings.EqualFold(entry, name) || ok && prefixes && strings.HasPrefix(http.CanonicalHeaderKey(name), http.CanonicalHeaderKey(prefix)) {
+			return true
+		}
+	}
+	return false
+}
