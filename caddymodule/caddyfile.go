@@ -247,7 +247,7 @@ func parseSign(d *caddyfile.Dispenser, a *App) error {
 //	    min_items   <n>
 //	    limit          [<name>] <n>/<window> by <dimensions…> [cost body_items [in <array>]]
 //	    limit_failures <n>/<window> by ip
-//	    limit_headers  ietf
+//	    limit_headers  unix|seconds|ietf|off
 //	    in_flight      <n> by key|account
 //	    bind        request|body
 //	    pass_preflights

@@ -4,22 +4,33 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/ingestauth/caddy-ingest-auth/internal/limit"
 )
 
 // preflightMaxAge is for how long, in seconds, a browser may remember a
 // preflight: two hours, beyond which Chromium does not go.
 const preflightMaxAge = "7200"
 
-// exposedHeaders are those of an answer that a page may read besides the ones
-// that it always may.
-const exposedHeaders = "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After"
+// exposedHeaders returns those of the gate's headers that a page may read besides
+// the ones that it always may.
+func exposedHeaders(style limit.Style) string {
+	const usual = "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After"
+	switch style {
+	case limit.IETF:
+		return usual + ", RateLimit, RateLimit-Policy"
+	case limit.Off:
+		return "Retry-After"
+	}
+	return usual
+}
 
 // corsAnswer is what an answer says of the page that asked (Fetch standard,
 // section 3.2).
 type corsAnswer struct {
-	active  bool   // the gate answers for CORS
-	any     bool   // every origin may read the answer
-	ietf    bool   // there are RateLimit headers to expose
+	active  bool // the gate answers for CORS
+	any     bool // every origin may read the answer
+	style   limit.Style
 	allowed string // the origin that may read the answer, "" if the page's may not
 }
 
@@ -28,7 +39,7 @@ func (g *Gate) corsFor(h http.Header) corsAnswer {
 	if len(g.CORS) == 0 {
 		return corsAnswer{}
 	}
-	c := corsAnswer{active: true, any: g.CORS[0] == "*", ietf: g.LimitHeaders == "ietf"}
+	c := corsAnswer{active: true, any: g.CORS[0] == "*", style: limitStyle(g.LimitHeaders)}
 	origin := h.Get("Origin")
 	for _, o := range g.CORS {
 		if !c.any && origin != "" && o.Matches(origin) {
@@ -55,10 +66,7 @@ func (c *corsAnswer) setHeaders(h http.Header) {
 	if !c.any {
 		h.Set("Access-Control-Allow-Credentials", "true")
 	}
-	exposed := exposedHeaders
-	if c.ietf {
-		exposed += ", RateLimit, RateLimit-Policy"
-	}
+	exposed := exposedHeaders(c.style)
 	if !slices.Contains(h["Access-Control-Expose-Headers"], exposed) {
 		h.Add("Access-Control-Expose-Headers", exposed)
 	}

@@ -37,7 +37,7 @@ type limiter struct {
 	limits   []config.Limit
 	failures limit.Rate // of authentication; zero for no limit
 	inFlight config.InFlight
-	ietf     bool
+	style    limit.Style
 	counters limit.Counters
 	local    *localCounters
 	patterns string // of the paths that the gate takes resources from
@@ -53,7 +53,7 @@ func newLimiter(g *config.Gate, finder *credential.Finder, shares *counterShares
 		limits:   g.Limits,
 		failures: limit.Rate(g.LimitFailures),
 		inFlight: g.InFlight,
-		ietf:     g.LimitHeaders == "ietf",
+		style:    limitStyle(g.LimitHeaders),
 		counters: shares.requests(),
 		local:    shares.local.value,
 		finder:   finder,
@@ -67,6 +67,19 @@ func newLimiter(g *config.Gate, finder *credential.Finder, shares *counterShares
 	}
 	l.patterns = strings.Join(patterns, " ")
 	return l
+}
+
+// limitStyle is the style that the setting names.
+func limitStyle(name string) limit.Style {
+	switch name {
+	case "seconds":
+		return limit.Seconds
+	case "ietf":
+		return limit.IETF
+	case "off":
+		return limit.Off
+	}
+	return limit.Unix
 }
 
 // batches returns the arrays whose elements some limit counts.
@@ -136,7 +149,7 @@ func (l *limiter) count(r *http.Request, p *passage, bound []boundResource) *ref
 // newTally returns a tally of all limits, with a take for every counter of the
 // request and room for what the counters say.
 func (l *limiter) newTally(r *http.Request, p *passage, bound []boundResource) *tally {
-	t := newTally(l.ietf)
+	t := newTally(l.style)
 	v := values{limiter: l, r: r, p: p, bound: bound}
 	for i := range l.limits {
 		v.addTakes(t, &l.limits[i])

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -315,6 +316,68 @@ func TestRefusedRequestsSayHowLimitsStand(t *testing.T) {
 	wantRemaining(t, g, post("/d2", keyA, `[1]`), 404, "")
 	wantRemaining(t, g, post("/d1", keyB, `[1]`), 401, "")
 	wantRemaining(t, g, post("/d1", keyA, `[1]`), 200, "7")
+}
+
+// TestLimitHeaderStyles: there are clients that take X-RateLimit-Reset for a time, and such
+// that take it for seconds. The error body says a time in every style.
+func TestLimitHeaderStyles(t *testing.T) {
+	const usual = "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After"
+	inSeconds := func(text string) bool {
+		n, err := strconv.ParseInt(text, 10, 64)
+		return err == nil && n > 0 && n <= 366*24*3600
+	}
+	inUnix := func(text string) bool { return text == yearEnd() }
+	for style, want := range map[string]struct {
+		reset   func(string) bool // nil: the headers are the backend's, if any
+		ietf    bool
+		exposed string
+	}{
+		"":                      {inUnix, false, usual},
+		"limit_headers unix":    {inUnix, false, usual},
+		"limit_headers seconds": {inSeconds, false, usual},
+		"limit_headers ietf":    {inUnix, true, usual + ", RateLimit, RateLimit-Policy"},
+		"limit_headers off":     {nil, false, "Retry-After"},
+	} {
+		t.Run(style, func(t *testing.T) {
+			g, _ := startLimits(t, "", "cors "+app+"\nlimit 1/"+year+" by key\n"+style, func(w http.ResponseWriter, _ *http.Request) {
+				for _, name := range []string{"X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"} {
+					w.Header().Set(name, "backend")
+				}
+			})
+			for i, status := range []int{200, 429} {
+				req := get("/", keyA)
+				req.Header.Set("Origin", app)
+				resp := wantStatus(t, g, req, status)
+				h := resp.Header
+				var backend []string
+				if status == 200 {
+					backend = []string{"backend"}
+				}
+				switch got := h.Get(reset); {
+				case want.reset == nil:
+					for _, name := range []string{"X-Ratelimit-Limit", "X-Ratelimit-Remaining", reset} {
+						if !slices.Equal(h[name], backend) {
+							t.Errorf("%d: %s is %q, want %q", status, name, h[name], backend)
+						}
+					}
+				case !want.reset(got) || len(h[reset]) != 1 || h.Get("X-Ratelimit-Limit") != "1" || h.Get("X-Ratelimit-Remaining") != "0":
+					t.Errorf("%d: %v", status, h)
+				}
+				if got := h.Get("Ratelimit") != "" && h.Get("Ratelimit-Policy") != ""; got != want.ietf {
+					t.Errorf("%d: RateLimit headers %t", status, got)
+				}
+				if got := h.Get("Access-Control-Expose-Headers"); got != want.exposed {
+					t.Errorf("%d: exposed %s, want %s", status, got, want.exposed)
+				}
+				if retry := h.Get("Retry-After"); inSeconds(retry) != (i == 1) {
+					t.Errorf("%d: Retry-After %q", status, retry)
+				}
+				if i == 1 && !strings.Contains(resp.Body, `"resetTime":`+yearEnd()+`}`) {
+					t.Errorf("body %s", resp.Body)
+				}
+			}
+		})
+	}
 }
 
 func TestLimitHeadersIETF(t *testing.T) {

@@ -34,7 +34,7 @@ func (l *limiter) peekFailures(r *http.Request, p *passage) *tally {
 }
 
 func (l *limiter) failureTally(take limit.Take, state limit.State) *tally {
-	t := newTally(l.ietf)
+	t := newTally(l.style)
 	t.takes, t.states = append(t.takes, take), append(t.states, state)
 	return t.counted()
 }

@@ -14,7 +14,7 @@ type tally struct {
 	takes   []limit.Take
 	states  []limit.State
 	closest int // index of the state closest to refusing, -1 if nothing was counted
-	ietf    bool
+	style   limit.Style
 	known   caddy.ReplacerFunc // answers the placeholders that are not about limits
 
 	// Room for the usual number of counters, and for what the request is answered into:
@@ -24,8 +24,8 @@ type tally struct {
 	response   response
 }
 
-func newTally(ietf bool) *tally {
-	t := &tally{ietf: ietf, closest: -1}
+func newTally(style limit.Style) *tally {
+	t := &tally{style: style, closest: -1}
 	t.takes, t.states = t.takesRoom[:0], t.statesRoom[:0]
 	return t
 }
@@ -50,8 +50,8 @@ func (t *tally) counted() *tally {
 
 // setHeaders describes the limits in h.
 func (t *tally) setHeaders(h http.Header) {
-	limit.SetHeaders(h, t.states[t.closest])
-	if t.ietf {
+	limit.SetHeaders(h, t.style, t.states[t.closest])
+	if t.style == limit.IETF {
 		limit.SetIETFHeaders(h, t.takes, t.states)
 	}
 }

@@ -133,6 +133,7 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 		return err
 	}
 	t.usual.Transport.Proxy = nil
+	t.usual.Transport.DialContext = steadily(t.usual.Transport.DialContext)
 	t.wire = &wire.Transport{
 		Other:                 t.usual,
 		Address:               addressOf,
@@ -155,9 +156,11 @@ func (t *Transport) setDefaults() {
 	t.MaxResponseHeader = cmp.Or(t.MaxResponseHeader, wire.DefaultMaxResponseHeader)
 }
 
+type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
+
 // dialer returns a function that connects, with errors that reverse_proxy knows: it may send
 // the request to another backend then, whatever the method.
-func (t *Transport) dialer() func(ctx context.Context, network, address string) (net.Conn, error) {
+func (t *Transport) dialer() dialFunc {
 	dialer := net.Dialer{Timeout: time.Duration(t.DialTimeout)}
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		c, err := dialer.DialContext(ctx, network, address)
@@ -165,6 +168,19 @@ func (t *Transport) dialer() func(ctx context.Context, network, address string) 
 			return nil, reverseproxy.NewDialError(err)
 		}
 		return c, nil
+	}
+}
+
+// steadily returns dial for http.Transport, which would go on reading after a time-out and split
+// the header line that it came in. It hides the connection's ReadFrom, too, by which the
+// time-out of a write would span the whole body.
+func steadily(dial dialFunc) dialFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return wire.Steady(c), nil
 	}
 }
 

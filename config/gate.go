@@ -83,9 +83,11 @@ type Gate struct {
 	// How many requests may be in flight at a time. Default: any number.
 	InFlight InFlight `json:"in_flight,omitzero"`
 
-	// Which headers describe the limits besides X-RateLimit-Limit, -Remaining and
-	// -Reset: `ietf` adds RateLimit-Policy and RateLimit of
-	// draft-ietf-httpapi-ratelimit-headers-10. Default: none.
+	// Which headers describe the limits: `unix` (X-RateLimit-Limit, -Remaining and
+	// -Reset, the last in Unix seconds), `seconds` (the same, -Reset in seconds from
+	// now), `ietf` (those of `unix`, and RateLimit-Policy and RateLimit of
+	// draft-ietf-httpapi-ratelimit-headers-10), `off` (none). A 429 has Retry-After in
+	// any case. Default: `unix`.
 	LimitHeaders string `json:"limit_headers,omitempty"`
 
 	// What the assertion is bound to besides the identity: `request` (method, path
@@ -170,7 +172,7 @@ func (g *Gate) Validate() error {
 		func() error { return positive("max_items", g.MaxItems) },
 		g.validateItems,
 		g.validateLimits, g.validateInFlight,
-		func() error { return oneOf("limit_headers", g.LimitHeaders, "ietf") },
+		func() error { return oneOf("limit_headers", g.LimitHeaders, "unix", "seconds", "ietf", "off") },
 	}
 	for _, check := range checks {
 		if err := check(); err != nil {

@@ -9,12 +9,29 @@ import (
 // maxInteger is the largest Integer of a structured field (RFC 9651, 3.3.1).
 const maxInteger = 999_999_999_999_999
 
+// Style says which headers describe limits.
+type Style uint8
+
+const (
+	Unix    Style = iota // X-RateLimit-*, with a reset in Unix seconds
+	Seconds              // X-RateLimit-*, with a reset in seconds from now
+	IETF                 // as Unix, and what SetIETFHeaders sets
+	Off                  // none
+)
+
 // SetHeaders sets X-RateLimit-Limit, X-RateLimit-Remaining and X-RateLimit-Reset
-// (Unix seconds, rounded up) to describe s, and if it refused also Retry-After
-// (seconds, rounded up, at least 1), replacing what h has under these names. For
-// several states, pass the Closest one. A state that was not counted sets none.
-func SetHeaders(h http.Header, s State) {
+// (rounded up) to describe s, and if it refused also Retry-After (seconds, rounded
+// up, at least 1), replacing what h has under these names. Retry-After is HTTP's own
+// (RFC 9110, section 10.2.3) and set in every style. For several states, pass the
+// Closest one. A state that was not counted sets none.
+func SetHeaders(h http.Header, style Style, s State) {
 	if s.Limit == 0 {
+		return
+	}
+	if style == Off {
+		if s.Refused {
+			h["Retry-After"] = []string{strconv.FormatInt(RetryAfter(s), 10)}
+		}
 		return
 	}
 	var stack [96]byte
@@ -22,7 +39,7 @@ func SetHeaders(h http.Header, s State) {
 	limit := len(b)
 	b = strconv.AppendInt(b, s.Remaining, 10)
 	remaining := len(b)
-	b = strconv.AppendInt(b, ceilUnix(s.Reset), 10)
+	b = strconv.AppendInt(b, resetOf(style, s), 10)
 	reset := len(b)
 	b = strconv.AppendInt(b, RetryAfter(s), 10)
 
@@ -61,6 +78,15 @@ func SetIETFHeaders(h http.Header, takes []Take, states []State) {
 	values := []string{string(policy), string(limit)}
 	h["Ratelimit-Policy"] = values[0:1:1]
 	h["Ratelimit"] = values[1:2:2]
+}
+
+// resetOf returns when the window of s ends. In seconds from now that is when a
+// refused request may succeed, at least 1, or a client would try again at once.
+func resetOf(style Style, s State) int64 {
+	if style == Seconds {
+		return RetryAfter(s)
+	}
+	return ceilUnix(s.Reset)
 }
 
 // RetryAfter returns the seconds after which a refused request may succeed, as

@@ -50,11 +50,50 @@ func TestSetHeaders(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			h := http.Header{}
-			SetHeaders(h, tc.state)
+			SetHeaders(h, Unix, tc.state)
 			if diff := cmp.Diff(tc.want, h); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestSetHeadersStyles: a client that takes X-RateLimit-Reset for seconds must not
+// read a time in it, nor 0, which it would take for "at once".
+func TestSetHeadersStyles(t *testing.T) {
+	reset := time.Unix(1_700_000_040, 0)
+	taken := State{Limit: 9, Remaining: 3, Reset: reset, Wait: 39*time.Second + 1}
+	refused := State{Limit: 9, Reset: reset, Wait: time.Millisecond, Refused: true}
+	now := State{Limit: 9, Remaining: 3, Reset: reset}
+	limits := func(remaining, reset string) http.Header {
+		return http.Header{"X-Ratelimit-Limit": {"9"}, "X-Ratelimit-Remaining": {remaining}, "X-Ratelimit-Reset": {reset}}
+	}
+	again := func(h http.Header) http.Header {
+		h.Set("Retry-After", "1")
+		return h
+	}
+	for _, tc := range []struct {
+		name  string
+		style Style
+		state State
+		want  http.Header
+	}{
+		{"unix", Unix, taken, limits("3", "1700000040")},
+		{"unix, refused", Unix, refused, again(limits("0", "1700000040"))},
+		{"ietf", IETF, taken, limits("3", "1700000040")},
+		{"seconds", Seconds, taken, limits("3", "40")},
+		{"seconds, refused", Seconds, refused, again(limits("0", "1"))},
+		{"seconds, at the end", Seconds, now, limits("3", "1")},
+		{"seconds, not counted", Seconds, State{}, http.Header{}},
+		{"off", Off, taken, http.Header{}},
+		{"off, refused", Off, refused, again(http.Header{})},
+		{"off, not counted", Off, State{}, http.Header{}},
+	} {
+		h := http.Header{}
+		SetHeaders(h, tc.style, tc.state)
+		if diff := cmp.Diff(tc.want, h); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tc.name, diff)
+		}
 	}
 }
 
@@ -67,7 +106,7 @@ func TestSetHeadersReplaces(t *testing.T) {
 		h.Add(name, "again")
 	}
 	s := State{Limit: 7, Remaining: 3, Reset: time.Unix(60, 0), Wait: time.Minute, Refused: true}
-	SetHeaders(h, s)
+	SetHeaders(h, Unix, s)
 	SetIETFHeaders(h, []Take{{Limit: "x", Rate: Rate{7, time.Minute}}}, []State{s})
 	h.Add("X-RateLimit-Limit", "added")
 	h.Add("RateLimit-Policy", "added")
@@ -181,7 +220,7 @@ func TestSetIETFHeadersParse(t *testing.T) {
 func TestHeaderAllocations(t *testing.T) {
 	h := http.Header{}
 	s := State{Limit: 1000, Remaining: 999, Reset: time.Unix(1_700_000_040, 0), Wait: 40 * time.Second, Refused: true}
-	if n := testing.AllocsPerRun(100, func() { SetHeaders(h, s) }); n > 2 {
+	if n := testing.AllocsPerRun(100, func() { SetHeaders(h, Unix, s) }); n > 2 {
 		t.Errorf("SetHeaders: %v allocations", n)
 	}
 	takes, states := []Take{{Limit: "minute", Rate: Rate{1000, time.Minute}}}, []State{s}
@@ -195,6 +234,6 @@ func BenchmarkSetHeaders(b *testing.B) {
 	s := State{Limit: 1000, Remaining: 999, Reset: time.Unix(1_700_000_040, 0), Wait: 40 * time.Second}
 	b.ReportAllocs()
 	for b.Loop() {
-		SetHeaders(h, s)
+		SetHeaders(h, Unix, s)
 	}
 }

@@ -41,9 +41,13 @@ func (b *body) end(err error) error {
 	}
 	whole := errors.Is(err, io.EOF)
 	canceled := !whole && b.ctx.Err() != nil
+	failed := b.conn.failed
 	b.conn.end(b.reuse && whole)
-	if canceled {
+	switch {
+	case canceled:
 		return context.Cause(b.ctx)
+	case !whole && failed != nil && !errors.Is(failed, io.EOF):
+		return failed // of which err may say that a trailer ends too early
 	}
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"net"
 	"net/http"
@@ -29,7 +30,7 @@ func (timeoutError) Unwrap() error   { return context.DeadlineExceeded }
 // conn is a connection to a backend. One goroutine at a time uses it; besides, the context of
 // the request closes it.
 type conn struct {
-	net.Conn
+	steady
 	key   key
 	in    *bufio.Reader // reads through conn.Read
 	probe prober
@@ -48,7 +49,7 @@ type conn struct {
 }
 
 func newConn(c net.Conn, k key) *conn {
-	out := &conn{Conn: c, key: k, probe: newProber(c)}
+	out := &conn{steady: steady{Conn: c}, key: k, probe: newProber(c)}
 	out.in = bufio.NewReader(out)
 	out.abort = func() { _ = c.Close() }
 	return out
@@ -64,7 +65,7 @@ func (c *conn) begin(ctx context.Context, t *Transport) {
 // end keeps the connection for the next request if it can be reused. A byte after the end of
 // a response belongs to no request: then it can not.
 func (c *conn) end(reuse bool) {
-	if !c.unwatch() || !reuse || c.in.Buffered() > 0 {
+	if !c.unwatch() || !reuse || c.failed != nil || c.in.Buffered() > 0 {
 		_ = c.Close()
 		return
 	}
@@ -83,8 +84,8 @@ func (c *conn) quiet() bool {
 
 // Read reads for c.in, within the limits of size and time.
 func (c *conn) Read(p []byte) (int, error) {
-	if c.left <= 0 {
-		return 0, errHeaderTooLong
+	if c.left <= 0 && c.failed == nil {
+		c.failed = errHeaderTooLong
 	}
 	if int64(len(p)) > c.left {
 		p = p[:c.left]
@@ -100,7 +101,7 @@ func (c *conn) Read(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	n, err := c.Conn.Read(p)
+	n, err := c.steady.Read(p)
 	c.left -= int64(n)
 	return n, err
 }
@@ -160,10 +161,17 @@ func (c *conn) endHeader() {
 	}
 }
 
-// readError makes an error of a read that took too long one that says so.
+// readError returns why the response header could not be read, for which err was given: why the
+// connection failed, if it did. http.ReadResponse may have complained of the line that was cut
+// short instead.
 func (c *conn) readError(err error) error {
-	if errors.Is(err, os.ErrDeadlineExceeded) && !c.headerBy.IsZero() && !time.Now().Before(c.headerBy) {
+	switch {
+	case c.failed == nil:
+		return err
+	case errors.Is(c.failed, io.EOF):
+		return io.ErrUnexpectedEOF
+	case errors.Is(c.failed, os.ErrDeadlineExceeded) && !c.headerBy.IsZero() && !time.Now().Before(c.headerBy):
 		return timeoutError{}
 	}
-	return err
+	return c.failed
 }

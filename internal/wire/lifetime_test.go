@@ -102,6 +102,13 @@ func TestTimeouts(t *testing.T) {
 			}
 		}
 	}
+	stopIn := func(head string) script {
+		return func(c *link, _ int) {
+			c.request()
+			c.send(head)
+			c.waitClosed()
+		}
+	}
 	const short = 300 * time.Millisecond
 	for _, tc := range []struct {
 		name   string
@@ -113,7 +120,23 @@ func TestTimeouts(t *testing.T) {
 		{"dripping header", drip("HTTP/1.1 200 OK\r\nX: ", "x"), func(t *wire.Transport) { t.ResponseHeaderTimeout = short }, ""},
 		{"silent, read", func(c *link, _ int) { c.waitClosed() }, func(t *wire.Transport) { t.ReadTimeout = short }, ""},
 		{
-			"silent in the body", func(c *link, _ int) { c.request(); c.send(headOf10); c.waitClosed() },
+			"silent in a header line", stopIn("HTTP/1.1 200 OK\r\nX-A: a: b"),
+			func(t *wire.Transport) { t.ResponseHeaderTimeout = short }, "",
+		},
+		{
+			"silent in a header line, read", stopIn("HTTP/1.1 200 OK\r\nX-A: a: b"),
+			func(t *wire.Transport) { t.ReadTimeout = short }, "",
+		},
+		{
+			"silent in the status line", stopIn("HTTP/1.1 2"),
+			func(t *wire.Transport) { t.ResponseHeaderTimeout = short }, "",
+		},
+		{
+			"silent in the status line, read", stopIn("HTTP/1.1 2"),
+			func(t *wire.Transport) { t.ReadTimeout = short }, "",
+		},
+		{
+			"silent in the body", stopIn(headOf10),
 			func(t *wire.Transport) { t.ReadTimeout = short }, "200 OK",
 		},
 		{"does not read", func(_ *link, _ int) { time.Sleep(4 * short) }, func(t *wire.Transport) {

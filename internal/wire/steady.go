@@ -1,0 +1,37 @@
+package wire
+
+import (
+	"errors"
+	"net"
+)
+
+// steady is a connection whose first failed read is its last one: every later read fails with
+// the same error. What parses responses relies on that. A bufio.Reader gives the beginning of a
+// line for a whole line when reading the rest of it fails, and forgets the error. After a time-out,
+// unlike after the end of a connection, the next read may go well, and then the rest of the line
+// would be the next one.
+type steady struct {
+	net.Conn
+	failed error
+}
+
+// Steady returns c with the same error from every read after one that failed.
+func Steady(c net.Conn) net.Conn { return &steady{Conn: c} }
+
+// Read implements io.Reader.
+func (c *steady) Read(p []byte) (int, error) {
+	if c.failed != nil {
+		return 0, c.failed
+	}
+	n, err := c.Conn.Read(p)
+	c.failed = err
+	return n, err
+}
+
+// CloseWrite says that nothing more will be written, which tunnels do.
+func (c *steady) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
