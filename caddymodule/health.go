@@ -115,8 +115,10 @@ func (h *health) addRedis(onError limit.OnError) {
 }
 
 func (h *health) addVault(s *vaultSource) {
-	switch {
-	case s.vault.Ready() == nil:
+	switch ready := s.vault.Ready() == nil; {
+	case ready && s.vault.FoundNothing():
+		h.Warnings = append(h.Warnings, "no key has been found in Vault yet; check mount and prefix")
+	case ready:
 	case s.Usable():
 		h.Warnings = append(h.Warnings, "Vault cannot be read; known keys are served from the cache")
 	default:

@@ -208,3 +208,46 @@ func TestEditedSnapshotIsNotUsed(t *testing.T) {
 		t.Errorf("key of an edited snapshot: %d %s", resp.Status, resp.Body)
 	}
 }
+
+// A mount that was replaced while the gate runs is an outage to clients: what it answers is
+// true of another engine.
+func TestVaultMountIsReplaced(t *testing.T) {
+	g, server, store := vaultGate(t)
+	create(t, store, keyA, "key_a")
+	create(t, store, keyB, "key_b")
+	g.Run(t, strings.Replace(vaultSite, "\trespond", "\tingest_auth_health /ready\n\trespond", 1))
+	waitFor(t, "the login", func() bool { return ask(t, g, keyA).Status == http.StatusOK })
+	if err := server.Client().Sys().Unmount("secret"); err != nil {
+		t.Fatal(err)
+	}
+	server.Write("sys/mounts/secret", map[string]any{"type": "kv", "options": map[string]string{"version": "1"}})
+	ready := func() gatetest.Response { return g.Do(t, gatetest.Request{Target: "/ready"}) }
+	waitFor(t, "readiness to tell", func() bool {
+		if resp := ask(t, g, keyB); resp.Status != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" {
+			t.Fatalf("a good key: %d %s", resp.Status, resp.Body)
+		}
+		if resp := ask(t, g, keyA); resp.Status != http.StatusOK {
+			t.Fatalf("a good key in the cache: %d %s", resp.Status, resp.Body)
+		}
+		return strings.Contains(ready().Body, "known keys are served from the cache")
+	})
+	if resp := ready(); resp.Status != http.StatusOK {
+		t.Errorf("readiness: %d %s", resp.Status, resp.Body)
+	}
+}
+
+// A prefix with a slip of the pen has no keys: readiness and the log say so.
+func TestVaultWrongPrefix(t *testing.T) {
+	g, _, store := vaultGate(t)
+	create(t, store, keyA, "key_a")
+	site := strings.Replace(vaultSite, "timeout 300ms", "timeout 300ms\n\t\t\tprefix ingest/kyes", 1)
+	g.Run(t, strings.Replace(site, "\trespond", "\tingest_auth_health /ready\n\trespond", 1))
+	waitFor(t, "readiness to tell", func() bool {
+		resp := g.Do(t, gatetest.Request{Target: "/ready"})
+		return resp.Status == http.StatusOK && resp.Body == `{"status":"ready","warnings":["no key has been found in Vault yet; check mount and prefix"]}`
+	})
+	waitFor(t, "the log to tell", func() bool {
+		log, err := os.ReadFile(filepath.Join(g.Dir, "caddy.log"))
+		return err == nil && strings.Contains(string(log), "check mount and prefix")
+	})
+}

@@ -84,6 +84,10 @@ func (f *Feed) poll(ctx context.Context) {
 	case errors.Is(err, ErrUnknown):
 		f.lastRead.Store(time.Now().UnixNano())
 		f.gone()
+		if f.vault.FoundNothing() {
+			f.note("empty", "there is no change feed, and no record has been found yet: check mount and prefix; until one is found every key is refused", nil)
+			return
+		}
 		f.note("missing", "there is no change feed: changes take effect when records cease to be fresh", nil)
 		return
 	case err != nil:

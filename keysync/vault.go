@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/vault/api"
 	"go.uber.org/zap"
@@ -39,6 +40,8 @@ type Vault struct {
 	parser RecordParser
 	bad    unusableRecords
 	health healthLog
+	mount  mount
+	looks  flightGroup // at the mount
 
 	cancel context.CancelFunc
 	done   sync.WaitGroup
@@ -76,6 +79,7 @@ func NewVault(opts VaultOptions, log *zap.Logger) (*Vault, error) {
 		health:  healthLog{log: log},
 		cancel:  cancel,
 	}
+	v.looks.init()
 	v.done.Go(func() { v.stayLoggedIn(ctx) })
 	return v, nil
 }
@@ -84,6 +88,7 @@ func NewVault(opts VaultOptions, log *zap.Logger) (*Vault, error) {
 func (v *Vault) Close() error {
 	v.cancel()
 	v.done.Wait()
+	v.looks.close()
 	v.http.CloseIdleConnections()
 	return nil
 }
@@ -164,18 +169,24 @@ func (v *Vault) read(ctx context.Context, path string) (*document, error) {
 	if err := v.notReady(); err != nil {
 		return nil, err
 	}
+	began := time.Now()
 	doc, err := v.get(ctx, path)
 	if isAbsent(err) {
-		v.health.good()
-		return nil, ErrUnknown
+		if err = v.confirmAbsence(ctx); err == nil {
+			v.mount.noteEmpty()
+			v.health.good()
+			return nil, ErrUnknown
+		}
+	} else if err != nil {
+		err = explain(err, "reading "+path)
 	}
 	if err != nil {
-		err = explain(err, "reading "+path)
 		if ctx.Err() == nil || errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			v.health.bad(err)
 		}
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
+	v.mount.noteFound(began)
 	v.health.good()
 	return doc, nil
 }

@@ -2,9 +2,7 @@ package keysync
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"time"
@@ -79,32 +77,17 @@ func (v *Vault) discard(ctx context.Context, c *api.Client) {
 // checkMount makes sure that the mount is a KV engine, version 2. In any other
 // every key would seem unknown.
 func (v *Vault) checkMount(ctx context.Context, c *api.Client) error {
-	doing := "looking at mount " + v.opts.Mount
-	resp, err := c.Logical().ReadRawWithContext(ctx, "sys/internal/ui/mounts/"+v.opts.Mount)
-	if resp != nil {
-		defer resp.Body.Close()
+	e, err := v.readMount(ctx, c)
+	if err == nil {
+		err = v.judge(e)
 	}
-	if isDenied(err) {
+	if errors.Is(err, errOtherMount) {
+		return nil // no fault of the token: see confirmAbsence
+	}
+	if isDenied(err) || errors.Is(err, errNotKV2) {
 		v.usable.Store(false)
-		return fmt.Errorf("%w; or there is no such mount", explain(err, doing))
 	}
-	if err != nil {
-		return explain(err, doing)
-	}
-	var answer struct {
-		Data struct {
-			Type    string            `json:"type"`
-			Options map[string]string `json:"options"`
-		} `json:"data"`
-	}
-	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
-		return fmt.Errorf("%s: the answer is not Vault's; check the address", doing)
-	}
-	if answer.Data.Type != "kv" || answer.Data.Options["version"] != "2" {
-		v.usable.Store(false)
-		return fmt.Errorf("%s: it is not a KV engine of version 2; use one, or upgrade it with `vault kv enable-versioning %s`", doing, v.opts.Mount)
-	}
-	return nil
+	return err
 }
 
 // ClockSkew returns how far our clock is ahead of Vault's, which tells the time
@@ -190,7 +173,11 @@ func (v *Vault) keep(ctx context.Context, g grant) {
 func (v *Vault) tokenAccepted(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
 	defer cancel()
-	return !isDenied(v.checkMount(ctx, v.client))
+	_, err := v.readMount(ctx, v.client)
+	if isDenied(err) {
+		v.usable.Store(false)
+	}
+	return !isDenied(err)
 }
 
 // timerFor fires when a token should be renewed; never for one without end.
