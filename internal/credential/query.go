@@ -39,7 +39,7 @@ func (p *params) init(kind string, list, remove []string) error {
 }
 
 func (p *params) add(name, location string) error {
-	if err := p.names.add(name, false); err != nil {
+	if err := p.names.add(name); err != nil {
 		return err
 	}
 	p.locations = append(p.locations, location)
@@ -172,7 +172,7 @@ func (p *params) match(raw []byte, plain bool, s *Set) (int, bool) {
 	switch {
 	case m < 0:
 		return -1, plain || !p.mayBe(name)
-	case p.exact && !bytes.Equal(name, p.names.list[m].text):
+	case p.exact && !p.names.is(m, name):
 		return -1, false
 	}
 	return m, p.locations[m] != ""
