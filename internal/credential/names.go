@@ -60,6 +60,12 @@ func (n *names) index(text string, bit uint64) {
 	n.byFirst[strings.ToUpper(text)[0]] |= bit
 }
 
+// may tells whether a name that is known to be ASCII can be one of the names. It is
+// small, as most are none of them.
+func (n *names) may(b []byte) bool {
+	return len(b) > 0 && n.byLen[len(b)&63]&n.byFirst[b[0]] != 0
+}
+
 // match returns the index of the name that b is, or else of one that differs in
 // case, or -1. plain says that b is known to be ASCII.
 func (n *names) match(b []byte, plain bool) int {

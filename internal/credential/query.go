@@ -88,11 +88,13 @@ func (p *params) scan(b []byte, s *Set) bool {
 	kept := false // a parameter that stays precedes
 	for i := 0; i <= len(b); {
 		nameEnd, end, plain := splitParam(b, i)
-		m, ok := p.match(b[i:nameEnd], plain, s)
+		m, ok, cut := -1, true, false
+		if !plain || p.names.may(b[i:nameEnd]) {
+			m, ok = p.match(b[i:nameEnd], plain, s)
+		}
 		if !ok {
 			return false
 		}
-		cut := false
 		switch {
 		case m < 0:
 		case p.locations[m] == unread:

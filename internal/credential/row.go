@@ -107,7 +107,10 @@ func (p *parser) member(i, level, depth int, r *row) int {
 		return -1
 	}
 	l := &p.f.levels[level]
-	m, ok := p.match(l, i+1, end-1, plain)
+	m, ok := -1, true
+	if !plain || l.names.may(p.b[i+1:end-1]) {
+		m, ok = p.match(l, i+1, end-1, plain)
+	}
 	if !ok {
 		return -1
 	}
