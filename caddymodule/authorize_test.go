@@ -128,7 +128,8 @@ func TestResourceDenials(t *testing.T) {
 		"row with other":                    postJSON("/v1/p/t", keyA, `[{"environment":"x"},{"environment":"z"}]`),
 		"environment in array":              postJSON("/v1/p/t", keyA, `{"environment":["z"]}`),
 		"environment is true":               postJSON("/v1/p/t", keyA, `{"environment":true}`),
-		"environment twice":                 postJSON("/v1/p/t", keyA, `{"environment":"x","Environment":"z"}`),
+		"environment twice":                 postJSON("/v1/p/t", keyA, `{"environment":"x","environment":"z"}`),
+		"environment in another case":       postJSON("/v1/p/t", keyA, `[{"environment":"x"},{"a":1,"Environment":"z"}]`),
 		"environment in a row is an object": postJSON("/v1/p/t", keyA, `[{"environment":"x"},{"environment":{}}]`),
 	}
 	checkAnswers(t, g, up, requests, map[string]answer{
@@ -145,6 +146,7 @@ func TestResourceDenials(t *testing.T) {
 		"environment in array":              {400, "Missing environment"},
 		"environment is true":               {400, "Missing environment"},
 		"environment twice":                 {400, "duplicate_field"},
+		"environment in another case":       {400, `{"error":"Field must be written exactly: environment","code":"malformed_body"}`},
 		"environment in a row is an object": {400, "Missing environment"},
 	})
 }

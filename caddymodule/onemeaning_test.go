@@ -2,6 +2,7 @@ package caddymodule_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
@@ -56,6 +57,37 @@ func TestAttackOtherDecodersOfForms(t *testing.T) {
 		}
 		if seen := up.One(t); seen.Body != want {
 			t.Errorf("%q: the backend saw %q", body, seen.Body)
+		}
+	}
+}
+
+// TestAttackOtherCaseInBodies: backends differ in whether case matters in members.
+// What the gate goes by, be it a resource, a required field or an array, must be
+// written as configured, in every row; a key is found in any case.
+func TestAttackOtherCaseInBodies(t *testing.T) {
+	g, up := start(t, "credential bearer\ncredential body token\ncredential body key in events\n"+
+		"resource environment body environment {\noptional\n}\nrequire all id in batch\nlimit 1000/1h by key cost body_items in items",
+		map[string]gatetest.Record{keyA: {"resources": map[string][]string{"environment": {"production"}}}, keyB: {}})
+	for body, want := range map[string]string{
+		`{"environment":"production","batch":[{"id":1}]}`:                                    "",
+		`{"\u0065nvironment":"production","batch":[{"id":1}]}`:                               "",
+		`{"TOKEN":"` + keyA + `","Events":[{"Key":"` + keyA + `"}],"batch":[]}`:              "",
+		`{"Environment":"development","batch":[]}`:                                           "environment",
+		`{"environment":"production","ENVIRONMENT":"development","batch":[]}`:                "environment",
+		`[{"environment":"production","batch":[]},{"Environment":"development","batch":[]}]`: "environment",
+		`{"Batch":[{"id":1}]}`:                         "batch",
+		`{"batch":[{"id":1},{"id":2,"ID":3}]}`:         "id",
+		`{"batch":[],"Items":[1,2,3]}`:                 "items",
+		`{"batch":[],"items":[],"\u0049tems":[1,2,3]}`: "items",
+		`{"Environment":"development","environment":"production","batch":[],"token":"` + keyB + `"}`: "environment",
+	} {
+		resp := g.Do(t, gatetest.Request{Target: "/", Body: body, Header: http.Header{"Authorization": {"Bearer " + keyA}, "Content-Type": {"application/json"}}})
+		seen := up.Take()
+		switch {
+		case want == "" && (resp.Status != http.StatusOK || strings.Contains(seen[0].Body, keyA)):
+			t.Errorf("%s: %d %s", body, resp.Status, resp.Body)
+		case want != "" && (len(seen) > 0 || resp.Status != http.StatusBadRequest || resp.Body != `{"error":"Field must be written exactly: `+want+`","code":"malformed_body"}`):
+			t.Errorf("%s: %d %s", body, resp.Status, resp.Body)
 		}
 	}
 }

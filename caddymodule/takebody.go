@@ -145,6 +145,7 @@ func (g *Gate) unmet(set *credential.Set) *refusal {
 // refBody is the refusal for an error of reading or scanning a body.
 func refBody(err error) *refusal {
 	var syntax *credential.SyntaxError
+	var spelling *credential.SpellingError
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.Is(err, body.ErrTooLarge), errors.Is(err, body.ErrDecodedTooLarge), errors.Is(err, body.ErrRatio), errors.As(err, &tooLarge):
@@ -155,6 +156,8 @@ func refBody(err error) *refusal {
 		return &refusal{status: http.StatusUnsupportedMediaType, code: "unsupported_encoding", message: "Unsupported Content-Encoding", cause: err}
 	case errors.As(err, &syntax):
 		return &refusal{status: http.StatusBadRequest, code: "malformed_body", message: "Malformed JSON", cause: err}
+	case errors.As(err, &spelling):
+		return &refusal{status: http.StatusBadRequest, code: "malformed_body", message: "Field must be written exactly: " + spelling.Name, cause: err}
 	case errors.Is(err, credential.ErrDuplicate):
 		return &refusal{status: http.StatusBadRequest, code: "duplicate_field", message: "Duplicate field in request body", cause: err}
 	default:

@@ -7,14 +7,15 @@ import (
 	"strings"
 )
 
-// Requirement is a set of members that a JSON body must have, not null and not
-// an empty string. It holds for the object, for every element of a top-level
+// Requirement is a set of members that a JSON body must have, each a number or text
+// that is not white space. It holds for the object, for every element of a top-level
 // array and for every line of NDJSON; with In for every element of that array.
 type Requirement struct {
 	// One of the fields is enough. Default: all are needed.
 	Any bool `json:"any,omitempty"`
 
-	// The names of the members, exactly as they are written in the body.
+	// The names of the members, exactly as they are written in the body: in another
+	// case they are refused.
 	Fields []string `json:"fields"`
 
 	// The member of the top-level object that is an array whose elements must have

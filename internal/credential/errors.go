@@ -26,6 +26,17 @@ var (
 	ErrValues = errors.New("too many different values of a resource member")
 )
 
+// SpellingError means that a member of a JSON body has the name of a field, a
+// resource or an array that was configured, but in another case: backends differ in
+// whether it is meant.
+type SpellingError struct {
+	Name string // as configured
+}
+
+func (s *SpellingError) Error() string {
+	return fmt.Sprintf("member %q is written in another case in a JSON body", s.Name)
+}
+
 // SyntaxError says where and why a body is not JSON as of RFC 8259. It never
 // quotes the body.
 type SyntaxError struct {

@@ -52,11 +52,11 @@ type Options struct {
 
 	// Require lists what the rows of a JSON body must have.
 	Require []Requirement
-	// Resources are members, standing where those of Body do and compared like
-	// them, whose distinct values are reported by Set.Values.
+	// Resources are members, standing where those of Body do, whose distinct values
+	// are reported by Set.Values. A name in another case is a SpellingError.
 	Resources []string
-	// Batches are members of the top-level object, compared like those of Body, that
-	// are arrays, whose elements are counted: see Finder.BatchItems.
+	// Batches are members of the top-level object that are arrays, whose elements are
+	// counted: see Finder.BatchItems. A name in another case is a SpellingError.
 	Batches []string
 }
 
@@ -71,14 +71,15 @@ type Locations struct {
 // BodyRow is the member Name of every element of the array In.
 type BodyRow struct{ Name, In string }
 
-// Requirement is what every row must have: one (Any) or all of the Fields,
-// neither null nor "". A repeated field counts with its last value. Fields
-// match exactly, unless they are also in Options.Body or Options.Resources.
+// Requirement is what every row must have: one (Any) or all of the Fields, as a
+// number or as text that is not blank; an array that is named as one has to have
+// elements. A repeated field counts with its last value. A field in another case is
+// a SpellingError, unless it is also a credential or is removed.
 type Requirement struct {
 	Any    bool
 	Fields []string
-	// In names the member, compared like those of Body, whose array elements are the
-	// rows. "" makes rows of the top-level object, of every element of a top-level
+	// In names the member whose array elements are the rows; its name in another case
+	// is a SpellingError. "" makes rows of the top-level object, of every element of a top-level
 	// array, or of every NDJSON line.
 	In string
 }

@@ -24,7 +24,7 @@ type parser struct {
 // A member goes with one comma, all other bytes stay. Requirements, resources
 // and the shape of the body are then to be had from s.
 //
-// It fails with a *SyntaxError, ErrDuplicate or ErrValues and returns body as it
+// It fails with a *SyntaxError, a *SpellingError, ErrDuplicate or ErrValues and returns body as it
 // was. Beyond RFC 8259 it refuses, as readers differ in them: nesting deeper
 // than 10,000, lone surrogates in the names of a row's members and in values of
 // credentials and resources, NUL in the names of a row's members.

@@ -24,6 +24,10 @@ var fuzzOptions = []Options{
 		Body: []string{"token"}, Resources: []string{"project"}, Require: []Requirement{{Fields: []string{"K"}}, {Fields: []string{"id"}, In: "a"}},
 		Remove: Locations{Body: []string{"K", "x"}, BodyRows: []BodyRow{{"token", "batch"}, {"K", "b"}}},
 	},
+	{
+		Body: []string{"apiKey"}, Batches: []string{"b"}, BodyRows: []BodyRow{{"K", "batch"}},
+		Require: []Requirement{{Any: true, Fields: []string{"userId", "userid", "APIKEY", "b"}}, {Any: true, Fields: []string{"id", "A", "a"}, In: "b"}},
+	},
 }
 
 // TestJSONOracle compares with the oracle what the tables have, for all options.
@@ -135,7 +139,7 @@ func (g *grammar) value(depth int) {
 		g.items('{', '}', func() {
 			g.space()
 			g.one(`"token"`, `"token"`, `"Token"`, `"to\u212aen"`, "\"to\u212aen\"", `"apiKey"`, `"k"`, `"a"`, `"A"`, `"b"`, `"batch"`, `"id"`, `"x"`, `"z"`,
-				`"project"`, `"PROJECT"`, `"stream"`, `"userId"`, `"email"`, `"other"`, `"a\ud800"`, `"\u0061"`, `"x\u0000"`, `"long enough for words"`)
+				`"project"`, `"PROJECT"`, `"stream"`, `"userId"`, `"userid"`, `"USERID"`, `"Batch"`, `"email"`, `"other"`, `"a\ud800"`, `"\u0061"`, `"x\u0000"`, `"long enough for words"`)
 			g.space()
 			g.one(":")
 			g.value(depth - 1)
@@ -143,7 +147,7 @@ func (g *grammar) value(depth int) {
 	case depth > 0 && kind < 5:
 		g.items('[', ']', func() { g.value(depth - 1) })
 	default:
-		g.one(`"K"`, `"K"`, `"L"`, `"\u004b"`, `""`, `null`, `0`, `-1.5e+3`, `true`, `"\ud800"`, `"\ud83d\udd11"`, `"a\nb"`, `"é"`,
+		g.one(`"K"`, `"K"`, `"L"`, `"\u004b"`, `""`, `" \t"`, `"\u0020\u200b\u0000\n"`, `"  x"`, "\"\u00a0\ufeff\"", `null`, `0`, `-1.5e+3`, `true`, `"\ud800"`, `"\ud83d\udd11"`, `"a\nb"`, `"é"`,
 			`"}]\""`, `"iak_live_0123456789"`, `"1234567é\\"`)
 	}
 	g.space()
@@ -197,12 +201,14 @@ func checkJSON(t *testing.T, o Options, body []byte, lines bool) {
 func checkError(t *testing.T, e *expected, err error) {
 	t.Helper()
 	var syntax *SyntaxError
+	var spelling *SpellingError
+	want := fmt.Sprintf("syntax %t, duplicate %t, values %t, spelling %t", e.syntax, e.duplicate, e.values, e.spelling)
 	switch {
-	case err == nil && (e.syntax || e.duplicate || e.values):
-		t.Fatalf("accepted, but syntax %t, duplicate %t, values %t", e.syntax, e.duplicate, e.values)
-	case errors.As(err, &syntax) && e.syntax, errors.Is(err, ErrDuplicate) && (e.duplicate || e.syntax), errors.Is(err, ErrValues) && (e.values || e.syntax), err == nil:
+	case err == nil && (e.syntax || e.duplicate || e.values || e.spelling):
+		t.Fatalf("accepted, but %s", want)
+	case errors.As(err, &syntax) && e.syntax, errors.As(err, &spelling) && (e.spelling || e.syntax), errors.Is(err, ErrDuplicate) && (e.duplicate || e.syntax), errors.Is(err, ErrValues) && (e.values || e.syntax), err == nil:
 	default:
-		t.Fatalf("%v, but syntax %t, duplicate %t, values %t", err, e.syntax, e.duplicate, e.values)
+		t.Fatalf("%v, but %s", err, want)
 	}
 }
 

@@ -14,6 +14,7 @@ type level struct {
 	needs     []need
 	arrays    uint64 // members whose elements are rows of another level
 	resources uint64 // members that are resources
+	spelled   uint64 // members whose names must not differ in case
 	once      uint64 // members that may be there once: credentials, resources, named arrays
 	exact     bool   // no name may be such that readers differ in it
 }
@@ -45,19 +46,20 @@ func (f *Finder) addMembers(o Options) error {
 	f.levels = []level{{exact: true}}
 	top := &f.levels[0]
 	for _, name := range o.Body {
-		if err := top.add(name, false, member{location: "body " + name, resource: -1}); err != nil {
+		if err := top.add(name, member{location: "body " + name, resource: -1}); err != nil {
 			return fmt.Errorf("reading credential body: %w", err)
 		}
 	}
 	for i, name := range o.Resources {
-		if err := top.add(name, false, member{resource: i}); err != nil {
+		if err := top.add(name, member{resource: i}); err != nil {
 			return fmt.Errorf("reading resources: %w", err)
 		}
 		top.resources |= 1 << (len(top.members) - 1)
 	}
+	top.spelled = top.resources
 	top.once = 1<<len(top.members) - 1
 	for _, name := range o.Remove.Body {
-		if err := top.add(name, false, member{remove: true, resource: -1}); err != nil {
+		if err := top.add(name, member{remove: true, resource: -1}); err != nil {
 			return fmt.Errorf("reading what to remove from the body: %w", err)
 		}
 	}
@@ -80,27 +82,25 @@ func (f *Finder) addMembers(o Options) error {
 		}
 	}
 	for _, name := range o.Batches {
-		rows, err := f.rowsIn(name)
-		if err != nil {
-			return fmt.Errorf("reading batches: %w", err)
-		}
-		f.batches = append(f.batches, rows)
+		f.batches = append(f.batches, f.rowsIn(name))
 	}
 	return nil
 }
 
 // addArrays makes the named arrays known before the fields of requirements are,
-// whose names are compared exactly.
+// which may be the same members.
 func (f *Finder) addArrays(o Options) error {
-	names := slices.Clone(o.Batches)
-	for _, r := range slices.Concat(o.BodyRows, o.Remove.BodyRows) {
-		names = append(names, r.In)
-	}
+	counted := slices.Clone(o.Batches)
 	for _, r := range o.Require {
-		names = append(names, r.In)
+		counted = append(counted, r.In)
 	}
-	for _, name := range names {
-		if _, err := f.rowsIn(name); err != nil {
+	for _, name := range counted {
+		if err := f.addArray(name, true); err != nil {
+			return fmt.Errorf("reading arrays of rows: %w", err)
+		}
+	}
+	for _, r := range slices.Concat(o.BodyRows, o.Remove.BodyRows) {
+		if err := f.addArray(r.In, false); err != nil {
 			return fmt.Errorf("reading arrays of rows: %w", err)
 		}
 	}
@@ -111,17 +111,13 @@ func (f *Finder) addBodyRow(r BodyRow, remove bool) error {
 	if r.In == "" {
 		return errors.New("the array has no name: give one")
 	}
-	rows, err := f.rowsIn(r.In)
-	if err != nil {
-		return err
-	}
-	l := &f.levels[rows]
+	l := &f.levels[f.rowsIn(r.In)]
 	l.exact = true
 	if remove {
-		return l.add(r.Name, false, member{remove: true, resource: -1})
+		return l.add(r.Name, member{remove: true, resource: -1})
 	}
 	l.once |= 1 << len(l.members)
-	return l.add(r.Name, false, member{location: "body " + r.Name, resource: -1})
+	return l.add(r.Name, member{location: "body " + r.Name, resource: -1})
 }
 
 func (f *Finder) addRequirement(index int, r Requirement) error {
@@ -129,11 +125,7 @@ func (f *Finder) addRequirement(index int, r Requirement) error {
 		return errors.New("it has no fields: name at least one")
 	}
 	n := need{index: index, any: r.Any}
-	rows, err := f.rowsIn(r.In)
-	if err != nil {
-		return err
-	}
-	l := &f.levels[rows]
+	l := &f.levels[f.rowsIn(r.In)]
 	for _, field := range r.Fields {
 		i, err := l.field(field)
 		if err != nil {
@@ -148,23 +140,28 @@ func (f *Finder) addRequirement(index int, r Requirement) error {
 	return nil
 }
 
-// rowsIn returns the level of the elements of the array named in. Its name is
-// compared without regard to case, and it may be there once: readers differ in
-// which of two they take.
-func (f *Finder) rowsIn(in string) (int, error) {
+// addArray makes a level of the elements of the array named in. It may be there
+// once: readers differ in which of two they take. Its name may differ in case
+// unless it is spelled.
+func (f *Finder) addArray(in string, spelled bool) error {
 	if in == "" {
-		return 0, nil
+		return nil
 	}
 	top := &f.levels[0]
 	i := top.names.find(in)
 	switch {
 	case i < 0:
 		i = len(top.members)
-		if err := top.add(in, false, member{resource: -1}); err != nil {
-			return 0, err
+		if err := top.add(in, member{resource: -1}); err != nil {
+			return err
 		}
 	case top.members[i].location != "" || top.members[i].remove || top.members[i].resource >= 0:
-		return 0, fmt.Errorf("%q is a credential, is removed, or is a resource, and cannot be the array of rows: use another name", in)
+		return fmt.Errorf("%q is a credential, is removed, or is a resource, and cannot be the array of rows: use another name", in)
+	case spelled && !top.names.is(i, []byte(in)):
+		return errSpellings(in, top.names.list[i])
+	}
+	if spelled {
+		top.spelled |= 1 << i
 	}
 	if top.members[i].rows == 0 {
 		top.members[i].rows = len(f.levels)
@@ -172,11 +169,24 @@ func (f *Finder) rowsIn(in string) (int, error) {
 		top.once |= 1 << i
 		f.levels = append(f.levels, level{})
 	}
-	return f.levels[0].members[i].rows, nil
+	return nil
 }
 
-func (l *level) add(name string, exact bool, m member) error {
-	if err := l.names.add(name, exact); err != nil {
+func errSpellings(name string, other []byte) error {
+	return fmt.Errorf("%q is written %q elsewhere, and bodies must have one of them: write both alike", name, other)
+}
+
+// rowsIn returns the level of the elements of an array that addArray made known,
+// or of the body.
+func (f *Finder) rowsIn(in string) int {
+	if in == "" {
+		return 0
+	}
+	return f.levels[0].members[f.levels[0].names.find(in)].rows
+}
+
+func (l *level) add(name string, m member) error {
+	if err := l.names.add(name); err != nil {
 		return err
 	}
 	l.members = append(l.members, m)
@@ -184,13 +194,21 @@ func (l *level) add(name string, exact bool, m member) error {
 }
 
 // field returns the index of the member that a requirement names: that of a
-// credential or resource which differs in case at most, or one of its own.
+// credential or of what is removed, which may differ in case, of a resource, of an
+// array, or one of its own. Fields may differ in case only, for clients that do.
 func (l *level) field(name string) (int, error) {
 	if i := l.names.find(name); i >= 0 {
-		return i, nil
+		switch {
+		case l.members[i].location != "" || l.members[i].remove || l.names.is(i, []byte(name)):
+			return i, nil
+		case l.members[i].resource >= 0 || l.members[i].rows > 0:
+			return 0, errSpellings(name, l.names.list[i])
+		}
 	}
-	if err := l.add(name, true, member{resource: -1}); err != nil {
+	if err := l.names.addSpelling(name); err != nil {
 		return 0, err
 	}
+	l.spelled |= 1 << len(l.members)
+	l.members = append(l.members, member{resource: -1})
 	return len(l.members) - 1, nil
 }

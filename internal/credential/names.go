@@ -11,49 +11,42 @@ import (
 // maxNames is how many names one table can hold: sets of them are uint64 masks.
 const maxNames = 64
 
-// names tells which of a few configured names a name in a request is. Most
-// names are none of them, which length and first byte show.
+// names tells which of a few configured names a name in a request is, compared
+// like strings.EqualFold. Most names are none of them, which length and first byte
+// show.
 type names struct {
-	list    []name
+	list    [][]byte
 	all     uint64
 	byLen   [64]uint64  // candidates by length modulo 64
 	byFirst [256]uint64 // candidates by first byte
 }
 
-type name struct {
-	text  []byte
-	exact bool // compare bytes; otherwise like strings.EqualFold
-}
-
-func (n name) is(b []byte) bool {
-	if n.exact {
-		return bytes.Equal(n.text, b)
-	}
-	return bytes.EqualFold(n.text, b)
-}
-
-// add appends a name that no name in the table matches. Those that match exactly
-// come last.
-func (n *names) add(text string, exact bool) error {
-	if err := checkName(text); err != nil {
-		return err
-	}
+// add appends a name that no name in the table matches.
+func (n *names) add(text string) error {
 	if n.find(text) >= 0 {
 		return fmt.Errorf("name %q is given twice: remove one", text)
+	}
+	return n.addSpelling(text)
+}
+
+// addSpelling appends a name that may differ from another one in case only.
+func (n *names) addSpelling(text string) error {
+	if err := checkName(text); err != nil {
+		return err
 	}
 	if len(n.list) == maxNames {
 		return fmt.Errorf("more than %d names: remove some", maxNames)
 	}
 	bit := uint64(1) << len(n.list)
-	n.list = append(n.list, name{text: []byte(text), exact: exact})
+	n.list = append(n.list, []byte(text))
 	n.all |= bit
-	n.index(text, exact, bit)
+	n.index(text, bit)
 	return nil
 }
 
 // index makes a name a candidate for the plain (ASCII) names it can match.
-func (n *names) index(text string, exact bool, bit uint64) {
-	if !exact && !isASCII(text) { // "ſ" matches "s": of another length and first byte
+func (n *names) index(text string, bit uint64) {
+	if !isASCII(text) { // "ſ" matches "s": of another length and first byte
 		for i := range n.byLen {
 			n.byLen[i] |= bit
 		}
@@ -63,15 +56,18 @@ func (n *names) index(text string, exact bool, bit uint64) {
 		return
 	}
 	n.byLen[len(text)&63] |= bit
-	n.byFirst[text[0]] |= bit
-	if !exact {
-		n.byFirst[strings.ToLower(text)[0]] |= bit
-		n.byFirst[strings.ToUpper(text)[0]] |= bit
-	}
+	n.byFirst[strings.ToLower(text)[0]] |= bit
+	n.byFirst[strings.ToUpper(text)[0]] |= bit
 }
 
-// match returns the index of the name that b is, or -1. plain says that b is
-// known to be ASCII.
+// may tells whether a name that is known to be ASCII can be one of the names. It is
+// small, as most are none of them.
+func (n *names) may(b []byte) bool {
+	return len(b) > 0 && n.byLen[len(b)&63]&n.byFirst[b[0]] != 0
+}
+
+// match returns the index of the name that b is, or else of one that differs in
+// case, or -1. plain says that b is known to be ASCII.
 func (n *names) match(b []byte, plain bool) int {
 	if len(b) == 0 {
 		return -1
@@ -80,14 +76,21 @@ func (n *names) match(b []byte, plain bool) int {
 	if plain {
 		candidates = n.byLen[len(b)&63] & n.byFirst[b[0]]
 	}
+	other := -1
 	for ; candidates != 0; candidates &= candidates - 1 {
 		i := bits.TrailingZeros64(candidates)
-		if n.list[i].is(b) {
+		if bytes.Equal(n.list[i], b) {
 			return i
 		}
+		if other < 0 && bytes.EqualFold(n.list[i], b) {
+			other = i
+		}
 	}
-	return -1
+	return other
 }
+
+// is tells whether the name with that index is b to the byte.
+func (n *names) is(i int, b []byte) bool { return bytes.Equal(n.list[i], b) }
 
 // find returns the index of the entry that matches text, or -1.
 func (n *names) find(text string) int {

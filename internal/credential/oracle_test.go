@@ -82,8 +82,21 @@ func (n *node) String() string {
 	return b.String()
 }
 
-// blank tells whether a requirement takes n for missing.
+// blank tells whether n stands for no credential.
 func (n *node) blank() bool { return n.kind == 0 && (n.value == nil || n.value == "") }
+
+var blankText = regexp.MustCompile(`^[\s\p{Z}\p{Cc}\p{Cf}]*$`)
+
+// identifies tells whether a requirement takes n for an identifier.
+func (n *node) identifies() bool {
+	switch v := n.value.(type) {
+	case string:
+		return !blankText.MatchString(v)
+	case json.Number:
+		return true
+	}
+	return false
+}
 
 // without returns n without the members that cut takes.
 func (n *node) without(cut func(name string) bool) *node {
@@ -101,15 +114,15 @@ func (n *node) without(cut func(name string) bool) *node {
 
 // expected is what JSON should make of a body.
 type expected struct {
-	syntax, duplicate, values bool // errors, any of which may come first
-	found                     []string
-	tree                      string // of the clean body
-	clean                     string
-	shape                     Shape
-	rows                      int
-	distinct                  [][]string
-	missing                   []int
-	unmet                     map[string]bool // possible answers
+	syntax, duplicate, values, spelling bool // errors, any of which may come first
+	found                               []string
+	tree                                string // of the clean body
+	clean                               string
+	shape                               Shape
+	rows                                int
+	distinct                            [][]string
+	missing                             []int
+	unmet                               map[string]bool // possible answers
 }
 
 // expect is an independent and slow Finder.JSON for o.
@@ -218,6 +231,28 @@ func (o Options) pruned(row *node) *node {
 	return &left
 }
 
+// exact are the names that must be written exactly in the elements of an array, or
+// in the rows of the body.
+func (o Options) exact(in string) (names []string) {
+	if in == "" {
+		names = slices.Concat(o.Resources, o.Batches)
+	}
+	for _, r := range o.Require {
+		if r.In == in {
+			names = append(names, r.Fields...)
+		}
+		if in == "" && r.In != "" {
+			names = append(names, r.In)
+		}
+	}
+	return names
+}
+
+// misspelt tells whether name differs from one of names in case only.
+func misspelt(names []string, name string) bool {
+	return matching(names, name) != "" && !slices.Contains(names, name)
+}
+
 // arrays are the names of the arrays whose elements are looked at.
 func (o Options) arrays() (names []string) {
 	names = append(names, o.Batches...)
@@ -277,6 +312,7 @@ func (e *expected) row(o Options, row *node, inner map[string]int) {
 			e.syntax = true
 		}
 		value := row.elements[i]
+		e.spelling = e.spelling || matching(slices.Concat(o.Body, o.Remove.Body), name.text) == "" && misspelt(o.exact(""), name.text)
 		once := o.credential(name.text)
 		if in := matching(o.arrays(), name.text); in != "" && once == "" {
 			once = "array " + in
@@ -338,6 +374,9 @@ func (e *expected) innerCredentials(o Options, row *node) {
 // inner counts and checks the rows in an array member.
 func (e *expected) inner(o Options, in string, array *node, inner map[string]int) {
 	for _, row := range array.elements {
+		for _, name := range row.names {
+			e.spelling = e.spelling || misspelt(o.exact(in), name.text)
+		}
 		for i, r := range o.Require {
 			if r.In == in && !row.meets(Options{}, r) {
 				e.unmet[fmt.Sprint(i, inner[in])] = true
@@ -352,9 +391,10 @@ func (n *node) meets(o Options, r Requirement) bool {
 	for _, field := range r.Fields {
 		has := false
 		for i, name := range n.names {
-			shared := matching(slices.Concat(o.Body, o.Remove.Body, o.Resources, o.arrays()), field) != "" && strings.EqualFold(field, name.text)
-			if shared || name.text == field && !loneSurrogate(name.raw) {
-				has = !n.elements[i].blank()
+			credential := matching(slices.Concat(o.Body, o.Remove.Body), field) != "" && strings.EqualFold(field, name.text)
+			if credential || name.text == field && !loneSurrogate(name.raw) {
+				array := n.elements[i].kind == '[' && matching(o.arrays(), field) != ""
+				has = n.elements[i].identifies() || array && len(n.elements[i].elements) > 0
 			}
 		}
 		if has && r.Any {

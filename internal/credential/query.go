@@ -39,7 +39,7 @@ func (p *params) init(kind string, list, remove []string) error {
 }
 
 func (p *params) add(name, location string) error {
-	if err := p.names.add(name, false); err != nil {
+	if err := p.names.add(name); err != nil {
 		return err
 	}
 	p.locations = append(p.locations, location)
@@ -88,11 +88,13 @@ func (p *params) scan(b []byte, s *Set) bool {
 	kept := false // a parameter that stays precedes
 	for i := 0; i <= len(b); {
 		nameEnd, end, plain := splitParam(b, i)
-		m, ok := p.match(b[i:nameEnd], plain, s)
+		m, ok, cut := -1, true, false
+		if !plain || p.names.may(b[i:nameEnd]) {
+			m, ok = p.match(b[i:nameEnd], plain, s)
+		}
 		if !ok {
 			return false
 		}
-		cut := false
 		switch {
 		case m < 0:
 		case nameEnd == end && end < len(b) && b[end] == ';':
@@ -172,7 +174,7 @@ func (p *params) match(raw []byte, plain bool, s *Set) (int, bool) {
 	switch {
 	case m < 0:
 		return -1, plain || !p.mayBe(name)
-	case p.exact && !bytes.Equal(name, p.names.list[m].text):
+	case p.exact && !p.names.is(m, name):
 		return -1, false
 	}
 	return m, p.locations[m] != ""

@@ -66,15 +66,25 @@ var requirements = []struct {
 	{"no members", requireOne, `{}`, "0 0"},
 	{"null", requireOne, `{"id":null}`, "0 0"},
 	{"empty", requireOne, `{"id":""}`, "0 0"},
-	{"false", requireOne, `{"id":false}`, "met"},
+	{"false", requireOne, `{"id":false}`, "0 0"},
+	{"true", requireOne, `{"id":true}`, "0 0"},
 	{"zero", requireOne, `{"id":0}`, "met"},
+	{"negative number", requireOne, `{"id":-1e3}`, "met"},
 	{"string", requireOne, `{"id":"a"}`, "met"},
-	{"escaped string", requireOne, `{"id":"\u0000"}`, "met"},
+	{"escaped string", requireOne, `{"id":"\u0061"}`, "met"},
+	{"space in front", requireOne, `{"id":" \t\u00a0a"}`, "met"},
+	{"white space", requireOne, `{"id":" "}`, "0 0"},
+	{"white space, escaped", requireOne, `{"id":"\n\t\u0020"}`, "0 0"},
+	{"white space of Unicode", requireOne, "{\"id\":\"\u00a0\u2003\\u3000\"}", "0 0"},
+	{"nothing to see", requireOne, `{"id":"\u0000\u200b\ufeff\u007f"}`, "0 0"},
+	{"other alphabets", requireOne, `{"id":"é"}`, "met"},
+	{"lone surrogate", requireOne, `{"id":"\ud800"}`, "met"},
 	{"string null", requireOne, `{"id":"null"}`, "met"},
-	{"array", requireOne, `{"id":[]}`, "met"},
-	{"object", requireOne, `{"id":{}}`, "met"},
+	{"array", requireOne, `{"id":[]}`, "0 0"},
+	{"array with elements", requireOne, `{"id":["a"]}`, "0 0"},
+	{"object", requireOne, `{"id":{}}`, "0 0"},
+	{"object with members", requireOne, `{"id":{"id":"a"}}`, "0 0"},
 	{"nested", requireOne, `{"a":{"id":1}}`, "0 0"},
-	{"other case", requireOne, `{"ID":1}`, "0 0"},
 	{"escaped name", requireOne, `{"\u0069d":1}`, "met"},
 	{"non-ASCII name", requireOne, `{"ıd":1}`, "0 0"},
 	{"twice, last missing", requireOne, `{"id":1,"id":null}`, "0 0"},
@@ -85,7 +95,7 @@ var requirements = []struct {
 	{"any, first", requireAny, `{"userId":1}`, "met"},
 	{"any, second", requireAny, `{"email":1}`, "met"},
 	{"any, one null", requireAny, `{"userId":null,"email":1}`, "met"},
-	{"any, neither", requireAny, `{"userid":1,"Email":""}`, "0 0"},
+	{"any, neither", requireAny, `{"user_id":1,"email":""}`, "0 0"},
 	{"all, both", requireAll, `{"email":1,"a":2,"userId":1}`, "met"},
 	{"all, one", requireAll, `{"email":1}`, "0 0"},
 	{"two, both", requireTwo, `{"id":1}`, "met"},
@@ -112,7 +122,6 @@ var requirements = []struct {
 	{"in, missing", requireIn, `{"id":1}`, "0 -1"},
 	{"in, no array", requireIn, `{"batch":{"id":1}}`, "0 -1"},
 	{"in, null", requireIn, `{"batch":null}`, "0 -1"},
-	{"in, other case", requireIn, `{"Batch":[{"id":1},{}]}`, "0 1"},
 	{"in, nested", requireIn, `{"a":{"batch":[{"id":1}]}}`, "0 -1"},
 	{"in, deeper", requireIn, `{"batch":[{"a":{"id":1}}]}`, "0 0"},
 	{"in, lone surrogate in a name", requireIn, `{"batch":[{"\ud800":1,"id":1}]}`, "met"},
@@ -126,13 +135,13 @@ var requirements = []struct {
 	{"in two, second field", requireInTwo, `{"b":[{"x":1}],"c":[{"z":1}]}`, "1 0"},
 	{"in two, other array", requireInTwo, `{"b":[{"x":1,"y":1},{"x":1,"y":1}],"c":[{"x":1}]}`, "2 0"},
 	{"in two, array is field too", requireInTwo, `{"b":null,"c":[{"z":1}]}`, "3 0"},
+	{"in two, array is field too, no elements", requireInTwo, `{"b":[],"c":[]}`, "3 0"},
 	{"in two, other missing", requireInTwo, `{"b":[{"x":1,"y":1}]}`, "2 -1"},
 }
 
-// TestNamedArrayTwice: readers differ in which of two arrays they take, and in
-// whether case matters.
+// TestNamedArrayTwice: readers differ in which of two arrays they take.
 func TestNamedArrayTwice(t *testing.T) {
-	for _, body := range []string{`{"batch":[{"id":1}],"batch":[{"id":1},{}]}`, `{"batch":[{"id":1}],"Batch":1}`, `[{},{"BATCH":[],"batch":[]}]`} {
+	for _, body := range []string{`{"batch":[{"id":1}],"batch":[{"id":1},{}]}`, `{"batch":[{"id":1}],"batch":1}`, `[{},{"batch":[],"\u0062atch":[]}]`} {
 		for _, o := range []Options{{Require: requireIn}, {Batches: []string{"batch"}}, {BodyRows: []BodyRow{{"token", "batch"}}}} {
 			var s Set
 			if _, err := newFinder(t, o).JSON([]byte(body), false, &s); !errors.Is(err, ErrDuplicate) {
@@ -165,13 +174,13 @@ func unmetString(s *Set) string {
 	return fmt.Sprint(req, row)
 }
 
-// TestRequireShares: a field that is a credential or a resource too is matched
-// as that is, and counts although it is cut.
+// TestRequireShares: a field that is a credential too is matched as that is, and
+// counts although it is cut.
 func TestRequireShares(t *testing.T) {
 	o := Options{Body: []string{"token"}, Resources: []string{"project"}, Require: []Requirement{{Fields: []string{"Token", "project"}}}}
 	for body, want := range map[string]string{
 		`{"token":"K","project":"p"}`: "met",
-		`{"TOKEN":"K","Project":"p"}`: "met",
+		`{"TOKEN":"K","project":"p"}`: "met",
 		`{"token":"","project":"p"}`:  "0 0",
 		`{"token":"K"}`:               "0 0",
 	} {
@@ -190,7 +199,7 @@ func TestValues(t *testing.T) {
 		{"object", `{"project":"p","stream":7}`, `[p] -1`, `[7] -1`},
 		{"missing", `{"stream":"s"}`, `[] 0`, `[s] -1`},
 		{"stays", `{"token":"K","project":"p","stream":"s"}`, `[p] -1`, `[s] -1`},
-		{"other case", `{"PROJECT":"p","\u0073tream":"s"}`, `[p] -1`, `[s] -1`},
+		{"escaped name", `{"project":"p","\u0073tream":"s"}`, `[p] -1`, `[s] -1`},
 		{"numbers as spelled", `{"project":-1.50e+2,"stream":0}`, `[-1.50e+2] -1`, `[0] -1`},
 		{"escapes", `{"project":"\u0070\/","stream":"\ud83d\udd11"}`, `[p/] -1`, `[🔑] -1`},
 		{"null, true", `{"project":null,"stream":true}`, `[] 0`, `[] 0`},
@@ -243,7 +252,6 @@ func TestValuesErrors(t *testing.T) {
 		want       error
 	}{
 		{"twice", `{"project":"p","project":"p"}`, ErrDuplicate},
-		{"twice, other case", `{"project":"p","Project":"p"}`, ErrDuplicate},
 		{"lone surrogate", `{"project":"\ud800"}`, new(SyntaxError)},
 		{"most", rows(MaxValues), nil},
 		{"too many", rows(MaxValues + 1), ErrValues},
@@ -297,7 +305,7 @@ func TestBatchItems(t *testing.T) {
 		`{"events":[]}`:                     {0, 0},
 		`{"events":{"a":[1]}}`:              {0, 0},
 		`[{"events":[1]},{"events":[2,3]}]`: {3, 0},
-		`{"Events":[1]}`:                    {1, 0},
+		`{"\u0065vents":[1]}`:               {1, 0},
 		``:                                  {0, 0},
 	} {
 		s := GetSet()
@@ -308,5 +316,72 @@ func TestBatchItems(t *testing.T) {
 			t.Errorf("%s: %v, want %v", body, got, want)
 		}
 		PutSet(s)
+	}
+}
+
+// TestSpelling: backends differ in whether a member in another case is the one that
+// was checked: a bound field, a required one, or an array of rows, in any row. A
+// credential is found in any case, and so is an array where nothing but credentials
+// is looked for.
+func TestSpelling(t *testing.T) {
+	resource, field, batch := Options{Resources: []string{"project"}}, Options{Require: requireAny}, Options{Batches: []string{"batch"}}
+	in, credentials := Options{Require: requireIn}, Options{Body: []string{"token"}, BodyRows: []BodyRow{{"key", "batch"}}}
+	spellings := Options{Require: []Requirement{{Any: true, Fields: []string{"userId", "userid"}}}}
+	shared := Options{Body: []string{"token"}, Require: []Requirement{{Fields: []string{"Token"}}}}
+	for _, c := range []struct {
+		options    Options
+		body, want string // the name in the error, or ""
+	}{
+		{resource, `{"project":"p"}`, ""},
+		{resource, `{"\u0070roject":"p"}`, ""},
+		{resource, `{"Project":"p"}`, "project"},
+		{resource, `{"PROJECT":null}`, "project"},
+		{resource, `{"\u0050roject":"p"}`, "project"},
+		{resource, `{"project":"p","Project":"q"}`, "project"},
+		{resource, `[{"project":"p"},{"a":1,"PROJECT":"q"}]`, "project"},
+		{resource, `{"a":{"Project":"p"},"project":"p"}`, ""},
+		{resource, `{"Projects":"p","project":"p"}`, ""},
+		{field, `{"userID":1}`, "userId"},
+		{field, `{"email":1,"USERID":2}`, "userId"},
+		{field, `[{"email":1},{"email":1,"Email":2}]`, "email"},
+		{batch, `{"Batch":[{}]}`, "batch"},
+		{batch, `{"batch":[{}],"BATCH":[{},{}]}`, "batch"},
+		{batch, `[{},{"Batch":1}]`, "batch"},
+		{batch, `{"batch":[{"Batch":1}]}`, ""},
+		{in, `{"BATCH":[{"id":1}]}`, "batch"},
+		{in, `{"batch":[{"id":1},{"id":1,"ID":2}]}`, "id"},
+		{in, `{"batch":[{"id":1}],"ID":2}`, ""},
+		{credentials, `{"TOKEN":"K","Batch":[{"KEY":"K"}]}`, ""},
+		{Options{Remove: Locations{Body: credentials.Body, BodyRows: credentials.BodyRows}}, `{"TOKEN":"K","Batch":[{"KEY":"K"}]}`, ""},
+		{spellings, `{"userid":1}`, ""},
+		{spellings, `{"userId":1}`, ""},
+		{spellings, `{"userID":1}`, "userId"},
+		{shared, `{"TOKEN":"K"}`, ""},
+	} {
+		for _, lines := range []bool{false, true} {
+			body := []byte(c.body)
+			clean, err := newFinder(t, c.options).JSON(body, lines && c.body[0] == '{', new(Set))
+			got := ""
+			var spelling *SpellingError
+			if errors.As(err, &spelling) {
+				got = spelling.Name
+			}
+			if got != c.want || err != nil && (got == "" || string(clean) != c.body) {
+				t.Errorf("%s: %v, want %q", c.body, err, c.want)
+			}
+		}
+	}
+}
+
+// TestSpellingsThatContradict: no body can have a member in two spellings.
+func TestSpellingsThatContradict(t *testing.T) {
+	for _, o := range []Options{
+		{Resources: []string{"project"}, Require: []Requirement{{Fields: []string{"Project"}}}},
+		{Batches: []string{"batch"}, Require: []Requirement{{Fields: []string{"Batch"}}}},
+		{Batches: []string{"batch"}, Require: []Requirement{{Fields: []string{"id"}, In: "Batch"}}},
+	} {
+		if _, err := New(o); err == nil || !strings.Contains(err.Error(), "write both alike") {
+			t.Errorf("%+v: %v", o, err)
+		}
 	}
 }

@@ -5,7 +5,7 @@ import "math/bits"
 // row is what is known of an object whose members are looked at.
 type row struct {
 	seen   uint64 // members that were there
-	have   uint64 // members that are neither null nor ""
+	have   uint64 // members that identify something
 	arrays uint64 // members that are arrays
 	values uint64 // resources that have a value
 	kept   bool   // a member that stays precedes
@@ -107,7 +107,10 @@ func (p *parser) member(i, level, depth int, r *row) int {
 		return -1
 	}
 	l := &p.f.levels[level]
-	m, ok := p.match(l, i+1, end-1, plain)
+	m, ok := -1, true
+	if !plain || l.names.may(p.b[i+1:end-1]) {
+		m, ok = p.match(l, i+1, end-1, plain)
+	}
 	if !ok {
 		return -1
 	}
@@ -124,15 +127,20 @@ func (p *parser) member(i, level, depth int, r *row) int {
 // and end, or -1. It fails if readers may differ in the name of a row's member.
 func (p *parser) match(l *level, start, end int, plain bool) (m int, ok bool) {
 	name := p.b[start:end]
-	if plain {
-		return l.names.match(name, true), true
+	if !plain {
+		var clean bool
+		name, clean = p.unescaped(name)
+		if !clean && l.exact {
+			p.fail(start, "lone surrogate or NUL in a member name")
+			return -1, false
+		}
 	}
-	name, clean := p.unescaped(name)
-	if !clean && l.exact {
-		p.fail(start, "lone surrogate or NUL in a member name")
+	m = l.names.match(name, plain)
+	if m >= 0 && l.spelled>>m&1 != 0 && !l.names.is(m, name) {
+		p.err = &SpellingError{Name: string(l.names.list[m])}
 		return -1, false
 	}
-	return l.names.match(name, false), true
+	return m, true
 }
 
 // colon reads a colon and the white space around it.

@@ -9,7 +9,7 @@ func (p *parser) watched(i, depth int, l *level, m int, r *row) int {
 	}
 	r.seen |= bit
 	w := &l.members[m]
-	start := i
+	start, filled := i, false
 	switch {
 	case w.location != "":
 		i = p.credential(i, depth, w.location, r)
@@ -20,7 +20,9 @@ func (p *parser) watched(i, depth int, l *level, m int, r *row) int {
 		i = p.resource(i, depth, w.resource, bit, r)
 	case w.rows > 0 && i < len(p.b) && p.b[i] == '[':
 		r.arrays |= bit
+		before := p.s.rows[w.rows]
 		i = p.array(i+1, w.rows, depth+1)
+		filled = p.s.rows[w.rows] > before
 	default:
 		r.arrays &^= bit
 		i = p.value(i, depth)
@@ -29,13 +31,29 @@ func (p *parser) watched(i, depth int, l *level, m int, r *row) int {
 		return -1
 	}
 	r.have &^= bit
-	if !blank(p.b[start:i]) {
+	if filled || p.identifies(p.b[start:i]) {
 		r.have |= bit
 	}
 	return i
 }
 
-// blank tells whether a JSON value is null or "".
+// identifies tells whether a JSON value is a number, or text that is not blank.
+func (p *parser) identifies(value []byte) bool {
+	switch c := value[0]; {
+	case c == '-' || isDigit(c):
+		return true
+	case c != '"':
+		return false
+	}
+	text := value[1 : len(value)-1]
+	if len(text) > 0 && text[0] > ' ' && text[0] < 0x7f && text[0] != '\\' {
+		return true
+	}
+	text, _ = p.unescaped(text)
+	return !isBlank(text)
+}
+
+// blank tells whether a JSON value is null or "", which resources may be.
 func blank(value []byte) bool {
 	return value[0] == 'n' || string(value) == `""`
 }
@@ -75,7 +93,7 @@ func (p *parser) resource(i, depth, resource int, bit uint64, r *row) int {
 		}
 	default:
 		end = p.value(i, depth)
-		if end >= 0 && (p.b[i] == '-' || '0' <= p.b[i] && p.b[i] <= '9') {
+		if end >= 0 && (p.b[i] == '-' || isDigit(p.b[i])) {
 			value = p.b[i:end]
 		}
 	}
