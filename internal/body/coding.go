@@ -58,7 +58,7 @@ func decode(encoded *Buffer, coding string, l Limits) (*Buffer, error) {
 	if len(encoded.data) == 0 {
 		return &Buffer{decoded: true}, nil
 	}
-	b, err := newBuffer(int(min(4*int64(len(encoded.data)), l.Decoded+1)), l.Budget)
+	b, err := newBuffer(int(min(4*int64(len(encoded.data)), l.Decoded+1)), l)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +85,7 @@ func (b *Buffer) decode(encoded []byte, coding string, l Limits) error {
 
 	err := dec.reset(br)
 	if err == nil {
-		err = b.fill(&guard{dec: dec, in: in, ratio: int64(l.Ratio)}, l.Decoded, ErrDecodedTooLarge)
+		err = b.fill(&guard{dec: dec, in: in, ratio: int64(l.Ratio)}, -1, l.Decoded, ErrDecodedTooLarge)
 	}
 	if err == nil {
 		err = atEnd(br)
