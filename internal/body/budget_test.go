@@ -96,6 +96,7 @@ func TestReadWithinBudget(t *testing.T) {
 		{"not enough to begin", "", text, 4<<10 - 1, ErrMemory},
 		{"encoded", "gzip", zipped, (196<<10)/7*each + each, nil},
 		{"encoded, not enough to decode", "gzip", zipped, (195 << 10) / 7 * each, ErrMemory},
+		{"encoded in brotli", "br", string(encode("br", []byte(text))), (196<<10)/7*each + each, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			budget := NewBudget(tc.budget)

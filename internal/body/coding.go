@@ -22,11 +22,13 @@ type decoder interface {
 }
 
 // decoders holds an idle decoder per coding. What they keep of a body until they are used
-// again (a window of a few KiB) is out of our reach and is not wiped.
+// again or collected (its last part, as large as their window) is out of our reach and is
+// not wiped.
 var decoders = map[string]*sync.Pool{
 	"gzip":    {New: func() any { return new(gzipDecoder) }},
 	"deflate": {New: func() any { return new(deflateDecoder) }},
 	"zstd":    {New: func() any { return new(zstdDecoder) }},
+	"br":      {New: func() any { return new(brotliDecoder) }},
 }
 
 var bufferedReaders = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 4096) }}
@@ -45,7 +47,7 @@ func contentCoding(h http.Header) (string, error) {
 		return "", nil
 	case "x-gzip":
 		return "gzip", nil
-	case "gzip", "deflate", "zstd":
+	case "gzip", "deflate", "zstd", "br":
 		return coding, nil
 	}
 	return "", ErrUnsupported

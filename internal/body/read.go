@@ -10,12 +10,12 @@ import (
 // Errors of Read and Limit, to be told apart with errors.Is. The number is the status that
 // the client should see. Any other error means that the client did not send the body whole.
 var (
-	ErrTooLarge        = errors.New("request body is larger than allowed")                            // 413
-	ErrDecodedTooLarge = errors.New("decoded request body is larger than allowed")                    // 413
-	ErrRatio           = errors.New("request body is compressed more than allowed")                   // 413
-	ErrEncoding        = errors.New("request body does not match its Content-Encoding")               // 400
-	ErrUnsupported     = errors.New("unsupported Content-Encoding: it must be gzip, deflate or zstd") // 415
-	ErrMemory          = errors.New("request bodies take all the memory they may")                    // 503
+	ErrTooLarge        = errors.New("request body is larger than allowed")                                // 413
+	ErrDecodedTooLarge = errors.New("decoded request body is larger than allowed")                        // 413
+	ErrRatio           = errors.New("request body is compressed more than allowed")                       // 413
+	ErrEncoding        = errors.New("request body does not match its Content-Encoding")                   // 400
+	ErrUnsupported     = errors.New("unsupported Content-Encoding: it must be gzip, deflate, zstd or br") // 415
+	ErrMemory          = errors.New("request bodies take all the memory they may")                        // 503
 )
 
 // Limits bound a body that is read into memory. All are needed: zero lets no byte through.
@@ -43,8 +43,8 @@ type Limits struct {
 const quickGrowth = 64 << 10
 
 // Read reads r.Body to its end and returns it, decoded if Content-Encoding (RFC 9110,
-// section 8.4) says gzip, x-gzip, deflate (with or without zlib's frame, both are in use)
-// or zstd. A body without any bytes is empty in every coding.
+// section 8.4) says gzip, x-gzip, deflate (with or without zlib's frame, both are in use),
+// zstd or br. A body without any bytes is empty in every coding.
 //
 // What Content-Encoding and Content-Length rule out is refused before a byte is read, so
 // that a client that waits for 100 (Continue) need not send anything. The caller owns the
