@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/andybalholm/brotli"
+
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 )
 
@@ -269,8 +271,12 @@ func TestAttackBodySizes(t *testing.T) {
 		{"zip bomb: gzip to 64 MB", encoded("gzip", bomb), 413},
 		{"zip bomb: over the ratio, under the size", encoded("gzip", gzipped(noise)), 413},
 		{"zip bomb: nested encodings", encoded("gzip, gzip", gzipped(gzipped([]byte(`{}`)))), 415},
-		{"unknown encoding", encoded("br", []byte("x")), 415},
+		{"zip bomb: Brotli to 64 MB", encoded("br", brotlied(bytes.Repeat([]byte(" "), 64<<20))), 413},
+		{"zip bomb: Brotli in Brotli", encoded("br, br", brotlied(brotlied([]byte(`{}`)))), 415},
+		{"unknown encoding", encoded("compress", []byte("x")), 415},
 		{"not what the encoding says", encoded("gzip", []byte(`{"token":"`+keyA+`"}`)), 400},
+		{"not what the encoding says: Brotli", encoded("br", []byte(`{"token":"`+keyA+`"}`)), 400},
+		{"more than Brotli's stream", encoded("br", append(brotlied([]byte(`{}`)), `{"token":"`+keyA+`"}`...)), 400},
 	} {
 		for _, f := range gatetest.Framings {
 			t.Run(tc.name+", "+string(f), func(t *testing.T) {
@@ -289,6 +295,14 @@ func TestAttackBodySizes(t *testing.T) {
 func gzipped(b []byte) []byte {
 	var buf bytes.Buffer
 	w := gzip.NewWriter(&buf)
+	_, _ = w.Write(b)
+	_ = w.Close()
+	return buf.Bytes()
+}
+
+func brotlied(b []byte) []byte {
+	var buf bytes.Buffer
+	w := brotli.NewWriter(&buf)
 	_, _ = w.Write(b)
 	_ = w.Close()
 	return buf.Bytes()

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -33,7 +34,17 @@ type slowUpload struct {
 	rest string
 }
 
-func beginUpload(t *testing.T, g *gatetest.Gate) slowUpload {
+// needFiles skips a test that opens more files at a time than this process may.
+func needFiles(t *testing.T, n uint64) {
+	t.Helper()
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err == nil && limit.Cur < n {
+		t.Skipf("needs %d open files, the limit is %d (ulimit -n)", n, limit.Cur)
+	}
+}
+
+// sendOpen opens a connection and sends the beginning of a request.
+func sendOpen(t *testing.T, g *gatetest.Gate, beginning string) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", g.Addr)
 	if err != nil {
@@ -41,11 +52,18 @@ func beginUpload(t *testing.T, g *gatetest.Gate) slowUpload {
 	}
 	t.Cleanup(func() { _ = conn.Close() })
 	_ = conn.SetDeadline(time.Now().Add(120 * time.Second))
-	body := `{"a":"` + strings.Repeat("x", 65_000-8) + `"}`
-	if _, err := io.WriteString(conn, raw("POST /", withKey, "Content-Type: application/json", fmt.Sprintf("Content-Length: %d", len(body)))+body[:60_000]); err != nil {
+	if _, err := io.WriteString(conn, beginning); err != nil {
 		t.Fatal(err)
 	}
-	return slowUpload{conn, body[60_000:]}
+	return conn
+}
+
+// beginUpload begins one with the lines in its head.
+func beginUpload(t *testing.T, g *gatetest.Gate, lines ...string) slowUpload {
+	t.Helper()
+	body := `{"token":"` + keyA + `","a":"` + strings.Repeat("x", 65_000-18-len(keyA)) + `"}`
+	head := raw("POST /", append(lines, "Content-Type: application/json", fmt.Sprintf("Content-Length: %d", len(body)))...)
+	return slowUpload{sendOpen(t, g, head+body[:60_000]), body[60_000:]}
 }
 
 // end sends the rest and returns the response.
@@ -59,19 +77,22 @@ func (u slowUpload) end(t *testing.T) *http.Response {
 	return resp
 }
 
-func refusedSoFar(t *testing.T, g *gatetest.Gate) int {
+func refusedSoFar(t *testing.T, g *gatetest.Gate) int64 {
 	t.Helper()
 	log, err := os.ReadFile(filepath.Join(g.Dir, "caddy.log"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return bytes.Count(log, []byte(`"request refused"`))
+	return int64(bytes.Count(log, []byte(`"request refused"`)))
 }
 
-// TestSlowUploads holds 2,000 uploads of 64 KB open at once.
-func TestSlowUploads(t *testing.T) {
-	const uploads, memory, each = 2000, 8 << 20, 64 << 10
-	g, up := startLimits(t, "buffer_memory 8MiB", "", nil)
+// inBody is a request whose key, if it has one, stands in the body.
+func inBody(body string) gatetest.Request {
+	return gatetest.Request{Target: "/", Body: body, Header: http.Header{"Content-Type": {"application/json"}}}
+}
+
+// mostHeld looks how much memory bodies take, until it is asked for the most it has seen.
+func mostHeld() (most func() int64) {
 	stop, highest := make(chan bool), make(chan int64)
 	go func() {
 		most := int64(0)
@@ -86,34 +107,118 @@ func TestSlowUploads(t *testing.T) {
 			}
 		}
 	}()
-	open := make([]slowUpload, uploads)
-	for i := range open {
-		open[i] = beginUpload(t, g)
+	return func() int64 { close(stop); return <-highest }
+}
+
+// TestSlowUploads holds 2,000 uploads of 64 KB open at once, many times what there is memory
+// for. All that are to be served before them are served, each time.
+func TestSlowUploads(t *testing.T) {
+	const uploads, memory, each = 2000, 8 << 20, 64 << 10
+	small, large := `{"a":"`+strings.Repeat("x", 3000)+`"}`, `{"a":"`+strings.Repeat("x", 30_000)+`"}`
+	for _, tc := range []struct {
+		name   string
+		lines  []string // in the head of an upload
+		most   int64    // bytes that uploads may take
+		served []gatetest.Request
+	}{
+		{
+			"key in the body", nil, memory/2 - memory/8,
+			[]gatetest.Request{postJSON("/", keyA, small), postJSON("/", keyA, large), inBody(`{"token":"` + keyA + `"}`)},
+		},
+		{"key in the head", []string{withKey}, memory - memory/8, []gatetest.Request{postJSON("/", keyA, small)}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			g, _ := startLimits(t, "buffer_memory 8MiB", "credential header X-API-Key\ncredential bearer\ncredential body token", nil)
+			most := mostHeld()
+			open := make([]slowUpload, uploads)
+			for i := range open {
+				open[i] = beginUpload(t, g, tc.lines...)
+			}
+			await(t, "all uploads to be held or refused", func() bool {
+				held, refused := caddymodule.BufferedBytes(), refusedSoFar(t, g)
+				return held > tc.most/2 && held/each+refused == uploads && held%each == 0
+			})
+			held := caddymodule.BufferedBytes()
+			for range 50 {
+				for _, req := range tc.served {
+					wantStatus(t, g, req, 200)
+				}
+				wantStatus(t, g, get("/", keyA), 200)
+			}
+			resp := wantStatus(t, g, inBody(`{"token":"`+keyA+`","a":"`+strings.Repeat("x", 900_000)+`"}`), 503)
+			if resp.Header.Get("Retry-After") != "5" || !strings.Contains(resp.Body, `"code":"unavailable"`) {
+				t.Errorf("%v %s", resp.Header, resp.Body)
+			}
+			statuses := make(map[int]int64)
+			for _, u := range open {
+				statuses[u.end(t).StatusCode]++
+			}
+			if statuses[200] != held/each || statuses[503] != uploads-held/each {
+				t.Errorf("statuses %v, %d bytes were held", statuses, held)
+			}
+			await(t, "all memory to be given back", func() bool { return caddymodule.BufferedBytes() == 0 })
+			if most := most(); most > memory {
+				t.Errorf("%d bytes were held at a time", most)
+			}
+		})
 	}
-	await(t, "all but those that fit to be refused", func() bool { return refusedSoFar(t, g) == uploads-memory/each })
-	if held := caddymodule.BufferedBytes(); held != memory {
-		t.Errorf("%d bytes are held, want %d", held, memory)
+}
+
+// TestHeadsWithoutBodies has 4,200 clients announce bodies and send nothing of them, or next to
+// nothing: what nobody has vouched for keeps no memory from a request with a good key in its
+// head, in a gate that enforces as in one that reports.
+func TestHeadsWithoutBodies(t *testing.T) {
+	const memory = 8 << 20
+	for _, tc := range []struct {
+		name, settings string
+		clients        int64
+		sent           string // of each body
+		held           int64
+	}{
+		{"nothing", "", 4200, "", 0},
+		{"one byte", "", 4200, "{", memory / 2},
+		{"one byte to a gate that reports", "enforce off", 1500, "{", memory / 2}, // which passes on the others
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			needFiles(t, 9000)
+			g, _ := startLimits(t, "buffer_memory 8MiB", tc.settings, nil)
+			for range tc.clients {
+				sendOpen(t, g, raw("POST /", "Content-Type: application/json", "Content-Length: 65535")+tc.sent)
+			}
+			await(t, "all heads to be read", func() bool {
+				return tc.settings != "" || caddymodule.BodiesBeingRead()+refusedSoFar(t, g) >= tc.clients
+			})
+			await(t, "what was sent to be held", func() bool { return caddymodule.BufferedBytes() >= tc.held-8<<10 })
+			for range 50 {
+				for _, size := range []int{1, 3000, 60_000, 1_000_000} {
+					wantStatus(t, g, postJSON("/", keyA, `{"a":"`+strings.Repeat("x", size)+`"}`), 200)
+				}
+			}
+			if held := caddymodule.BufferedBytes(); held > tc.held {
+				t.Errorf("%d bytes are held, want at most %d", held, tc.held)
+			}
+		})
 	}
-	// Whoever needs no memory is served, whoever does is not.
-	wantStatus(t, g, get("/", keyA), 200)
-	resp := wantStatus(t, g, postJSON("/", keyA, `{}`), 503)
-	if resp.Header.Get("Retry-After") != "5" || !strings.Contains(resp.Body, `"code":"unavailable"`) {
-		t.Errorf("%v %s", resp.Header, resp.Body)
+}
+
+// TestInFlightCountsSlowBodies: a key whose bodies do not come takes as much as in_flight lets
+// it, and other keys are served.
+func TestInFlightCountsSlowBodies(t *testing.T) {
+	g, _ := startLimits(t, "buffer_memory 1MiB", "in_flight 3 by key", nil)
+	var open []slowUpload
+	for range 3 {
+		open = append(open, beginUpload(t, g, withKey))
 	}
-	statuses := make(map[int]int)
+	await(t, "the bodies to be held", func() bool { return caddymodule.BufferedBytes() == 3*64<<10 })
+	wantStatus(t, g, postJSON("/", keyA, `{}`), 429)
+	wantStatus(t, g, inBody(`{"token":"`+keyA+`"}`), 429)
+	wantStatus(t, g, postJSON("/", keyB, `{}`), 200)
 	for _, u := range open {
-		statuses[u.end(t).StatusCode]++
+		if resp := u.end(t); resp.StatusCode != 200 {
+			t.Errorf("status %d", resp.StatusCode)
+		}
 	}
-	if statuses[200] != memory/each || statuses[503] != uploads-memory/each {
-		t.Errorf("statuses %v", statuses)
-	}
-	await(t, "all memory to be given back", func() bool { return caddymodule.BufferedBytes() == 0 })
 	wantStatus(t, g, postJSON("/", keyA, `{}`), 200)
-	close(stop)
-	if most := <-highest; most > memory {
-		t.Errorf("%d bytes were held at a time, want at most %d", most, memory)
-	}
-	up.Take()
 }
 
 // TestBufferMemoryIsGivenBack takes requests through every way out of the gate.

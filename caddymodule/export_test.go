@@ -15,3 +15,13 @@ func Lingering() (n int) {
 	lingering.Range(func(_, _ any) bool { n++; return true })
 	return n
 }
+
+// BodiesBeingRead returns how many requests of the running configuration wait for
+// their body.
+func BodiesBeingRead() int64 {
+	app, err := runningApp()
+	if err != nil {
+		return 0
+	}
+	return app.lease.users.Load() - 1 // the configuration itself
+}

@@ -111,6 +111,7 @@ func TestContentEncodings(t *testing.T) {
 	compressed["Deflate"] = bytes.Clone(buf.Bytes()) // without zlib's frame
 	enc, _ := zstd.NewWriter(nil)
 	compressed["zstd"] = enc.EncodeAll(plain, nil)
+	compressed["br"] = brotlied(plain)
 	for coding, body := range compressed {
 		for _, f := range gatetest.Framings {
 			t.Run(coding+" "+string(f), func(t *testing.T) {

@@ -114,6 +114,9 @@ func (g *Gate) admit(r *http.Request, p *passage) (*grant, *refusal) {
 	if ref := g.identify(r, p); ref != nil && (ref != refMissing || !g.keysInBody) {
 		return nil, ref
 	}
+	if ref := g.enter(p); ref != nil {
+		return nil, ref
+	}
 	if hasBody(r) { // it may take longer than the configuration lasts
 		g.lease.enter()
 		defer g.lease.leave()

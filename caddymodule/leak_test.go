@@ -261,7 +261,7 @@ func oddRequests(path string) []gatetest.Request {
 		with(path, json, `{"token":"`+canaryGood+`",}`),
 		with(path, json, `{"token":"`+canaryGood+`","token":"x"}`),
 		with(path, json, `{"a":"`+strings.Repeat("x", 70_000)+`","token":"`+canaryGood+`"}`),
-		with(path, http.Header{"Content-Type": {"application/json"}, "Content-Encoding": {"br"}}, `{"token":"`+canaryGood+`"}`),
+		with(path, http.Header{"Content-Type": {"application/json"}, "Content-Encoding": {"compress"}}, `{"token":"`+canaryGood+`"}`),
 		with(path, http.Header{"Content-Type": {"application/json; charset=utf-16"}}, `{"token":"`+canaryGood+`"}`),
 		with(path, http.Header{"X-Ingest-Identity": {canaryGood}, "X-Api-Key": {canaryGood}}, ""),
 	}

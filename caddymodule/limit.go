@@ -104,8 +104,8 @@ func (g *Gate) limit(r *http.Request, p *passage, bound []boundResource) *refusa
 	if g.limiter == nil {
 		return nil
 	}
-	if !g.limiter.enter(p) {
-		return refInFlight
+	if ref := g.enter(p); ref != nil {
+		return ref
 	}
 	if len(g.limiter.limits) == 0 {
 		return nil
@@ -113,9 +113,19 @@ func (g *Gate) limit(r *http.Request, p *passage, bound []boundResource) *refusa
 	return g.limiter.count(r, p, bound)
 }
 
-// enter counts the request as in flight. The end of the passage undoes it.
+// enter counts the request as in flight once its key is known: in the head, if it
+// stands there, so that a key whose bodies are slow to arrive does not get at the
+// memory of all others.
+func (g *Gate) enter(p *passage) *refusal {
+	if g.limiter == nil || p.record == nil || g.limiter.enter(p) {
+		return nil
+	}
+	return refInFlight
+}
+
+// enter counts the request as in flight, once. The end of the passage undoes it.
 func (l *limiter) enter(p *passage) bool {
-	if l.inFlight.N == 0 {
+	if l.inFlight.N == 0 || p.flights != nil {
 		return true
 	}
 	who := p.record.KeyID

@@ -57,7 +57,7 @@ func reported() map[string][]gatetest.Request {
 		"resource_mismatch":       {withKey("/t?project=q", keyA, body)},
 		"missing_field":           {withKey("/t", keyA, `{"other":1}`), withKey("/t", keyA, `[{"event":1},{}]`)},
 		"malformed_body":          {withKey("/t", keyA, `{"event":`), withKey("/t", keyA, "no gzip at all", "Content-Encoding", "gzip")},
-		"unsupported_encoding":    {withKey("/t", keyA, "\x1b\x00", "Content-Encoding", "br")},
+		"unsupported_encoding":    {withKey("/t", keyA, "\x1b\x00", "Content-Encoding", "compress")},
 		"unsupported_type":        {withKey("/t", keyA, "GIF89a", "Content-Type", "image/gif")},
 		"body_too_large":          {withKey("/t", keyA, large)},
 	}

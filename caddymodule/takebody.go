@@ -46,6 +46,7 @@ func (g *Gate) streamBody(r *http.Request) *refusal {
 
 func (g *Gate) readBody(r *http.Request, p *passage, kind bodyKind) *refusal {
 	limits := g.limits
+	limits.Verified = p.record != nil
 	if kind == kindOpaque {
 		limits.Verbatim = true
 	}

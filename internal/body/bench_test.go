@@ -80,6 +80,10 @@ func BenchmarkGzip1KB(b *testing.B) {
 	benchmark(b, encode("gzip", bytes.Repeat([]byte(`{"event":"click"},`), 60)), "gzip")
 }
 
+func BenchmarkBrotli1KB(b *testing.B) {
+	benchmark(b, encode("br", bytes.Repeat([]byte(`{"event":"click"},`), 60)), "br")
+}
+
 func BenchmarkZstd1KB(b *testing.B) {
 	benchmark(b, encode("zstd", bytes.Repeat([]byte(`{"event":"click"},`), 60)), "zstd")
 }

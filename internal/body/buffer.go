@@ -25,12 +25,13 @@ type chunk struct {
 // itself is never reused, so a stale one cannot reach the bytes of another request. It must
 // not be used by two goroutines at once.
 type Buffer struct {
-	chunk   *chunk
-	data    []byte
-	decoded bool // Read has undone a content coding
-	budget  *Budget
-	held    int64  // bytes of the budget
-	replay  Replay // stands here to save an allocation per request
+	chunk    *chunk
+	data     []byte
+	decoded  bool // Read has undone a content coding
+	budget   *Budget
+	verified bool   // to the budget
+	held     int64  // bytes of the budget
+	replay   Replay // stands here to save an allocation per request
 }
 
 // Get returns an empty Buffer with room for at least sizeHint bytes. More than 16 MiB are
@@ -42,9 +43,28 @@ func Get(sizeHint int) *Buffer {
 }
 
 // newBuffer is Get within a budget. It fails with ErrMemory.
-func newBuffer(sizeHint int, budget *Budget) (*Buffer, error) {
-	b := &Buffer{budget: budget}
+func newBuffer(sizeHint int, l Limits) (*Buffer, error) {
+	b := &Buffer{budget: l.Budget, verified: l.Verified}
 	return b, b.grow(sizeHint)
+}
+
+// waitingBuffer returns a Buffer of the smallest size for a body that has not begun to
+// arrive. Until it does, the budget is not charged: a client that sends nothing keeps no
+// memory from others, and holds no more of it than its connection does anyway.
+func waitingBuffer(l Limits) *Buffer {
+	b := Get(0)
+	b.budget, b.verified = l.Budget, l.Verified
+	return b
+}
+
+// charge takes from the budget what a waiting Buffer holds.
+func (b *Buffer) charge() error {
+	held := chunkSize(0)
+	if !b.budget.take(held, b.verified) {
+		return ErrMemory
+	}
+	b.held = held
+	return nil
 }
 
 // Bytes returns the content. It may be changed in place. It is valid until the next change
@@ -72,7 +92,7 @@ func (b *Buffer) Free() {
 // with ErrMemory, and then leaves everything as it was.
 func (b *Buffer) grow(size int) error {
 	held := chunkSize(size)
-	if !b.budget.take(held) {
+	if !b.budget.take(held, b.verified) {
 		return ErrMemory
 	}
 	c := getChunk(size)

@@ -22,11 +22,13 @@ type decoder interface {
 }
 
 // decoders holds an idle decoder per coding. What they keep of a body until they are used
-// again (a window of a few KiB) is out of our reach and is not wiped.
+// again or collected (its last part, as large as their window) is out of our reach and is
+// not wiped.
 var decoders = map[string]*sync.Pool{
 	"gzip":    {New: func() any { return new(gzipDecoder) }},
 	"deflate": {New: func() any { return new(deflateDecoder) }},
 	"zstd":    {New: func() any { return new(zstdDecoder) }},
+	"br":      {New: func() any { return new(brotliDecoder) }},
 }
 
 var bufferedReaders = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 4096) }}
@@ -45,7 +47,7 @@ func contentCoding(h http.Header) (string, error) {
 		return "", nil
 	case "x-gzip":
 		return "gzip", nil
-	case "gzip", "deflate", "zstd":
+	case "gzip", "deflate", "zstd", "br":
 		return coding, nil
 	}
 	return "", ErrUnsupported
@@ -58,7 +60,7 @@ func decode(encoded *Buffer, coding string, l Limits) (*Buffer, error) {
 	if len(encoded.data) == 0 {
 		return &Buffer{decoded: true}, nil
 	}
-	b, err := newBuffer(int(min(4*int64(len(encoded.data)), l.Decoded+1)), l.Budget)
+	b, err := newBuffer(int(min(4*int64(len(encoded.data)), l.Decoded+1)), l)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +87,7 @@ func (b *Buffer) decode(encoded []byte, coding string, l Limits) error {
 
 	err := dec.reset(br)
 	if err == nil {
-		err = b.fill(&guard{dec: dec, in: in, ratio: int64(l.Ratio)}, l.Decoded, ErrDecodedTooLarge)
+		err = b.fill(&guard{dec: dec, in: in, ratio: int64(l.Ratio)}, -1, l.Decoded, ErrDecodedTooLarge)
 	}
 	if err == nil {
 		err = atEnd(br)

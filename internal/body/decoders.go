@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 
+	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zlib"
@@ -97,6 +98,16 @@ func (z *zstdDecoder) reset(src *bufio.Reader) (err error) {
 }
 
 func (z *zstdDecoder) Read(p []byte) (int, error) { return z.dec.Read(p) }
+
+// brotliDecoder reads RFC 7932: one stream, with windows of up to 16 MiB as there are in it.
+// The reader takes up no larger one than the stream says it has bytes for.
+type brotliDecoder struct {
+	dec brotli.Reader
+}
+
+func (b *brotliDecoder) reset(src *bufio.Reader) error { return b.dec.Reset(src) }
+
+func (b *brotliDecoder) Read(p []byte) (int, error) { return b.dec.Read(p) }
 
 // unexpected turns the end of input where there must be more into the error for it.
 func unexpected(err error) error {

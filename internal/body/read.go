@@ -10,12 +10,12 @@ import (
 // Errors of Read and Limit, to be told apart with errors.Is. The number is the status that
 // the client should see. Any other error means that the client did not send the body whole.
 var (
-	ErrTooLarge        = errors.New("request body is larger than allowed")                            // 413
-	ErrDecodedTooLarge = errors.New("decoded request body is larger than allowed")                    // 413
-	ErrRatio           = errors.New("request body is compressed more than allowed")                   // 413
-	ErrEncoding        = errors.New("request body does not match its Content-Encoding")               // 400
-	ErrUnsupported     = errors.New("unsupported Content-Encoding: it must be gzip, deflate or zstd") // 415
-	ErrMemory          = errors.New("request bodies take all the memory they may")                    // 503
+	ErrTooLarge        = errors.New("request body is larger than allowed")                                // 413
+	ErrDecodedTooLarge = errors.New("decoded request body is larger than allowed")                        // 413
+	ErrRatio           = errors.New("request body is compressed more than allowed")                       // 413
+	ErrEncoding        = errors.New("request body does not match its Content-Encoding")                   // 400
+	ErrUnsupported     = errors.New("unsupported Content-Encoding: it must be gzip, deflate, zstd or br") // 415
+	ErrMemory          = errors.New("request bodies take all the memory they may")                        // 503
 )
 
 // Limits bound a body that is read into memory. All are needed: zero lets no byte through.
@@ -30,18 +30,21 @@ type Limits struct {
 	// Budget is what the memory is taken from. Nil sets no bound.
 	Budget *Budget
 
+	// Verified says that the request has shown a good key already: it may use up the Budget,
+	// others may not.
+	Verified bool
+
 	// Verbatim leaves the body as it was sent, whatever its Content-Encoding.
 	Verbatim bool
 }
 
-// firstRead is how much memory a body gets before its first byte has arrived, at most.
-// Later on it has at most twice the memory that the client has sent bytes for, whatever
-// Content-Length promises.
-const firstRead = 64 << 10
+// Whatever Content-Length promises, a body has memory only for what has arrived: at most four
+// times as much, and twice as much where that is more than quickGrowth.
+const quickGrowth = 64 << 10
 
 // Read reads r.Body to its end and returns it, decoded if Content-Encoding (RFC 9110,
-// section 8.4) says gzip, x-gzip, deflate (with or without zlib's frame, both are in use)
-// or zstd. A body without any bytes is empty in every coding.
+// section 8.4) says gzip, x-gzip, deflate (with or without zlib's frame, both are in use),
+// zstd or br. A body without any bytes is empty in every coding.
 //
 // What Content-Encoding and Content-Length rule out is refused before a byte is read, so
 // that a client that waits for 100 (Continue) need not send anything. The caller owns the
@@ -73,28 +76,37 @@ func Read(r *http.Request, l Limits) (*Buffer, error) {
 
 // receive reads a body as it was sent.
 func receive(r *http.Request, l Limits) (*Buffer, error) {
-	b, err := newBuffer(int(min(max(r.ContentLength, 0)+1, firstRead)), l.Budget)
-	if err == nil {
-		err = b.fill(r.Body, l.Body, ErrTooLarge)
+	if rec, ok := r.Body.(*Recording); ok {
+		rec.verified = l.Verified
+	}
+	b := waitingBuffer(l)
+	err := b.fill(r.Body, r.ContentLength, l.Body, ErrTooLarge)
+	if err != nil || len(b.data) == 0 {
+		b.Free()
 	}
 	if err != nil {
-		b.Free()
 		return nil, err
 	}
 	return b, nil
 }
 
-// fill reads src to its end into b. More than limit bytes are answered with over.
-func (b *Buffer) fill(src io.Reader, limit int64, over error) error {
+// fill reads src to its end into b. It is promised to have so many bytes, -1 if it is not
+// known how many. More than limit bytes are answered with over.
+func (b *Buffer) fill(src io.Reader, promised, limit int64, over error) error {
 	for {
 		if len(b.data) == cap(b.data) {
-			if err := b.grow(int(min(2*int64(cap(b.data)), limit+1))); err != nil {
+			if err := b.grow(b.next(promised, limit)); err != nil {
 				return err
 			}
 		}
 		room := min(int64(cap(b.data)), limit+1)
 		n, err := src.Read(b.data[len(b.data):room])
 		b.data = b.data[:len(b.data)+n]
+		if b.held == 0 && n > 0 {
+			if err := b.charge(); err != nil {
+				return err
+			}
+		}
 		switch {
 		case int64(len(b.data)) > limit:
 			return fmt.Errorf("%w: at most %d bytes", over, limit)
@@ -104,4 +116,18 @@ func (b *Buffer) fill(src io.Reader, limit int64, over error) error {
 			return err
 		}
 	}
+}
+
+// next returns how much room there is to be after the present one is full. One byte more
+// than promised is to see that no more comes.
+func (b *Buffer) next(promised, limit int64) int {
+	room := int64(cap(b.data))
+	size := 2 * room
+	if room < quickGrowth {
+		size = 4 * room
+	}
+	if promised >= room {
+		size = min(size, promised+1)
+	}
+	return int(min(size, limit+1))
 }

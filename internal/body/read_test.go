@@ -16,6 +16,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -33,6 +34,7 @@ var encoders = map[string]func(io.Writer) io.WriteCloser{
 		}
 		return fw
 	},
+	"br": func(w io.Writer) io.WriteCloser { return brotli.NewWriterLevel(w, 5) },
 	"zstd": func(w io.Writer) io.WriteCloser {
 		zw, err := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1))
 		if err != nil {
@@ -132,7 +134,7 @@ func TestReadSeveralMembers(t *testing.T) {
 }
 
 func TestReadEmpty(t *testing.T) {
-	for _, coding := range []string{"", "identity", "gzip", "deflate", "zstd"} {
+	for _, coding := range []string{"", "identity", "gzip", "deflate", "zstd", "br"} {
 		for _, r := range []*http.Request{
 			newRequest(strings.NewReader(""), -1, coding),
 			newRequest(http.NoBody, 0, coding),
@@ -152,7 +154,7 @@ func TestReadEmpty(t *testing.T) {
 
 func TestReadUnsupported(t *testing.T) {
 	for _, codings := range [][]string{
-		{"br"}, {"compress"}, {"gzip, gzip"}, {"gzip,identity"}, {"gzip", "gzip"}, {"", ""}, {"gzip;q=1"}, {"gzi\x00p"},
+		{"brotli"}, {"br, gzip"}, {"compress"}, {"gzip, gzip"}, {"gzip,identity"}, {"gzip", "gzip"}, {"", ""}, {"gzip;q=1"}, {"gzi\x00p"},
 	} {
 		// A body that fails the test when it is read: refusing must come first.
 		src := readerFunc(func([]byte) (int, error) { t.Error("the body was read"); return 0, io.EOF })
@@ -285,7 +287,7 @@ func TestBombStopsEarly(t *testing.T) {
 		{"decoded limit", Limits{Body: 2 << 20, Decoded: 1 << 20, Ratio: 1 << 20}, ErrDecodedTooLarge},
 		{"ratio", Limits{Body: 2 << 20, Decoded: 1 << 30, Ratio: 100}, ErrRatio},
 	}
-	for _, encoder := range []string{"gzip", "zlib", "zstd"} {
+	for _, encoder := range []string{"gzip", "zlib", "zstd", "br"} {
 		bomb := encode(encoder, make([]byte, 16<<20))
 		for _, tt := range tests {
 			t.Run(encoder+" "+tt.name, func(t *testing.T) {
@@ -296,7 +298,8 @@ func TestBombStopsEarly(t *testing.T) {
 				if !errors.Is(err, tt.want) {
 					t.Fatalf("got %v, want %v", err, tt.want)
 				}
-				// Up to two windows of 8 MiB for zstd, and the size classes up to the limit.
+				// Up to two windows of 8 MiB for zstd or one of 16 MiB for brotli, and the size
+				// classes up to the limit.
 				if n := after.TotalAlloc - before.TotalAlloc; n > 24<<20 {
 					t.Errorf("%d bytes were allocated", n)
 				}
@@ -323,7 +326,7 @@ func TestReadDamaged(t *testing.T) {
 			"second cut off": append(bytes.Clone(whole), 0x1f, 0x8b, 8, 8, 0, 0, 0, 0, 0, 0, 'n'),
 		}
 		for name, encoded := range tests {
-			if encoder == "bare" && name == "bits turned" {
+			if (encoder == "bare" || encoder == "br") && name == "bits turned" {
 				continue // has no checksum
 			}
 			b, err := Read(newRequest(bytes.NewReader(encoded), -1, codingOf(encoder)), testLimits)

@@ -9,11 +9,12 @@ import (
 // Recording keeps what is read of a request body, so that the request can be
 // handed on as it came. It is not safe for concurrent use.
 type Recording struct {
-	src    io.ReadCloser // nil if the request has no body
-	read   []byte
-	err    error // that ended the reading, io.EOF at the end of the body
-	budget *Budget
-	held   int64
+	src      io.ReadCloser // nil if the request has no body
+	read     []byte
+	err      error // that ended the reading, io.EOF at the end of the body
+	budget   *Budget
+	verified bool // to the budget
+	held     int64
 }
 
 // Record makes a Recording the body of r. What it keeps is taken from the budget;
@@ -26,18 +27,21 @@ func Record(r *http.Request, budget *Budget) *Recording {
 	return rec
 }
 
-// Read implements io.Reader.
+// Read implements io.Reader. What there is no memory for has arrived all the same, and is
+// kept: reading ends with it, and the request is handed on.
 func (rec *Recording) Read(p []byte) (int, error) {
 	if rec.err != nil {
 		return 0, rec.err
 	}
-	if !rec.budget.take(int64(len(p))) {
-		return 0, ErrMemory
-	}
 	n, err := rec.src.Read(p)
-	rec.budget.give(int64(len(p) - n))
-	rec.held += int64(n)
 	rec.read, rec.err = append(rec.read, p[:n]...), err
+	switch {
+	case n == 0:
+	case !rec.budget.take(int64(n), rec.verified):
+		return 0, ErrMemory
+	default:
+		rec.held += int64(n)
+	}
 	return n, err
 }
 

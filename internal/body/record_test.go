@@ -44,7 +44,7 @@ func TestRestore(t *testing.T) {
 }
 
 func TestRecordingWithinBudget(t *testing.T) {
-	budget := NewBudget(4)
+	budget := NewBudget(8) // half of it for a request without a known key
 	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("0123456789"))
 	rec := Record(r, budget)
 	if n, err := r.Body.Read(make([]byte, 4)); n != 4 || err != nil || budget.Held() != 4 {
