@@ -113,7 +113,8 @@ func compareHits(a, b hit) int {
 
 func (f *Finder) headerIndex(name string) int {
 	for i := range f.headers {
-		if fieldname.Equal(name, f.headers[i].folded) {
+		h := &f.headers[i]
+		if len(name) == len(h.folded) && (name == h.canonical || fieldname.Equal(name, h.folded)) {
 			return i
 		}
 	}
