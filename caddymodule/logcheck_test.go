@@ -78,6 +78,7 @@ func TestLogCheckFilters(t *testing.T) {
 	}{
 		{"a header under another name", outside, "request>headers>X-Api-Key rename zy", "request>headers>X-Api-Key"},
 		{"a header of this gate only", outside, "request>headers>X-Shop rename zy", "request>headers>X-Shop"},
+		{"a header that is only emptied", outside, "request>headers>X-Session rename zy", "request>headers>X-Session"},
 		{"a header of the answer", outside, "resp_headers>X-Api-Key rename zy", "resp_headers>X-Api-Key"},
 		{"the assertion", outside, "request>headers>X-Ingest-Identity rename zy", "request>headers>X-Ingest-Identity"},
 		{"a parameter under another name", outside, `request>uri regexp apiKey= zy=`, "request>uri"},
@@ -107,7 +108,7 @@ func TestLogCheckFilters(t *testing.T) {
 				g := gatetest.New(t, nil)
 				g.Write(t, "keys.json", gatetest.Keys(map[string]gatetest.Record{keyA: {}}))
 				return g, g.Load("{\nauto_https off\ningest_auth {\nkeys file {{dir}}/keys.json\nlog_check " + check + "\n}\n" + strings.Replace(tc.format, "%s", tc.filter, 1) +
-					"\n}\n:{{gate}} {\nlog\ningest_auth {\ncredential header X-API-Key X-Shop\ncredential query apiKey shop\n}\nheader X-Api-Key {http.request.header.Accept}\nrespond ok\n}\n")
+					"\n}\n:{{gate}} {\nlog\ningest_auth {\ncredential header X-API-Key X-Shop\ncredential query apiKey shop\nremove header X-Session\n}\nheader X-Api-Key {http.request.header.Accept}\nrespond ok\n}\n")
 			}
 			g, err := load("on")
 			if (err == nil) != (tc.leaks == "") || err != nil && !strings.Contains(err.Error(), tc.leaks+" out of the filter") {
@@ -119,7 +120,7 @@ func TestLogCheckFilters(t *testing.T) {
 				}
 			}
 			g.Do(t, gatetest.Request{Target: "/?apiKey=" + keyA + "&shop=" + keyA, Header: http.Header{
-				"X-Api-Key": {keyA}, "X-Shop": {keyA}, "Referer": {"https://a.example/?apiKey=" + keyA}, "Accept": {keyA}, "X-Ingest-Identity": {keyA},
+				"X-Api-Key": {keyA}, "X-Shop": {keyA}, "Referer": {"https://a.example/?apiKey=" + keyA}, "Accept": {keyA}, "X-Ingest-Identity": {keyA}, "X-Session": {keyA},
 			}})
 			if err := caddy.Stop(); err != nil {
 				t.Fatal(err)
