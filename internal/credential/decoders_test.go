@@ -26,7 +26,7 @@ func TestDecoders(t *testing.T) {
 		if len(q.raw) < 1000 {
 			c.check(t, q.raw)
 			for _, name := range paramNames {
-				c.check(t, strings.ReplaceAll(q.raw, "apiKey", name))
+				c.check(t, strings.NewReplacer("apiKey", name, "APIKEY", strings.ToUpper(name)).Replace(q.raw))
 			}
 		}
 	}
@@ -112,15 +112,15 @@ func (c *decoderCheck) checkCut(t *testing.T, raw string, before map[string][]de
 	}
 	for decoder, pairs := range before {
 		for _, p := range pairs {
-			if name := readAs(decoder, p, queryNames); name != "" && !wasFound(s, "form "+name, p.Value) {
+			if name := readAs(decoder, p, queryNames, strings.EqualFold); name != "" && !wasFound(s, "form "+name, p.Value) {
 				t.Errorf("%q: %s reads %q as %q; found %s", raw, decoder, p.Path, p.Value, list(s.Found()))
 			}
 		}
 	}
 	for decoder, pairs := range c.decode(t, string(clean)) {
-		want := slices.DeleteFunc(slices.Clone(before[decoder]), func(p decodertest.Pair) bool { return readAs(decoder, p, queryNames) != "" })
+		want := slices.DeleteFunc(slices.Clone(before[decoder]), func(p decodertest.Pair) bool { return readAs(decoder, p, queryNames, strings.EqualFold) != "" })
 		for _, p := range pairs {
-			if readAs(decoder, p, queryNames) != "" {
+			if readAs(decoder, p, queryNames, strings.EqualFold) != "" {
 				t.Errorf("%q, now %q: %s still reads %q", raw, clean, decoder, p.Path)
 			}
 		}
@@ -180,8 +180,8 @@ func wasFound(s *Set, location, value string) bool {
 	return value == "" || strings.Contains(value, "\ufffd") || s.blank && strings.ContainsAny(value, "&;")
 }
 
-// checkValue: if Value returns one, every decoder reads that one, and if it
-// returns none, no decoder reads one.
+// checkValue: if Value returns one, every decoder reads that one under exactly the
+// name, and none another one in any case; if it returns none, no decoder reads one.
 func checkValue(t *testing.T, raw string, before map[string][]decodertest.Pair, name string, p *Param) {
 	t.Helper()
 	value, ok, err := p.Value(raw)
@@ -189,12 +189,12 @@ func checkValue(t *testing.T, raw string, before map[string][]decodertest.Pair, 
 		return
 	}
 	for decoder, pairs := range before {
-		read := valuesOf(decoder, pairs, name)
-		if !separates(decoder, raw) || !ok && len(read) == 0 {
+		if !separates(decoder, raw) {
 			continue
 		}
-		if slices.ContainsFunc(read, func(v string) bool { return v != value }) || len(read) == 0 {
-			t.Errorf("%q: %s is %q, %t; %s reads %q", raw, name, value, ok, decoder, read)
+		exactly, all := valuesOf(decoder, pairs, name, isSame), valuesOf(decoder, pairs, name, strings.EqualFold)
+		if ok && len(exactly) == 0 || slices.ContainsFunc(all, func(v string) bool { return v != value }) {
+			t.Errorf("%q: %s is %q, %t; %s reads %q", raw, name, value, ok, decoder, all)
 		}
 	}
 }
@@ -206,16 +206,18 @@ func checkPresent(t *testing.T, raw string, before map[string][]decodertest.Pair
 		return
 	}
 	for decoder, pairs := range before {
-		read := valuesOf(decoder, pairs, name)
-		if decoder != "parse_qsl ;" && (len(read) == 0 || slices.ContainsFunc(read, func(v string) bool { return strings.TrimSpace(v) == "" })) {
-			t.Errorf("%q: %s is present; %s reads %q", raw, name, decoder, read)
+		exactly, all := valuesOf(decoder, pairs, name, isSame), valuesOf(decoder, pairs, name, strings.EqualFold)
+		if decoder != "parse_qsl ;" && (len(exactly) == 0 || slices.ContainsFunc(all, func(v string) bool { return strings.TrimSpace(v) == "" })) {
+			t.Errorf("%q: %s is present; %s reads %q", raw, name, decoder, all)
 		}
 	}
 }
 
-func valuesOf(decoder string, pairs []decodertest.Pair, name string) (values []string) {
+func isSame(a, b string) bool { return a == b }
+
+func valuesOf(decoder string, pairs []decodertest.Pair, name string, same func(a, b string) bool) (values []string) {
 	for _, p := range pairs {
-		if readAs(decoder, p, []string{name}) != "" {
+		if readAs(decoder, p, []string{name}, same) != "" {
 			values = append(values, p.Value)
 		}
 	}
@@ -224,16 +226,16 @@ func valuesOf(decoder string, pairs []decodertest.Pair, name string) (values []s
 
 // readAs returns which of names a decoder takes a parameter for, or for an array
 // or object in it, or "".
-func readAs(decoder string, p decodertest.Pair, names []string) string {
+func readAs(decoder string, p decodertest.Pair, names []string, same func(a, b string) bool) string {
 	for _, name := range names {
-		if strings.EqualFold(p.Path[0], name) {
+		if same(p.Path[0], name) {
 			return name
 		}
 		path := strings.Split(strings.ReplaceAll(name, "]", ""), "[")
 		if decoder == "parse_str" {
 			path[0] = strings.NewReplacer(" ", "_", ".", "_").Replace(path[0])
 		}
-		if len(path) <= len(p.Path) && slices.EqualFunc(path, p.Path[:len(path)], strings.EqualFold) {
+		if len(path) <= len(p.Path) && slices.EqualFunc(path, p.Path[:len(path)], same) {
 			return name
 		}
 	}
@@ -248,7 +250,9 @@ func TestDecodersReadWhatIsAmbiguous(t *testing.T) {
 		"URLSearchParams": "?apiKey=K", "formData": "?apiKey=K", "qs, ignoreQueryPrefix": "?apiKey=K", "qs": "[apiKey]=K",
 		"parse_str": "api[secret=K", "parse_qsl ;": "a&b;apiKey=K", "URL": bom + "apiKey=K", "querystring": bom + "apiKey=K", "parse_qsl &": "apiKey%00&apiKey=K",
 	} {
-		if !slices.ContainsFunc(c.decode(t, raw)[decoder], func(p decodertest.Pair) bool { return readAs(decoder, p, queryNames) != "" && p.Value == "K" }) {
+		if !slices.ContainsFunc(c.decode(t, raw)[decoder], func(p decodertest.Pair) bool {
+			return readAs(decoder, p, queryNames, strings.EqualFold) != "" && p.Value == "K"
+		}) {
 			t.Errorf("%s reads no credential in %q", decoder, raw)
 		}
 		s := new(Set)
