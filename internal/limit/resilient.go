@@ -140,7 +140,7 @@ func (r *Resilient) succeeded(now time.Time, takes []Take, states []State) {
 		r.late.Store(0)
 	}
 	if r.onError == OnErrorMemory {
-		r.memory.raise(now.UnixMilli(), takes, states)
+		r.memory.raise(now, takes, states)
 	}
 }
 
