@@ -127,8 +127,8 @@ func adminJWKS(app *App, w http.ResponseWriter, _ *http.Request) error {
 	return nil
 }
 
-func adminReady(app *App, w http.ResponseWriter, _ *http.Request) error {
-	app.readiness().write(w)
+func adminReady(app *App, w http.ResponseWriter, r *http.Request) error {
+	writeReadiness(app, w, r)
 	return nil
 }
 

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddyserver/caddy/v2"
+
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 	"github.com/ingestauth/caddy-ingest-auth/internal/redistest"
 )
@@ -540,6 +542,33 @@ func TestHealth(t *testing.T) {
 	}
 	if status := ask(t, g, keyA).Status; status != http.StatusOK {
 		t.Errorf("a key of the last good content: %d", status)
+	}
+}
+
+// TestHealthWhileStopping: from the beginning of shutdown_delay whoever asks is told to send
+// requests elsewhere, and those that come all the same are served.
+func TestHealthWhileStopping(t *testing.T) {
+	g := gatetest.New(t, nil)
+	g.Write(t, "keys.json", gatetest.Keys(map[string]gatetest.Record{keyA: {}}))
+	g.Run(t, strings.Replace(options, "auto_https off", "auto_https off\n\tshutdown_delay 4s", 1)+
+		":{{gate}} {\ningest_auth\ningest_auth_health /ready\ningest_auth_health /live live\nrespond ok\n}\n")
+	if resp := g.Do(t, gatetest.Request{Target: "/ready"}); resp.Status != http.StatusOK {
+		t.Errorf("before: %d %s", resp.Status, resp.Body)
+	}
+	stopped := make(chan error)
+	go func() { stopped <- caddy.Stop() }()
+	waitFor(t, "readiness to end", func() bool {
+		resp := g.Do(t, gatetest.Request{Target: "/ready"})
+		return resp.Status == http.StatusServiceUnavailable && resp.Body == `{"status":"stopping"}`
+	})
+	if resp := g.Do(t, gatetest.Request{Target: "/live"}); resp.Status != http.StatusOK {
+		t.Errorf("live: %d %s", resp.Status, resp.Body)
+	}
+	if resp := ask(t, g, keyA); resp.Status != http.StatusOK {
+		t.Errorf("a request with a good key: %d %s", resp.Status, resp.Body)
+	}
+	if err := <-stopped; err != nil {
+		t.Error(err)
 	}
 }
 

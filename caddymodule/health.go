@@ -18,7 +18,8 @@ func init() {
 }
 
 // Health answers the probes of an orchestrator: whether the gates can do their
-// work (200 or 503), or, with Live, only that the process serves (always 200).
+// work and are going to (200 or 503), or, with Live, only that the process serves
+// (always 200).
 type Health struct {
 	// Answer for as long as the process serves, whatever the state of the gates.
 	Live bool `json:"live,omitempty"`
@@ -53,10 +54,33 @@ func (h *Health) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.H
 	}
 	if h.Live {
 		live.write(w)
-		return nil
+	} else {
+		writeReadiness(h.app, w, r)
 	}
-	h.app.readiness().write(w)
 	return nil
+}
+
+func writeReadiness(app *App, w http.ResponseWriter, r *http.Request) {
+	if stopping(r) {
+		stops.write(w)
+		return
+	}
+	app.readiness().write(w)
+}
+
+// stopping reports whether the server of the request is about to stop, or to go
+// with a reload. Until shutdown_delay is over it serves on, so that whoever asks
+// has time to send requests elsewhere.
+func stopping(r *http.Request) bool {
+	if caddy.Exiting() {
+		return true
+	}
+	repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	if !ok {
+		return false
+	}
+	v, _ := repl.Get("http.shutting_down")
+	return v == true
 }
 
 // health is the state of the gates, for probes. Its texts are fixed: a probe is
@@ -67,11 +91,14 @@ type health struct {
 	Warnings []string `json:"warnings,omitempty"` // what is wrong and does not matter yet
 }
 
-var live = &health{Status: "live"}
+var (
+	live  = &health{Status: "live"}
+	stops = &health{Status: "stopping"}
+)
 
 func (h *health) write(w http.ResponseWriter) {
 	status := http.StatusOK
-	if len(h.Problems) > 0 {
+	if h == stops || len(h.Problems) > 0 {
 		status = http.StatusServiceUnavailable
 	}
 	answer(w, status, "application/json", encode(h))

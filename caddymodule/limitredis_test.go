@@ -93,6 +93,37 @@ func logLines(t *testing.T, g *gatetest.Gate, text string) int {
 	return strings.Count(string(log), text)
 }
 
+// TestErrorOfOneCounterInRedis: a counter whose place something else has taken costs nobody
+// else anything, for each way to go on without it.
+func TestErrorOfOneCounterInRedis(t *testing.T) {
+	for _, tc := range []struct {
+		onError   string
+		status    int
+		remaining string
+	}{{"memory", 200, "1"}, {"allow", 200, ""}, {"deny", 503, ""}} {
+		t.Run(tc.onError, func(t *testing.T) {
+			s := redistest.Start(t)
+			g, _ := startLimits(t, "counters redis://"+s.Addr()+" {\ntimeout 10s\non_error "+tc.onError+"\n}", "limit 3/"+year+" by key", nil)
+			wantRemaining(t, g, get("/", keyA), 200, "2")
+			replace := `for _, key in ipairs(redis.call('KEYS', '*')) do redis.call('DEL', key) redis.call('RPUSH', key, 'x') end return 1`
+			if answer := s.Command(`EVAL "` + replace + `" 0`); answer != ":1" {
+				t.Fatal(answer)
+			}
+			wantRemaining(t, g, get("/", keyA), tc.status, tc.remaining)
+			wantRemaining(t, g, get("/", keyB), 200, "2")
+			wantStatus(t, g, get("/", keyA), tc.status)
+			wantRemaining(t, g, get("/", keyB), 200, "1")
+			if down, told := logLines(t, g, "shared counters are down"), logLines(t, g, "a shared counter cannot be used"); down != 0 || told != 1 {
+				t.Errorf("%d and %d lines in the log, want 0 and 1", down, told)
+			}
+			twice := `local n = 0 for _, key in ipairs(redis.call('KEYS', '*')) do if redis.call('TYPE', key).ok == 'hash' and redis.call('HGET', key, 'used') == '2' then n = n + 1 end end return n`
+			if answer := s.Command(`EVAL "` + twice + `" 0`); answer != ":1" {
+				t.Errorf("%s counters in Redis have two requests, want that of the other key", answer)
+			}
+		})
+	}
+}
+
 func TestRedisIsNotThereAtStart(t *testing.T) {
 	s := redistest.Start(t)
 	s.Kill()

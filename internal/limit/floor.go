@@ -8,7 +8,8 @@ const cellsPerCounter = 4
 
 // floors remembers the used units of counters displaced from one shard while
 // their window was running, apart for each length of window: windows are
-// aligned, so all counters of one length end together.
+// aligned, so all counters of one length end together, but for the first window
+// after a step of the clock.
 //
 // The number of lengths is that in the configuration, not the clients' choice.
 type floors struct {
@@ -19,7 +20,7 @@ type floors struct {
 // floor holds, in the cell of a displaced counter, at least the units it had
 // used. Counters that share a cell see the highest of them.
 type floor struct {
-	end  int64 // of the window, milliseconds since the Unix epoch
+	end  int64 // of the window, by clock; of several the latest
 	used []int64
 }
 
@@ -30,14 +31,15 @@ func newFloors(size int) floors {
 	}
 }
 
-// of returns the units that a counter not held may have used in the window that
-// ends at end: never less than it has.
-func (f *floors) of(window, end int64, hash uint64) int64 {
+// of returns the end of the window that is running, and the units that a counter
+// not held may have used in it: never less than it has. Without displaced
+// counters both are 0.
+func (f *floors) of(window, now int64, hash uint64) (end, used int64) {
 	fl := f.byWindow[window]
-	if fl == nil || fl.end != end {
-		return 0
+	if fl == nil || fl.end <= now {
+		return 0, 0
 	}
-	return *fl.cell(hash)
+	return fl.end, *fl.cell(hash)
 }
 
 // keep remembers a displaced counter whose window is running.
@@ -48,10 +50,10 @@ func (f *floors) keep(window int64, c *counter, now int64) {
 		fl = &floor{used: make([]int64, f.cells)}
 		f.byWindow[window] = fl
 	}
-	if fl.end != c.end {
+	if fl.end <= now {
 		clear(fl.used)
-		fl.end = c.end
 	}
+	fl.end = max(fl.end, c.end)
 	used := fl.cell(c.hash)
 	*used = max(*used, c.used)
 }

@@ -70,7 +70,7 @@ func SetIETFHeaders(h http.Header, takes []Take, states []State) {
 			continue
 		}
 		policy = appendItem(policy, t.Limit, ";q=", s.Limit, ";w=", ceilSeconds(t.Rate.Window))
-		limit = appendItem(limit, t.Limit, ";r=", s.Remaining, ";t=", ceilSeconds(s.Wait))
+		limit = appendItem(limit, t.Limit, ";r=", s.Remaining, ";t=", max(0, ceilSeconds(s.Wait)))
 	}
 	if len(policy) == 0 {
 		return

@@ -237,3 +237,26 @@ func BenchmarkSetHeaders(b *testing.B) {
 		SetHeaders(h, Unix, s)
 	}
 }
+
+// TestWaitsAreNeverTooShort: clients that are to wait are never told to come back at once, nor at a time
+// that is no number of seconds, whatever the clocks said.
+func TestWaitsAreNeverTooShort(t *testing.T) {
+	for wait, want := range map[time.Duration][2]string{
+		-time.Hour: {"1", "0"}, -1: {"1", "0"}, 0: {"1", "0"}, 1: {"1", "1"}, 999 * time.Millisecond: {"1", "1"},
+		time.Second: {"1", "1"}, time.Second + 1: {"2", "2"}, 366 * 24 * time.Hour: {"31622400", "31622400"},
+	} {
+		s := State{Limit: 5, Reset: time.Now(), Wait: wait, Refused: true}
+		for _, style := range []Style{Unix, Seconds, IETF, Off} {
+			h := http.Header{}
+			SetHeaders(h, style, s)
+			if got := h.Get("Retry-After"); got != want[0] {
+				t.Errorf("style %v, %v: Retry-After %s, want %s", style, wait, got, want[0])
+			}
+		}
+		h := http.Header{}
+		SetIETFHeaders(h, []Take{{Limit: "key", Rate: Rate{5, time.Minute}}}, []State{s})
+		if got := h.Get("RateLimit"); got != `"key";r=0;t=`+want[1] {
+			t.Errorf("%v: RateLimit %s, want t=%s", wait, got, want[1])
+		}
+	}
+}

@@ -13,17 +13,17 @@ import (
 // DefaultSize is the default bound of Memory, in counters.
 const DefaultSize = 100_000
 
-// maxBackstep is how far, in milliseconds, a caller's clock may lie behind the
-// latest one seen and still count as merely late. Further back, the clock has
-// been set and is believed.
-const maxBackstep = 60_000
-
 const (
 	maxShards    = 64  // one bit each in a lock mask
 	minShardSize = 128 // fewer, larger shards for small bounds
 )
 
 // Memory counts in this process.
+//
+// A counter begins no window before the one it had is over in elapsed time, see
+// clock. If the machine's clock has made a step meanwhile, the next window ends
+// where that clock has one end, after half a window at least and one and a half
+// at most, and all is as before.
 //
 // It holds at most the given number of counters; a new one displaces the least
 // recently used. A displaced counter whose window is still running is not
@@ -46,6 +46,7 @@ const (
 // in use: some 20 MB and 4 MB with the default bound.
 type Memory struct {
 	seed   seed
+	clock  *clock
 	shards []shard
 }
 
@@ -58,7 +59,7 @@ func NewMemory(size int) *Memory {
 	for n < maxShards && size/(2*n) >= minShardSize {
 		n *= 2
 	}
-	m := &Memory{seed: newSeed(), shards: make([]shard, n)}
+	m := &Memory{seed: newSeed(), clock: newClock(), shards: make([]shard, n)}
 	for i := range m.shards {
 		m.shards[i].init(size / n)
 	}
@@ -78,22 +79,23 @@ func (m *Memory) Len() int {
 }
 
 // Count implements Counters. It never fails, and does not allocate unless a
-// counter is new.
+// counter is new. now has a monotonic reading, as a time from time.Now does.
 func (m *Memory) Count(_ context.Context, op Op, now time.Time, takes []Take, states []State) (bool, error) {
+	at := m.clock.read(now)
 	held := m.lock(takes)
-	fits := m.count(op, now.UnixMilli(), takes, states)
+	fits := m.count(op, at, takes, states)
 	m.unlock(held)
 	return fits, nil
 }
 
-func (m *Memory) count(op Op, now int64, takes []Take, states []State) bool {
+func (m *Memory) count(op Op, at instant, takes []Take, states []State) bool {
 	fits := true
 	for i := range takes {
 		t := &takes[i]
 		k := idOf(t)
 		s, hash := m.shard(k)
-		c := s.find(k, hash, now)
-		states[i] = stateOf(t, c.used, c.end, s.now)
+		c := s.find(k, hash, at)
+		states[i] = stateOf(t, c.used, c.end+at.ahead, s.now+at.ahead)
 		fits = fits && !states[i].Refused
 		if op == OpAdd || op == OpTake && fits {
 			s.add(k, c, t.Cost)
@@ -101,27 +103,28 @@ func (m *Memory) count(op Op, now int64, takes []Take, states []State) bool {
 		}
 	}
 	if op == OpTake && !fits {
-		m.giveBack(now, takes, states)
+		m.giveBack(at, takes, states)
 	}
 	return fits
 }
 
 // giveBack undoes what was taken before the first counter that refused.
-func (m *Memory) giveBack(now int64, takes []Take, states []State) {
+func (m *Memory) giveBack(at instant, takes []Take, states []State) {
 	for i := 0; !states[i].Refused; i++ {
 		t := &takes[i]
 		k := idOf(t)
 		s, hash := m.shard(k)
-		s.add(k, s.find(k, hash, now), -t.Cost)
+		s.add(k, s.find(k, hash, at), -t.Cost)
 		states[i].Remaining += t.Cost
 	}
 }
 
 // raise lifts counters to the used units that states report, which come from
 // counters shared with other gates: should those become unreachable, this one
-// goes on from the last known state and not from zero. Where the two clocks
-// disagree about the window, nothing is lifted.
-func (m *Memory) raise(now int64, takes []Take, states []State) {
+// goes on from the last known state and not from zero. Where the two windows have
+// less than a half in common, nothing is lifted.
+func (m *Memory) raise(now time.Time, takes []Take, states []State) {
+	at := m.clock.read(now)
 	held := m.lock(takes)
 	defer m.unlock(held)
 	for i := range takes {
@@ -131,8 +134,8 @@ func (m *Memory) raise(now int64, takes []Take, states []State) {
 		}
 		k := idOf(&takes[i])
 		s, hash := m.shard(k)
-		c := s.find(k, hash, now)
-		if c.end == states[i].Reset.UnixMilli() {
+		c := s.find(k, hash, at)
+		if apart := s.now + states[i].Wait.Milliseconds() - c.end; 2*max(apart, -apart) < k.window {
 			s.add(k, c, max(0, used-c.used))
 		}
 	}
@@ -180,14 +183,14 @@ func idOf(t *Take) id {
 // counter is reused in place from window to window, and by other keys after it
 // was displaced.
 type counter struct {
-	end  int64 // of the window, milliseconds since the Unix epoch
+	end  int64 // of the window, by clock
 	used int64 // units
 	hash uint64
 }
 
 type shard struct {
 	mu     sync.Mutex
-	now    int64 // latest time seen
+	now    int64 // latest time seen, by clock
 	size   int
 	lru    *simplelru.LRU[id, *counter]
 	absent counter // what find returns for a counter that is not held
@@ -206,17 +209,23 @@ func (s *shard) init(size int) {
 
 // find returns the counter k in the window of now. If it is not held, that is
 // s.absent, which add turns into a held one: looking at counters displaces none.
-func (s *shard) find(k id, hash uint64, now int64) *counter {
-	if now > s.now || s.now-now > maxBackstep {
-		s.now = now
-	}
-	end := windowEnd(s.now, k.window)
+func (s *shard) find(k id, hash uint64, at instant) *counter {
+	s.now = max(s.now, at.now)
+	at.now = s.now
 	c, ok := s.lru.Get(k)
 	switch {
 	case !ok:
-		s.absent = counter{end: end, used: s.floors.of(k.window, end, hash), hash: hash}
+		s.absent = counter{hash: hash}
+		s.absent.end, s.absent.used = s.floors.of(k.window, s.now, hash)
+		if s.absent.end == 0 {
+			s.absent.end = at.windowEnd(k.window)
+		}
 		return &s.absent
-	case c.end < end || c.end-end > k.window: // the window is over, or the clock was set back
+	case c.end <= s.now:
+		end := at.windowEnd(k.window)
+		if 2*(end-c.end) < k.window { // the clock has made a step
+			end += k.window
+		}
 		c.end, c.used = end, 0
 	}
 	return c

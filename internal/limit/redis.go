@@ -76,6 +76,19 @@ func NewRedis(o RedisOptions) (*Redis, error) {
 	return r, nil
 }
 
+// errNoCounter is the error of one counter: Redis counts, but something else is
+// where this one should be. Others are not concerned.
+var errNoCounter = errors.New("no counter")
+
+// ofCounter makes of an answer that one counter cannot be used the error that says so.
+func ofCounter(err error) error {
+	var answered serverError
+	if errors.As(err, &answered) && answered.code() == "WRONGTYPE" {
+		return fmt.Errorf("%w: %w", errNoCounter, err)
+	}
+	return err
+}
+
 // patience is how long what no request waits for may take.
 func (r *Redis) patience() time.Duration { return max(dialTimeout, r.timeout) }
 
@@ -88,19 +101,22 @@ func (r *Redis) Count(ctx context.Context, op Op, _ time.Time, takes []Take, sta
 // Probe finds out whether Redis can count now, and connects if need be: first
 // with time to do so, then within the timeout that Count has. A connection on
 // which it cannot is dropped, so that the next probe looks for the server anew.
+// That the counter of probes cannot be used shows that others can.
 func (r *Redis) Probe(ctx context.Context) error {
 	p, err := r.link.connect(ctx)
 	if err != nil {
 		return fmt.Errorf("connecting to Redis: %w", err)
 	}
 	var states [1]State
-	if _, err := r.count(ctx, r.patience(), OpAdd, probeTake, states[:]); err != nil {
+	if _, err := r.count(ctx, r.patience(), OpAdd, probeTake, states[:]); err != nil && !errors.Is(err, errNoCounter) {
 		if ctx.Err() == nil {
 			r.link.drop(p, err)
 		}
 		return err
 	}
-	_, err = r.count(ctx, r.timeout, OpAdd, probeTake, states[:])
+	if _, err = r.count(ctx, r.timeout, OpAdd, probeTake, states[:]); errors.Is(err, errNoCounter) {
+		return nil
+	}
 	return err
 }
 
@@ -129,7 +145,7 @@ func (r *Redis) run(ctx context.Context, c *call, op Op, takes []Take, states []
 		err = r.link.do(ctx, c)
 	}
 	if err != nil {
-		return false, err
+		return false, ofCounter(err)
 	}
 	return statesOf(c.reply.numbers, op, takes, states)
 }

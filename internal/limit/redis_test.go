@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	mathrand "math/rand/v2"
@@ -83,6 +84,57 @@ func TestRedisHistory(t *testing.T) {
 			t.Fatalf("the server's time is off by %v", d)
 		}
 	}
+}
+
+// TestRedisErrorOfOneCounter: whatever else somebody has put where a counter should be, it is an
+// error of that counter. Nothing of the request is counted, and other requests are.
+func TestRedisErrorOfOneCounter(t *testing.T) {
+	s := redistest.Start(t)
+	name := func(n int) string {
+		return string(appendCounterName(nil, &Take{Key: key(n), Rate: Rate{10, time.Hour}}))
+	}
+	damaged := []string{
+		"SET %s text", "RPUSH %s 1", "SADD %s 1", "ZADD %s 1 1",
+		"HSET %s end text used 1", "HSET %s end 99999999999999 used text", "HSET %s end 99999999999999 used 1.5",
+		"HSET %s end 99999999999999 used 1e3", "HSET %s end 99999999999999 used -1", "HSET %s end 99999999999999 used 99999999999999999999",
+		"HSET %s end nan used 1", "HSET %s end 0x10 used 0x10",
+	}
+	for i, command := range damaged {
+		if answer := s.Command(fmt.Sprintf(command, name(100+i))); strings.HasPrefix(answer, "-") {
+			t.Fatal(answer)
+		}
+	}
+	core, logs := observer.New(zapcore.DebugLevel)
+	shared := connectRedis(t, RedisOptions{URL: "redis://" + s.Addr()})
+	r := NewResilient(shared, nil, OnErrorAllow, zap.New(core))
+	states := make([]State, 3)
+	for i, command := range damaged {
+		takes := []Take{one(1, 1000, time.Hour), one(100+i, 10, time.Hour), one(2, 1000, time.Hour)}
+		for _, op := range []Op{OpTake, OpPeek, OpAdd} {
+			_, err := shared.Count(t.Context(), op, time.Now(), takes, states)
+			if !errors.Is(err, errNoCounter) || !strings.Contains(err.Error(), name(100+i)) {
+				t.Errorf("%s: op %d: %v", command, op, err)
+			}
+		}
+		if fits, err := r.Count(t.Context(), OpTake, time.Now(), takes, states); !fits || err != nil || states[0].Limit != 0 {
+			t.Errorf("%s: %t, %v, %+v", command, fits, err, states)
+		}
+	}
+	_, after := redisCount(t, shared, OpPeek, one(1, 1000, time.Hour), one(2, 1000, time.Hour))
+	if after[0].Remaining != 1000 || after[1].Remaining != 1000 {
+		t.Errorf("counters beside a damaged one: %+v", after)
+	}
+	if fits, err := r.Count(t.Context(), OpTake, time.Now(), []Take{one(1, 1000, time.Hour)}, states[:1]); !fits || err != nil || states[0].Remaining != 999 {
+		t.Errorf("another request: %t, %v, %+v", fits, err, states[0])
+	}
+	if h := r.Health(); !h.Up || h.Outages != 0 || h.Degraded != uint64(len(damaged)) || logs.Len() != 1 {
+		t.Errorf("%+v, %d lines logged", h, logs.Len())
+	}
+	// Nor does the counter of probes matter.
+	s.Command("DEL " + string(appendCounterName(nil, &probeTake[0])))
+	s.Command("SET " + string(appendCounterName(nil, &probeTake[0])) + " text")
+	another := connectRedis(t, RedisOptions{URL: "redis://" + s.Addr()})
+	redisCount(t, another, OpTake, one(1, 1000, time.Hour))
 }
 
 // TestRedisLargeNumbers: counting stays exact up to 2^53.

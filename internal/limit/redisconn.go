@@ -101,6 +101,9 @@ func withoutDetails(err error) error {
 func (c *redisConn) verify() error {
 	r, err := c.do(appendEval(nil, "EVAL", takeScript, OpAdd, probeTake))
 	if err != nil {
+		if errors.Is(ofCounter(err), errNoCounter) {
+			return nil // see Probe
+		}
 		return err
 	}
 	var states [1]State

@@ -62,7 +62,8 @@ type Health struct {
 // once. An error, or three late answers in a row, also opens the circuit: from
 // then on no request waits for the shared counters, until a probe in the
 // background has succeeded. Both turns are logged, once each, and in between other
-// reasons than the first.
+// reasons than the first. An error of one counter concerns the requests that count
+// in it, and is logged once a minute.
 type Resilient struct {
 	shared  Shared
 	memory  *Memory
@@ -73,6 +74,7 @@ type Resilient struct {
 	late     atomic.Uint64 // answers in a row
 	degraded atomic.Uint64
 	problem  atomic.Pointer[string]
+	told     atomic.Int64 // when an error of one counter was logged, Unix seconds
 
 	ctx    context.Context // of the probes
 	cancel context.CancelFunc
@@ -105,7 +107,10 @@ func (r *Resilient) Count(ctx context.Context, op Op, now time.Time, takes []Tak
 		if ctx.Err() != nil { // the client is gone, which is not the server's fault
 			return false, ctx.Err()
 		}
-		if !errors.Is(err, context.DeadlineExceeded) || r.late.Add(1) >= maxLate {
+		switch {
+		case errors.Is(err, errNoCounter):
+			r.tell(err)
+		case !errors.Is(err, context.DeadlineExceeded), r.late.Add(1) >= maxLate:
 			r.open(turn, err)
 		}
 	}
@@ -140,7 +145,7 @@ func (r *Resilient) succeeded(now time.Time, takes []Take, states []State) {
 		r.late.Store(0)
 	}
 	if r.onError == OnErrorMemory {
-		r.memory.raise(now.UnixMilli(), takes, states)
+		r.memory.raise(now, takes, states)
 	}
 }
 
@@ -169,6 +174,15 @@ func (r *Resilient) open(turn uint64, err error) {
 	o := &outage{began: time.Now(), degraded: r.degraded.Load(), causes: map[string]bool{cause(err): true}}
 	r.explain(err)
 	r.probes.Go(func() { r.probe(o) })
+}
+
+// tell logs an error of one counter, if none was logged for a minute.
+func (r *Resilient) tell(err error) {
+	now, told := time.Now().Unix(), r.told.Load()
+	if told <= now && now < told+60 || !r.told.CompareAndSwap(told, now) {
+		return
+	}
+	r.logger.Warn("a shared counter cannot be used", zap.String("on_error", string(r.onError)), zap.Error(err))
 }
 
 func (r *Resilient) explain(err error) {

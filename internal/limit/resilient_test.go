@@ -296,3 +296,22 @@ func TestResilientOnError(t *testing.T) {
 		})
 	}
 }
+
+// TestResilientErrorOfOneCounter: requests that count in it get what on_error says, the others
+// go on, no outage begins, and it is said once a minute.
+func TestResilientErrorOfOneCounter(t *testing.T) {
+	const unusable = "a shared counter cannot be used"
+	withResilient(t, OnErrorMemory, &fakeShared{}, func(r *resilient) {
+		for range 3 {
+			r.shared.set(0, fmt.Errorf("counting: %w", errNoCounter))
+			for range 10 {
+				r.take()
+				time.Sleep(5 * time.Second)
+			}
+			r.shared.set(0, nil)
+			r.take()
+			time.Sleep(10 * time.Second)
+		}
+		r.expect(Health{Up: true, Degraded: 30}, unusable, unusable, unusable)
+	})
+}
