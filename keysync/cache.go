@@ -25,7 +25,8 @@ type CacheOptions struct {
 	// source cannot say anything newer. Default: 1h.
 	Outage time.Duration
 
-	// Reads is how often per second the source is asked at most. Default: 200.
+	// Reads is how often per second the source is asked at most, apart from the filling of
+	// an empty cache. Default: 200.
 	Reads int
 
 	// Timeout is how long a look-up waits for the source, its turn under the cap
@@ -88,8 +89,9 @@ func (o Outcome) String() string {
 // ages count from when the read of a record began.
 //
 // However many look-ups there are, a digest is read once at a time, and the
-// source is asked no more often than the cap allows. Unknown digests have room
-// of their own, so that a flood of them evicts no record.
+// source is asked no more often than the cap allows, but for an empty cache, which
+// is filled as fast as the source answers. Unknown digests have room of their own,
+// so that a flood of them evicts no record.
 type Cache struct {
 	source Source
 	opts   CacheOptions
@@ -122,7 +124,7 @@ func NewCache(source Source, opts CacheOptions) (*Cache, error) {
 		opts:   opts,
 		epoch:  time.Now(),
 		shards: newShards(opts.Size),
-		budget: newBudget(opts.Reads),
+		budget: newBudget(opts),
 	}
 	c.suspectBefore.Store(never)
 	c.failedAt.Store(never)

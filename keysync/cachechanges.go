@@ -16,7 +16,7 @@ func (c *Cache) forget(d Digest) {
 	delete(s.flights, d)
 	s.refused.Remove(d)
 	if (s.known.Remove(d) || underWay) && c.budget.takeKnown() {
-		_, _ = c.begin(s, d, 0)
+		_, _ = c.begin(s, d, nil)
 	}
 }
 

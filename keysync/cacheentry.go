@@ -103,12 +103,15 @@ func (c *Cache) failing(now int64) bool {
 	return at != never && now-at < int64(failingFor)
 }
 
-// store keeps a record whose read began at readAt.
-func (c *Cache) store(s *shard, d Digest, rec *Record, readAt int64) {
+// store keeps a record whose read began at readAt, and reports whether that evicts
+// another.
+func (c *Cache) store(s *shard, d Digest, rec *Record, readAt int64) (evicted bool) {
 	e := entry{rec: rec, readAt: readAt, refreshAt: readAt + c.refreshAge(), usedAt: tick(c.now())}
-	if s.known.Add(d, e) {
+	evicted = s.known.Add(d, e)
+	if evicted {
 		c.evicted.Add(1)
 	}
+	return evicted
 }
 
 // lazyBy is how much larger a cache must be than what can be read into it within a second, for

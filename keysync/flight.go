@@ -11,6 +11,7 @@ import (
 // flight is one read of the source that any number of look-ups wait for.
 type flight struct {
 	begun int64
+	turn  *turn // nil for a known key
 	done  chan struct{}
 	rec   *Record // set when done is closed
 	err   error
@@ -41,7 +42,7 @@ func (c *Cache) refresh(s *shard, d Digest, e entry, now int64) *flight {
 		c.postpone(s, d, e, now, time.Second)
 		return nil
 	}
-	f, err := c.begin(s, d, 0)
+	f, err := c.begin(s, d, nil)
 	if err != nil {
 		return nil
 	}
@@ -52,14 +53,17 @@ func (c *Cache) refresh(s *shard, d Digest, e entry, now int64) *flight {
 // shard is locked.
 func (c *Cache) join(s *shard, d Digest) (*flight, error) {
 	if f := c.joinable(s, d); f != nil {
+		if f.turn != nil {
+			c.budget.again(f.turn)
+		}
 		return f, nil
 	}
-	wait, ok := c.budget.reserveOther(c.opts.Timeout / 2)
-	if !ok {
+	t := c.budget.ask(d)
+	if t == nil {
 		c.refusedReads.Add(1)
 		return nil, errOverCap
 	}
-	return c.begin(s, d, wait)
+	return c.begin(s, d, t)
 }
 
 // joinable returns the read under way, unless it began before all records fell
@@ -71,57 +75,88 @@ func (c *Cache) joinable(s *shard, d Digest) *flight {
 	return nil
 }
 
-// begin reads a digest in the background, after a wait. The shard is locked.
-func (c *Cache) begin(s *shard, d Digest, wait time.Duration) (*flight, error) {
-	f := &flight{begun: c.now(), done: make(chan struct{})}
-	if !c.flights.run(func(ctx context.Context) { c.read(ctx, s, d, f, wait) }) {
+// begin reads a digest in the background, when it is its turn; at once without one.
+// The shard is locked.
+func (c *Cache) begin(s *shard, d Digest, t *turn) (*flight, error) {
+	f := &flight{begun: c.now(), turn: t, done: make(chan struct{})}
+	if !c.flights.run(func(ctx context.Context) { c.read(ctx, s, d, f) }) {
 		return nil, errClosed
 	}
 	s.flights[d] = f
 	return f, nil
 }
 
-func (c *Cache) read(ctx context.Context, s *shard, d Digest, f *flight, wait time.Duration) {
+func (c *Cache) read(ctx context.Context, s *shard, d Digest, f *flight) {
 	ctx, cancel := context.WithTimeout(ctx, c.opts.Timeout)
 	defer cancel()
 	defer close(f.done)
-	if err := sleep(ctx, wait); err != nil {
-		f.err = unavailable("waiting for a turn to read", err)
-		c.land(s, d, f, c.now())
-		return
+	if f.turn != nil {
+		if err := c.budget.await(ctx, f.turn); err != nil {
+			c.refusedReads.Add(1)
+			f.err = errOverCap
+			s.drop(d, f)
+			return
+		}
 	}
 	readAt := c.now()
 	c.reads.Add(1)
 	f.rec, f.err = c.source.Lookup(ctx, d)
+	took := time.Duration(c.now() - readAt)
 	if f.err != nil && !errors.Is(f.err, ErrUnknown) && !errors.Is(f.err, ErrUnavailable) {
 		f.err = unavailable("reading the key source", f.err)
 	}
-	c.land(s, d, f, readAt)
+	how := c.land(s, d, f, readAt)
+	if f.turn != nil {
+		c.budget.end(f.turn, how, took)
+	}
+}
+
+// drop ends a read that was never made.
+func (s *shard) drop(d Digest, f *flight) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.flights[d] == f {
+		delete(s.flights, d)
+	}
 }
 
 // land keeps what a read has found, unless the digest was forgotten meanwhile:
 // then what was read may be older than the change.
-func (c *Cache) land(s *shard, d Digest, f *flight, readAt int64) {
+func (c *Cache) land(s *shard, d Digest, f *flight, readAt int64) ended {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.flights[d] != f {
-		return
+	failed := f.err != nil && !errors.Is(f.err, ErrUnknown) && !errors.Is(f.err, ErrUnusable)
+	kept := s.flights[d] == f
+	if kept {
+		delete(s.flights, d)
 	}
-	delete(s.flights, d)
 	switch {
-	case f.err == nil:
-		c.failedAt.Store(never)
-		c.store(s, d, f.rec, readAt)
-	case errors.Is(f.err, ErrUnknown), errors.Is(f.err, ErrUnusable):
-		c.failedAt.Store(never)
+	case failed:
+		if kept {
+			c.failed(s, d)
+		}
+		return endedFailed
+	case !kept:
+		return endedIdle
+	}
+	c.failedAt.Store(never)
+	if f.err != nil {
 		s.known.Remove(d)
 		s.refused.Add(d, refusal{err: f.err, readAt: readAt, until: readAt + int64(c.opts.Unknown)})
-	default:
-		now := c.now()
-		c.failedAt.Store(now)
-		if e, ok := s.known.Peek(d); ok {
-			c.postpone(s, d, e, now, retryAfter)
-		}
+		return endedIdle
+	}
+	if c.store(s, d, f.rec, readAt) {
+		return endedIdle
+	}
+	return endedFilled
+}
+
+// failed remembers that the source could not say what d stands for.
+func (c *Cache) failed(s *shard, d Digest) {
+	now := c.now()
+	c.failedAt.Store(now)
+	if e, ok := s.known.Peek(d); ok {
+		c.postpone(s, d, e, now, retryAfter)
 	}
 }
 

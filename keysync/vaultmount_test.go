@@ -33,7 +33,9 @@ var otherEngines = map[string]func(t *testing.T, s *vaulttest.Server){
 		mountKV(t, s, "1")
 		s.Write("sys/mounts/secret/tune", map[string]any{"options": map[string]string{"version": "2"}})
 	},
-	"no KV": func(t *testing.T, s *vaulttest.Server) { s.Write("sys/mounts/secret", map[string]any{"type": "transit"}) },
+	"no KV": func(t *testing.T, s *vaulttest.Server) {
+		s.Write("sys/mounts/secret", map[string]any{"type": "transit"})
+	},
 }
 
 func TestVaultMountIsReplaced(t *testing.T) {
