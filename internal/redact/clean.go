@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode/utf8"
 )
 
 // cleaner is what it takes to clean one text. It is reused and keeps nothing of the text.
@@ -135,21 +136,31 @@ func (c *cleaner) judge(part []byte) verdict {
 }
 
 // decodeAndLook decodes part until it stays as it is. A part cannot be decided that does not
-// get there, or has a damaged escape and anything in it that reminds of a name.
+// get there, has an odd name, or has a damaged escape and anything in it that reminds of a name.
 func (c *cleaner) decodeAndLook(part []byte) (found, decidable bool) {
 	c.decoded = append(c.decoded[:0], part...)
 	text, changed, damaged := decode(c.decoded)
 	mentioned := damaged && c.set.mentions(part)
 	changed = changed || bytes.IndexByte(part, '+') >= 0
 	for range maxLevels {
-		if !changed {
+		switch {
+		case !changed:
 			return found, !mentioned
+		case oddName(text):
+			return found, false
 		}
 		found = found || c.isSecret(text)
 		mentioned = mentioned || damaged && c.set.mentions(text)
 		text, changed, _ = decode(text)
 	}
 	return found, !mentioned && !changed
+}
+
+// oddName reports whether the name of a parameter has a character that readers differ in: not
+// UTF-8, as overlong forms are, or %uXXXX beyond ASCII, of which IIS makes a similar letter.
+func oddName(text []byte) bool {
+	name, _, ok := bytes.Cut(text, []byte{'='})
+	return ok && !utf8.Valid(name)
 }
 
 func (c *cleaner) isSecret(text []byte) bool {
