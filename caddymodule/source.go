@@ -59,7 +59,7 @@ func (a *App) openVault(ctx caddy.Context) error {
 	storage, signer := ctx.Storage(), a.signer.value
 	derive := func() ([][]byte, error) { return signer.Derive("ingest_auth cache snapshot", time.Now()) }
 	a.source, err = fromPool(a.vaultPoolKey(options), a.log.Named("keys"), func(log *zap.Logger) (keysync.Getter, func(), error) {
-		s, err := openVault(options, a.Cache, storage, derive, log)
+		s, err := openVault(ctx, options, a.Cache, storage, derive, log)
 		if err != nil {
 			return nil, nil, err
 		}

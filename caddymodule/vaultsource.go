@@ -23,7 +23,11 @@ type vaultSource struct {
 	unmeter  func()
 }
 
-func openVault(o keysync.VaultOptions, c config.Cache, storage certmagic.Storage, derive deriveFunc, log *zap.Logger) (*vaultSource, error) {
+// loginWait is how long a start waits for Vault. A listener that opens before the login
+// turns good keys away; in an outage it opens without one, for keys of a snapshot.
+const loginWait = 3 * time.Second
+
+func openVault(ctx context.Context, o keysync.VaultOptions, c config.Cache, storage certmagic.Storage, derive deriveFunc, log *zap.Logger) (*vaultSource, error) {
 	vault, err := keysync.NewVault(o, log)
 	if err != nil {
 		return nil, err
@@ -43,6 +47,9 @@ func openVault(o keysync.VaultOptions, c config.Cache, storage certmagic.Storage
 	if c.Snapshot > 0 {
 		s.snapshot = startSnapshots(cache, vault.Identity(), storage, derive, time.Duration(c.Snapshot), log)
 	}
+	ctx, cancel := context.WithTimeout(ctx, loginWait)
+	defer cancel()
+	_ = vault.Wait(ctx) // it logs what is wrong
 	s.feed = keysync.FollowChanges(vault, cache, log)
 	return s, nil
 }

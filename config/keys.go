@@ -85,7 +85,8 @@ type Cache struct {
 	// was read. Default: 1h.
 	Outage Duration `json:"outage,omitempty"`
 
-	// How often per second Vault is asked at most. Default: 200.
+	// How often per second Vault is asked at most, once the cache has what is in use.
+	// Default: 200.
 	Reads int `json:"reads,omitempty"`
 
 	// How often the cache is written to Caddy's storage, and at stop, so that a

@@ -21,11 +21,11 @@ import (
 // empty, the first reads that find records make room for more, until it fills as fast as the
 // source answers. What finds nothing or evicts another record uses the allowance up: a cache
 // that holds what is in use, or is too small for it, has the cap alone. A flood of
-// random keys can go beyond the cap in the first minute only.
+// random keys can go beyond the cap in the first minute or two only.
 //
 // How many reads are beyond the cap at the same time follows what the source can bear: one
-// more with every answer, up to maxWidth, and half as many with every failure. While it
-// fails there are none.
+// more with every quick answer, up to maxWidth, one fewer with one that is not, and half
+// as many with every failure. While it fails there are none.
 type budget struct {
 	mu           sync.Mutex // a limiter counts double if its clock seems to go back
 	known, other *rate.Limiter
@@ -124,8 +124,12 @@ func (b *budget) end(t *turn, how ended, took time.Duration) {
 		b.allowance = min(b.most, b.allowance+1)
 		fallthrough
 	case endedIdle:
-		b.width = min(maxWidth, b.width+1)
 		b.latency += (took - b.latency) / 8
+		if took < b.timeout/4 {
+			b.width = min(maxWidth, b.width+1)
+		} else {
+			b.width = max(1, b.width-1)
+		}
 	}
 	b.serve(now)
 }

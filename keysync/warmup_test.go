@@ -45,17 +45,19 @@ func (s *server) Lookup(ctx context.Context, d Digest) (*Record, error) {
 	if s.down.Load() {
 		return nil, errDown
 	}
+	done := make(chan struct{})
+	go func() { // also if nobody waits for it any more
+		s.slots <- struct{}{}
+		time.Sleep(s.takes)
+		<-s.slots
+		close(done)
+	}()
 	select {
-	case s.slots <- struct{}{}:
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	case <-done:
 	}
-	err := sleep(ctx, s.takes)
-	<-s.slots
-	switch {
-	case err != nil:
-		return nil, err
-	case !s.keys[d]:
+	if !s.keys[d] {
 		return nil, ErrUnknown
 	}
 	return &Record{KeyID: "k"}, nil
@@ -324,4 +326,17 @@ func TestRecently(t *testing.T) {
 	if r.has(testDigest(1), at.Add(5*recentFor)) {
 		t.Error("remembered for too long")
 	}
+}
+
+// A source that is asked for more than it can do goes on doing what it can: nobody waits for
+// reads that come too late.
+func TestCacheOverloadedSource(t *testing.T) {
+	const keys, canDo, seconds = 100_000, 100, 20
+	synctest.Test(t, func(t *testing.T) {
+		c := newTestCache(t, newServer(keys, 1, time.Second/canDo, 0), CacheOptions{Reads: 20})
+		traffic(t, c, 10*canDo, seconds*time.Second, oneOf(keys))
+		if n := c.Stats().Records; n < canDo*seconds*8/10 {
+			t.Errorf("%d records were read in time, the source could have read %d", n, canDo*seconds)
+		}
+	})
 }

@@ -43,24 +43,24 @@ func demandOf(keys int) vaultDemand {
 
 func (d vaultDemand) total() float64 { return d.feed + d.refreshes + d.renewals }
 
-// most returns the demand when misses use up the cap.
+// most returns the demand when misses use up the cap. To fill an empty cache there may be more.
 func (d vaultDemand) most() float64 { return d.feed + cacheReads + d.renewals }
 
-// warmUp returns how long an empty cache needs to read all keys in use.
-func warmUp(keys int) time.Duration {
+// readAll returns how long it takes to read all keys in use under the cap.
+func readAll(keys int) time.Duration {
 	return time.Duration(keys) * time.Second / cacheReads
 }
 
 // refreshEvery returns how often a record in use is read: later than it should be if the cap
 // does not allow for more.
 func refreshEvery(keys int) time.Duration {
-	return max(time.Duration(refreshAt*float64(cacheFresh)), warmUp(keys))
+	return max(time.Duration(refreshAt*float64(cacheFresh)), readAll(keys))
 }
 
 func reportDemand(_ context.Context, w io.Writer, _ sizes) error {
 	fmt.Fprintf(w, "\n### Vault and Redis, computed\n\nRequests per second to Vault with the default settings: the change feed every %v; keys in use, read again at %.1f of\n"+
 		"`fresh` (%v) on average; renewals of a token of %v. Misses come on top: a new key once, an unknown one every %v\n"+
-		"while it is tried. Refreshes and misses of a gateway together are at most %d: \"at most\" is under a flood of unknown keys.\n\n"+
+		"while it is tried. Refreshes and misses of a gateway together are at most %d once its cache is full: \"at most\" is under a flood of unknown keys.\n\n"+
 		"| gateways | keys in use, each | feed | refreshes | renewals/h | together | at most |\n|---:|---:|---:|---:|---:|---:|---:|\n",
 		feedEvery, refreshAt, cacheFresh, tokenTTL, cacheUnknown, cacheReads)
 	gateways, keys := []int{10, 100, 1000}, []int{1000, 100_000}
@@ -74,9 +74,9 @@ func reportDemand(_ context.Context, w io.Writer, _ sizes) error {
 			fmt.Fprintln(w, " |")
 		}
 	}
-	fmt.Fprint(w, "\n| keys in use | each is read again every | an empty cache has them after |\n|---:|---:|---:|\n")
+	fmt.Fprint(w, "\n| keys in use | each is read again every |\n|---:|---:|\n")
 	for _, n := range keys {
-		fmt.Fprintf(w, "| %s | %v | %v |\n", grouped(n), refreshEvery(n), warmUp(n))
+		fmt.Fprintf(w, "| %s | %v |\n", grouped(n), refreshEvery(n))
 	}
 	fmt.Fprintf(w, "\nRedis runs one script for each request, whatever the number of its limits, all of them on one node. A counter takes %d\n"+
 		"bytes there, until its window ends and for all gateways together: %.1f MB for 1,000 keys with a limit each, %.0f MB for\n"+

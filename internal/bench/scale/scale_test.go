@@ -24,7 +24,7 @@ func TestDemandOf(t *testing.T) {
 	for _, tt := range []struct {
 		keys          int
 		refreshes     float64
-		every, warmUp time.Duration
+		every, all    time.Duration
 	}{
 		{0, 0, 4 * time.Minute, 0},
 		{1000, 1000. / 240, 4 * time.Minute, 5 * time.Second},
@@ -35,8 +35,8 @@ func TestDemandOf(t *testing.T) {
 		if d.feed != 1 || math.Abs(d.refreshes-tt.refreshes) > 1e-9 || math.Abs(d.renewals*2250-1) > 1e-9 {
 			t.Errorf("%d keys: %+v, want %v refreshes", tt.keys, d, tt.refreshes)
 		}
-		if refreshEvery(tt.keys) != tt.every || warmUp(tt.keys) != tt.warmUp {
-			t.Errorf("%d keys: read again every %v, warm after %v, want %v and %v", tt.keys, refreshEvery(tt.keys), warmUp(tt.keys), tt.every, tt.warmUp)
+		if refreshEvery(tt.keys) != tt.every || readAll(tt.keys) != tt.all {
+			t.Errorf("%d keys: read again every %v, all of them within %v, want %v and %v", tt.keys, refreshEvery(tt.keys), readAll(tt.keys), tt.every, tt.all)
 		}
 		if d.total() > d.most() || math.Abs(d.most()-201) > 0.001 {
 			t.Errorf("%d keys: %v and at most %v", tt.keys, d.total(), d.most())
