@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 FUZZTIME ?= 30s
-GOLANGCI_LINT_VERSION := v2.15.0
+GOLANGCI_LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .PHONY: help
 help: ## Show this help
@@ -17,7 +17,7 @@ run: build ## Run the demo: a gate on :8080 and a backend behind it
 
 .PHONY: test
 test: ## Run the tests, with the race detector
-	go test -race ./...
+	.ci/each go test -race ./...
 	@.ci/left-out
 
 .PHONY: vault
@@ -26,7 +26,8 @@ vault: ## Build a Vault server for the tests that need one
 
 .PHONY: lint
 lint: ## Run the linters
-	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION) run ./...
+	.ci/each $(GOLANGCI_LINT) run ./...
+	cd examples/kubernetes && $(GOLANGCI_LINT) run ./...
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (30s)
@@ -34,7 +35,8 @@ fuzz: ## Run every fuzz target for FUZZTIME (30s)
 
 .PHONY: bench
 bench: ## Run the benchmarks of the hot path and of the scanner
-	go test -run '^$$' -bench . -benchmem ./caddymodule ./internal/credential ./internal/body ./internal/redact ./internal/assertion ./keysync ./verify
+	go test -run '^$$' -bench . -benchmem ./caddymodule ./internal/credential ./internal/body ./internal/redact ./internal/assertion ./keysync
+	cd verify && go test -run '^$$' -bench . -benchmem .
 
 .PHONY: bench-limits
 bench-limits: ## Compare limits in memory and in Redis (needs redis-server)
@@ -61,7 +63,7 @@ plugin: ## Build the module into a stock Caddy from this checkout, as xcaddy doe
 
 .PHONY: examples
 examples: ## Test example backends and manifests (needs Node.js 20, npm, python3-jwt and python3-cryptography)
-	go test ./examples/backend-go
+	cd examples/backend-go && go test ./...
 	cd examples/kubernetes && go test ./...
 	cd examples/backend-node && npm ci --no-audit --no-fund && npm test
 	cd examples/backend-python && /usr/bin/python3 -B test_server.py

@@ -411,7 +411,7 @@ func transportDefaults(t *testing.T) caddymodule.Transport {
 
 // TestLinks follows every link to a file or a heading of this repository.
 func TestLinks(t *testing.T) {
-	for path, content := range readAll(t, "README.md", "docs/*.md", "examples/*/README.md") {
+	for path, content := range readAll(t, "README.md", "docs/*.md", "examples/*/README.md", "verify/README.md") {
 		for _, m := range link.FindAllStringSubmatch(fence.ReplaceAllString(content, ""), -1) {
 			target, anchor, _ := strings.Cut(m[1], "#")
 			if strings.Contains(target, ":") {

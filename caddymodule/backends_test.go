@@ -2,9 +2,9 @@ package caddymodule_test
 
 import (
 	"bufio"
-	"fmt"
-	"io"
 	"net/http"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
-	checker "github.com/ingestauth/caddy-ingest-auth/verify"
 )
 
 // TestExampleBackends runs the example backends behind a gate. Those for Node.js
@@ -109,53 +108,48 @@ func runBackend(t *testing.T, cmd *exec.Cmd, flags ...string) {
 }
 
 // TestPackageVerify takes an assertion that is bound to a request and its body from
-// a gate, and tries it on other requests.
+// a gate to a backend with the package verify, which is a module of its own and so
+// runs in a process of its own, and tries it there on other requests.
 func TestPackageVerify(t *testing.T) {
 	for _, algorithm := range []string{"EdDSA", "ES256"} {
 		t.Run(algorithm, func(t *testing.T) {
+			backend := gatetest.FreeAddr(t)
+			up := gatetest.NewUpstream(t, httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: backend}).ServeHTTP)
 			g := gatetest.New(t, nil)
-			v, err := checker.New(checker.Options{JWKS: "http://" + g.Addr + "/jwks", Audience: "backend", Bind: checker.BindBody})
-			if err != nil {
-				t.Fatal(err)
-			}
-			up := gatetest.NewUpstream(t, v.Handler(http.HandlerFunc(sayWho)).ServeHTTP)
-			g.Write(t, "keys.json", gatetest.Keys(map[string]gatetest.Record{keyA: {"key_id": "key_a"}}))
+			g.Write(t, "keys.json", gatetest.Keys(map[string]gatetest.Record{keyA: {
+				"key_id": "key_a", "account": "acme", "mode": "test",
+				"resources": map[string][]string{"project": {"1"}, "event": {"b", "c"}},
+			}}))
 			site := strings.Replace(options, "keys file", "sign {\nalgorithm "+algorithm+"\n}\nkeys file", 1)
-			g.Run(t, site+":{{gate}} {\ningest_auth_jwks /jwks\ningest_auth {\nbind body\n}\nreverse_proxy "+up.Addr+"\n}\n")
+			g.Run(t, site+":{{gate}} {\ningest_auth_jwks /jwks\ningest_auth {\nbind body\n"+
+				"resource project query x\nresource event body event\n}\nreverse_proxy "+up.Addr+"\n}\n")
+			runBackend(t, goBackend(t), "-listen", backend, "-jwks", "http://"+g.Addr+"/jwks", "-bind", "body")
 
-			resp := g.Do(t, gatetest.Request{Target: "/a%2Fb?x=1", Body: `{"token":"` + keyA + `","a":1}`})
-			if want := `key_a acme {"a":1}`; resp.Status != http.StatusOK || resp.Body != want {
+			resp := g.Do(t, gatetest.Request{Target: "/a%2Fb?x=1", Body: `[{"token":"` + keyA + `","event":"b"},{"event":"c"}]`})
+			want := `{"account":"acme","key_id":"key_a","method":"POST","mode":"test","path":"/a%2Fb","res":{"event":["b","c"],"project":["1"]}}`
+			if resp.Status != http.StatusOK || strings.TrimSpace(resp.Body) != want {
 				t.Fatalf("through the gate: %d %s, want %s", resp.Status, resp.Body, want)
 			}
-			tryElsewhere(t, up.Addr, up.One(t).Header.Get("X-Ingest-Identity"))
+			tryElsewhere(t, backend, up.One(t).Header.Get("X-Ingest-Identity"))
 		})
 	}
 }
 
-// sayWho answers with the caller and the body.
-func sayWho(w http.ResponseWriter, r *http.Request) {
-	id, _ := checker.FromContext(r.Context())
-	body, err := io.ReadAll(r.Body)
-	_, _ = fmt.Fprint(w, id.KeyID, " ", id.Account, " ", string(body))
-	if err != nil {
-		_, _ = fmt.Fprint(w, err)
-	}
-}
-
-// tryElsewhere sends an assertion for a POST of {"a":1} to /a%2Fb?x=1 past the gate.
+// tryElsewhere sends an assertion for a POST of two events to /a%2Fb?x=1 past the gate.
 func tryElsewhere(t *testing.T, addr, assertion string) {
 	t.Helper()
+	const body = `[{"event":"b"},{"event":"c"}]`
 	direct := gatetest.Gate{Addr: addr}
 	for _, tt := range []struct {
 		name, method, target, body string
 		want                       int
 	}{
-		{"the same request", "POST", "/a%2Fb?x=1", `{"a":1}`, 200},
-		{"method", "PUT", "/a%2Fb?x=1", `{"a":1}`, 401},
-		{"path", "POST", "/a/b?x=1", `{"a":1}`, 401},
-		{"query", "POST", "/a%2Fb?x=2", `{"a":1}`, 401},
-		{"no query", "POST", "/a%2Fb", `{"a":1}`, 401},
-		{"body", "POST", "/a%2Fb?x=1", `{"a":2}`, 401},
+		{"the same request", "POST", "/a%2Fb?x=1", body, 200},
+		{"method", "PUT", "/a%2Fb?x=1", body, 401},
+		{"path", "POST", "/a/b?x=1", body, 401},
+		{"query", "POST", "/a%2Fb?x=2", body, 401},
+		{"no query", "POST", "/a%2Fb", body, 401},
+		{"body", "POST", "/a%2Fb?x=1", `[{"event":"c"},{"event":"b"}]`, 401},
 		{"no body", "POST", "/a%2Fb?x=1", "", 401},
 	} {
 		req := gatetest.Request{Method: tt.method, Target: tt.target, Body: tt.body, Header: http.Header{"X-Ingest-Identity": {assertion}}}

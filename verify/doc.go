@@ -11,6 +11,10 @@
 //
 // Handlers behind it learn the caller from [FromContext].
 //
+// The module that it is in is not the gate's: it needs Go 1.24 and two modules that
+// need no others, so that it does not change the versions of anything else that a
+// backend is made of.
+//
 // # What is checked
 //
 // There is exactly one value of the header. It is signed with an algorithm that

@@ -252,6 +252,14 @@ func code(tb testing.TB, v *verify.Verifier, r *http.Request) string {
 	return err.(*verify.Error).Code
 }
 
+// check fails the test unless a request with a token of the key gets that code.
+func check(t *testing.T, v *verify.Verifier, k signingKey, want string) {
+	t.Helper()
+	if got := code(t, v, post("", k.token(claims()))); got != want {
+		t.Errorf("%s: code %q, want %q", k.kid, got, want)
+	}
+}
+
 // rawPublic is the forms in which an attacker may take a public key for a secret.
 func rawPublic(k signingKey) [][]byte {
 	forms := [][]byte{encode(k.jwk())}

@@ -1,4 +1,8 @@
+//go:build go1.25
+
 package verify_test
+
+// The tests of this file run in the fake time of testing/synctest.
 
 import (
 	"context"
@@ -6,7 +10,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,14 +20,6 @@ import (
 
 	"github.com/ingestauth/caddy-ingest-auth/verify"
 )
-
-// check fails the test unless a request with a token of the key gets that code.
-func check(t *testing.T, v *verify.Verifier, k signingKey, want string) {
-	t.Helper()
-	if got := code(t, v, post("", k.token(claims()))); got != want {
-		t.Errorf("%s: code %q, want %q", k.kid, got, want)
-	}
-}
 
 // fetched fails the test unless the key set was fetched so often since the last time.
 func fetched(t *testing.T, g *gate, want int) {
@@ -71,9 +66,7 @@ func TestKeysAreFetchedAgainInTime(t *testing.T) {
 	}
 }
 
-// With a request now and then, a backend knows every key before the gate signs with
-// it, 10 minutes after it was published.
-func TestRotation(t *testing.T) {
+func TestRotationReplacesKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		before, after := newKey(t, "EdDSA", "before"), newKey(t, "EdDSA", "after")
 		g := newGate(before)
@@ -94,6 +87,64 @@ func TestRotation(t *testing.T) {
 		check(t, v, before, verify.CodeInvalid)
 		check(t, v, after, "")
 	})
+}
+
+// schedule is when a gate that rotates its keys publishes them and signs with them: one
+// signs for as long as rotate says, is in the key set for max-age before that, and
+// until its last token has expired on every gate.
+type schedule struct {
+	keys           []signingKey
+	rotate, maxAge time.Duration
+}
+
+func newSchedule(t *testing.T, rotate time.Duration) schedule {
+	t.Helper()
+	s := schedule{rotate: rotate, maxAge: min(rotate/4, 10*time.Minute)}
+	for i := range 8 {
+		s.keys = append(s.keys, newKey(t, "EdDSA", fmt.Sprint("key ", i)))
+	}
+	return s
+}
+
+// published returns the keys that are in the set, that long after the start.
+func (s schedule) published(at time.Duration) (keys []signingKey) {
+	for i, k := range s.keys {
+		signsFrom := time.Duration(i) * s.rotate
+		if at >= signsFrom-s.maxAge && at < signsFrom+s.rotate+time.Minute+s.maxAge {
+			keys = append(keys, k)
+		}
+	}
+	return keys
+}
+
+// A backend that is asked now and then, and six rotations of its gate: it knows every
+// key before the gate signs with it, so that the gate may even be out at that time.
+func TestRotations(t *testing.T) {
+	for _, rotate := range []time.Duration{10 * time.Minute, time.Hour} {
+		t.Run(rotate.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, begin, last := newSchedule(t, rotate), time.Now(), 0
+				g := newGate(s.published(0)...)
+				g.maxAge = int(s.maxAge.Seconds())
+				v := newVerifier(t, g.options())
+				for step := 0 * time.Second; time.Since(begin) < 6*rotate; step = (step + 17*time.Second) % time.Minute {
+					signing := int(time.Since(begin) / rotate)
+					token := s.keys[signing].token(claims())
+					time.Sleep(step) // the gate uses a token more than once
+					g.publish(s.published(time.Since(begin))...)
+					if signing != last {
+						synctest.Wait()
+						g.fail(http.StatusBadGateway, nil)
+					}
+					if got := code(t, v, post("", token)); got != "" {
+						t.Fatalf("after %s: code %q", time.Since(begin), got)
+					}
+					g.fail(http.StatusOK, nil)
+					last = signing
+				}
+			})
+		})
+	}
 }
 
 func TestUnknownKeyIsLookedForAtOnce(t *testing.T) {
@@ -269,40 +320,6 @@ func TestUselessKeySetIsNotTaken(t *testing.T) {
 				check(t, newVerifier(t, g.options()), k, verify.CodeNoKeys)
 			})
 		})
-	}
-}
-
-// Keys of different types may have the same name (RFC 7517 section 4.5).
-func TestSameNameForTwoKeys(t *testing.T) {
-	ed, ec := newKey(t, "EdDSA", "k"), newKey(t, "ES256", "k")
-	v := newVerifier(t, newGate(ed, ec).options())
-	for range 20 {
-		check(t, v, ed, "")
-		check(t, v, ec, "")
-	}
-}
-
-func TestRedirects(t *testing.T) {
-	k := newKey(t, "EdDSA", "k")
-	keys := func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = w.Write(encode(members{"keys": []members{k.jwk()}}))
-	}
-	other := httptest.NewServer(http.HandlerFunc(keys))
-	defer other.Close()
-	mux := http.NewServeMux()
-	mux.HandleFunc("/keys", keys)
-	mux.Handle("/here", http.RedirectHandler("/keys", http.StatusFound))
-	mux.Handle("/round", http.RedirectHandler("/round", http.StatusFound))
-	mux.Handle("/there", http.RedirectHandler(other.URL, http.StatusFound))
-	srv := httptest.NewServer(mux)
-	defer srv.Close()
-	for path, want := range map[string]string{
-		"/keys": "", "/here": "", "/round": verify.CodeNoKeys, "/there": verify.CodeNoKeys, "/nowhere": verify.CodeNoKeys,
-	} {
-		v := newVerifier(t, verify.Options{JWKS: srv.URL + path, Audience: "backend", Client: srv.Client()})
-		if got := code(t, v, post("", k.token(claims()))); got != want {
-			t.Errorf("%s: code %q, want %q", path, got, want)
-		}
 	}
 }
 

@@ -8,11 +8,10 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/ingestauth/caddy-ingest-auth/verify"
 )
@@ -121,8 +120,8 @@ func TestIdentity(t *testing.T) {
 		Resources: map[string][]string{"project": {"p1"}, "datasource": {"d1", "d2"}},
 		ExpiresAt: time.Unix(exp, 0),
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("identity (-want +got):\n%s", diff)
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("identity\n%+v, want\n%+v", got, want)
 	}
 	if id, ok := verify.FromContext(t.Context()); id != nil || ok {
 		t.Error("a context without an identity has one")
