@@ -16,6 +16,11 @@ func (g *Gate) takeBody(r *http.Request, p *passage) *refusal {
 		body.Trailers(r, g.forbidden)
 		return nil
 	}
+	if awaitsContinue(r) {
+		b := &awaited{ReadCloser: r.Body}
+		r.Body = b
+		defer b.settle(r.Header)
+	}
 	if g.MaxBody > 0 && r.ContentLength > int64(g.MaxBody) {
 		return refBody(body.ErrTooLarge)
 	}
