@@ -117,7 +117,7 @@ func (g *Gate) Provision(ctx caddy.Context) error {
 	if err := g.provisionFinder(); err != nil {
 		return fmt.Errorf("ingest_auth: %w", err)
 	}
-	g.limits = body.Limits{Body: int64(g.MaxBody), Decoded: int64(g.MaxDecoded), Ratio: g.MaxRatio, Budget: app.counters.memory.value}
+	g.limits = body.Limits{Body: int64(g.MaxRead()), Decoded: int64(g.MaxDecoded), Ratio: g.MaxRatio, Budget: app.counters.memory.value}
 	g.limiter = newLimiter(&g.Gate, g.finder, &app.counters)
 	g.limitMeters, g.perKey = newLimitMeters(&g.Gate), app.Metrics.PerKey
 	g.checksJSON = len(g.Require) > 0 || len(g.bodies) > 0 || g.BodyShape != "any" || countsItems(&g.Gate)

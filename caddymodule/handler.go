@@ -48,6 +48,7 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	case err == nil:
 		p.release()
 	case errors.Is(err, body.ErrTooLarge): // a streamed body turned out to be
+		delete(r.Header, "Expect") // which was met
 		return g.refuse(w, r, &p, refBody(err))
 	}
 	return err

@@ -148,19 +148,8 @@ func (g *Gate) withoutKeys(h http.Header, raw []byte) ([]byte, bool) {
 	}
 	set := credential.GetSet()
 	defer credential.PutSet(set)
-	var clean []byte
-	var err error
-	switch {
-	case kind == kindJSON, kind == kindAny && startsLikeJSON(raw), kind == kindForm && startsLikeJSON(raw):
-		clean, err = g.remover.JSON(raw, false, set)
-	case kind == kindLines:
-		clean, err = g.remover.JSON(raw, true, set)
-	case kind == kindForm && g.remover.LooksAtForm():
-		clean, err = g.remover.Form(raw, set)
-	default:
-		return nil, false
-	}
-	return clean, err == nil
+	clean, looked, err := kind.scan(g.remover, raw, set)
+	return clean, looked && err == nil
 }
 
 // beginning returns at most n bytes of s, and no half of a character.

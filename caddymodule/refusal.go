@@ -191,13 +191,16 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, p *passage, ref *r
 // emptyRequest leaves nothing of the body: it was not searched for keys to the
 // end.
 func (p *passage) emptyRequest(w http.ResponseWriter, r *http.Request) {
-	unread := p.body == nil && r.Body != nil && r.Body != http.NoBody && r.ContentLength != 0
-	if unread && isCopy(r) {
+	unread := p.body == nil && hasBody(r)
+	switch {
+	case unread && awaitsContinue(r):
+		turnAway(w, r)
+	case unread && isCopy(r):
 		drain(w, r)
 	}
 	clear(r.Trailer)
 	r.Body, r.GetBody, r.ContentLength, r.TransferEncoding, r.Trailer = http.NoBody, nil, 0, nil, nil
-	for _, name := range []string{"Content-Length", "Content-Encoding", "Trailer", "Transfer-Encoding"} {
+	for _, name := range []string{"Content-Length", "Content-Encoding", "Expect", "Trailer", "Transfer-Encoding"} {
 		delete(r.Header, name)
 	}
 }

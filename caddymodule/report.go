@@ -43,6 +43,9 @@ func (g *Gate) tryToAdmit(r *http.Request, p *passage) *refusal {
 	}
 	p.recording = body.Record(tried, g.limits.Budget)
 	id, ref := g.admit(tried, p)
+	if len(tried.Header["Expect"]) == 0 {
+		delete(r.Header, "Expect")
+	}
 	if g.Strip == "off" || p.replay == nil {
 		p.recording.Restore(r)
 	}

@@ -10,24 +10,70 @@ import (
 )
 
 // takeBody finds the credentials in the body and removes them. The next handlers
-// get a body that can be read again.
+// get a body that can be read again, or one that streams.
 func (g *Gate) takeBody(r *http.Request, p *passage) *refusal {
 	if !hasBody(r) {
 		body.Trailers(r, g.forbidden)
 		return nil
 	}
-	if r.ContentLength > g.limits.Body {
+	if awaitsContinue(r) {
+		b := &awaited{ReadCloser: r.Body}
+		r.Body = b
+		defer b.settle(r.Header)
+	}
+	if g.MaxBody > 0 && r.ContentLength > int64(g.MaxBody) {
 		return refBody(body.ErrTooLarge)
 	}
-	kind, ref := g.bodyKind(r.Header)
+	kind, ref := g.kindOf(r, p)
 	if ref != nil {
 		return ref
 	}
-	p.opaque = kind == kindOpaque
-	if p.opaque && g.Bind != "body" {
+	if kind == kindOpaque && g.Bind != "body" {
 		return g.streamBody(r)
 	}
 	return g.readBody(r, p, kind)
+}
+
+// kindOf tells how the body is looked at, from its type and its first bytes.
+func (g *Gate) kindOf(r *http.Request, p *passage) (bodyKind, *refusal) {
+	kind, ref := g.bodyKind(r.Header)
+	p.opaque = kind == kindOpaque
+	if ref != nil || kind != kindAny || g.checksJSON || g.Bind == "body" || len(r.Header["Content-Encoding"]) > 0 {
+		return kind, ref
+	}
+	p.readsBody = true
+	may, err := mayBeJSON(r, opensJSON(r))
+	switch {
+	case err != nil:
+		return 0, refBody(err)
+	case !may:
+		return kindOpaque, nil
+	}
+	return kind, nil
+}
+
+// mayBeJSON reports whether a body opens JSON, as far as its beginning tells.
+func mayBeJSON(r *http.Request, opensJSON func([]byte, bool) (opens, decided bool)) (bool, error) {
+	beginning, whole, err := body.Peek(r, func(beginning []byte) bool {
+		_, decided := opensJSON(beginning, false)
+		return decided
+	})
+	opens, decided := opensJSON(beginning, whole)
+	return opens || !decided, err
+}
+
+// opensJSON is credential.OpensJSON, but that of gRPC a frame, which begins with 0 or 1
+// whatever is in it, is no JSON.
+func opensJSON(r *http.Request) func(b []byte, whole bool) (opens, decided bool) {
+	if !isGRPC(r) {
+		return credential.OpensJSON
+	}
+	return func(b []byte, whole bool) (opens, decided bool) {
+		if len(b) > 0 && b[0] <= 1 {
+			return false, true
+		}
+		return credential.OpensJSON(b, whole)
+	}
 }
 
 func hasBody(r *http.Request) bool {
@@ -35,10 +81,14 @@ func hasBody(r *http.Request) bool {
 }
 
 // streamBody lets a body through that the gate has no business in, up to its
-// largest size and without trailers that only the gate or no one may set.
+// largest size if one is written, and without trailers that only the gate or no one
+// may set.
 func (g *Gate) streamBody(r *http.Request) *refusal {
-	if err := body.Limit(r, g.limits.Body); err != nil {
-		return refBody(err)
+	body.Once(r)
+	if g.MaxBody > 0 {
+		if err := body.Limit(r, int64(g.MaxBody)); err != nil {
+			return refBody(err)
+		}
 	}
 	body.Trailers(r, g.forbidden)
 	return nil
@@ -56,7 +106,7 @@ func (g *Gate) readBody(r *http.Request, p *passage, kind bodyKind) *refusal {
 		return refBody(err)
 	}
 	raw := p.body.Bytes()
-	clean, err := g.scanBody(kind, raw, p.set)
+	clean, _, err := kind.scan(g.finder, raw, p.set)
 	if err != nil {
 		return refBody(err)
 	}
@@ -64,19 +114,6 @@ func (g *Gate) readBody(r *http.Request, p *passage, kind bodyKind) *refusal {
 	p.body.Truncate(len(clean)) // it was cut in place
 	p.replay = body.Replace(r, p.body, cut)
 	return nil
-}
-
-// scanBody removes credentials from the body in place.
-func (g *Gate) scanBody(kind bodyKind, raw []byte, set *credential.Set) ([]byte, error) {
-	switch {
-	case kind == kindJSON, kind == kindAny && startsLikeJSON(raw), kind == kindForm && startsLikeJSON(raw) && g.looksAtJSON:
-		return g.finder.JSON(raw, false, set)
-	case kind == kindLines:
-		return g.finder.JSON(raw, true, set)
-	case kind == kindForm && g.finder.LooksAtForm():
-		return g.finder.Form(raw, set)
-	}
-	return raw, nil
 }
 
 // checkBody checks what the body must be and hold.
