@@ -21,8 +21,9 @@ func exposedHeaders(style limit.Style) string {
 		return usual + ", RateLimit, RateLimit-Policy"
 	case limit.Off:
 		return "Retry-After"
+	default:
+		return usual
 	}
-	return usual
 }
 
 // corsAnswer is what an answer says of the page that asked (Fetch standard,

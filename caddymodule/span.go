@@ -43,6 +43,7 @@ func cleanAttribute(span trace.Span, key string, value attribute.Value) {
 			texts[i] = cleanText(key, texts[i])
 		}
 		span.SetAttributes(attribute.StringSlice(key, texts))
+	default: // no text
 	}
 }
 

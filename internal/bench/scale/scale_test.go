@@ -22,9 +22,9 @@ func TestMain(m *testing.M) {
 
 func TestDemandOf(t *testing.T) {
 	for _, tt := range []struct {
-		keys          int
-		refreshes     float64
-		every, all    time.Duration
+		keys       int
+		refreshes  float64
+		every, all time.Duration
 	}{
 		{0, 0, 4 * time.Minute, 0},
 		{1000, 1000. / 240, 4 * time.Minute, 5 * time.Second},
