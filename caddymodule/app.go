@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"fmt"
+	"net/http"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -55,7 +56,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("ingest_auth: %w", err)
 	}
 	a.App.SetDefaults()
-	a.identity = canonical(a.Sign.Header)
+	a.identity = http.CanonicalHeaderKey(a.Sign.Header)
 	keyNames.AddHeader(a.Sign.Header)
 	if err := a.openCounters(); err != nil {
 		return err

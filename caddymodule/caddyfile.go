@@ -311,18 +311,24 @@ func parseLocation(to *[]config.Location, what string) func(*caddyfile.Dispenser
 	return func(d *caddyfile.Dispenser) error {
 		setting, args := d.Val(), d.RemainingArgs()
 		if len(args) == 0 {
-			return d.Errf("%s: write %s: bearer, header, query, body, basic or form", setting, what)
+			return d.Errf("%s: write %s: %s", setting, what, alternatives(config.LocationStyles()))
 		}
 		l := config.Location{In: args[0]}
 		if len(args) > 1 {
 			l.Names = args[1:]
 		}
-		if n := len(l.Names); l.In == config.InBody && n > 2 && l.Names[n-2] == "in" {
+		if n := len(l.Names); l.HasRows() && n > 2 && l.Names[n-2] == "in" {
 			l.Names, l.Rows = l.Names[:n-2], l.Names[n-1]
 		}
 		*to = append(*to, l)
 		return nil
 	}
+}
+
+// alternatives returns names as people list them.
+func alternatives(names []string) string {
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " or " + names[last]
 }
 
 func (g *Gate) parseScope(d *caddyfile.Dispenser) error {

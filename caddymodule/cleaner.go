@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 
 	"go.uber.org/zap/zapcore"
+
+	"github.com/ingestauth/caddy-ingest-auth/internal/redact"
 )
 
-const redacted = "REDACTED"
+const redacted = redact.Redacted
 
 // cleaner is an object encoder that takes keys out of what it is given before it
 // hands it to the encoder it wraps. Numbers, times and booleans pass.
@@ -24,19 +26,7 @@ func (c cleaner) AddString(key, value string) {
 	if secretField(key) {
 		value = redacted
 	}
-	c.ObjectEncoder.AddString(key, passed(clean(key, value)))
-}
-
-// clean cleans the value of a log field or of an attribute of a span. What is known to be a URL is cleaned as one,
-// which need not guess where in a text it ends.
-func clean(key, value string) string {
-	switch key {
-	case "uri", "Location", "Content-Location", "Referer", "url.full", "http.url", "http.target":
-		return keyNames.URL(value)
-	case "url.query":
-		return keyNames.Query(value)
-	}
-	return keyNames.Text(value)
+	c.ObjectEncoder.AddString(key, passed(keyNames.Value(key, value)))
 }
 
 // AddByteString is part of the zapcore.ObjectEncoder interface.
@@ -105,7 +95,7 @@ type arrayCleaner struct {
 
 // AppendString is part of the zapcore.ArrayEncoder interface.
 func (c arrayCleaner) AppendString(value string) {
-	c.ArrayEncoder.AppendString(passed(clean(c.key, value)))
+	c.ArrayEncoder.AppendString(passed(keyNames.Value(c.key, value)))
 }
 
 // AppendByteString is part of the zapcore.ArrayEncoder interface.

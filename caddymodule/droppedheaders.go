@@ -20,7 +20,7 @@ func (g *Gate) checkHeadersArrive(ctx caddy.Context) error {
 		return nil
 	}
 	for _, l := range g.Credentials {
-		if l.In != config.InHeader {
+		if l.Place() != config.PlaceHeader {
 			continue
 		}
 		for _, name := range l.Names {

@@ -94,13 +94,12 @@ func (p *logProbe) canary(field string) string {
 func (p *logProbe) header(path, link string, places []config.Location, identity string) http.Header {
 	h := http.Header{identity: {p.canary(path + identity)}, link: {p.uri(path+link, places)}}
 	for _, l := range places {
-		switch l.In {
-		case config.InBearer, config.InBasic:
-			h.Set("Authorization", "Bearer "+p.canary(path+"Authorization"))
-		case config.InHeader:
-			for _, name := range l.Names {
-				h.Set(name, p.canary(path+canonical(name)))
-			}
+		scheme := ""
+		if l.Place() == config.PlaceAuthorization {
+			scheme = "Bearer "
+		}
+		for _, name := range l.Headers() {
+			h.Set(name, scheme+p.canary(path+http.CanonicalHeaderKey(name)))
 		}
 	}
 	return h
@@ -110,7 +109,7 @@ func (p *logProbe) header(path, link string, places []config.Location, identity 
 func (p *logProbe) uri(field string, places []config.Location) string {
 	names := []string{"apiKey"}
 	for _, l := range places {
-		if l.In == config.InQuery {
+		if l.Place() == config.PlaceQuery {
 			names = append(names, l.Names...)
 		}
 	}

@@ -69,14 +69,6 @@ var (
 	sourceBuckets  = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5}
 )
 
-// handlerOf returns what measures the passage.
-func (m *gateMeters) handlerOf(p *passage) prometheus.Histogram {
-	if p.readsBody {
-		return m.handlerRead
-	}
-	return m.handlerUnread
-}
-
 // collectors returns all that counts for the life of the process.
 func (m *gateMeters) collectors() []prometheus.Collector {
 	return []prometheus.Collector{

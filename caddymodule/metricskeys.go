@@ -5,6 +5,8 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ingestauth/caddy-ingest-auth/internal/gate"
 )
 
 // maxMeteredKeys is how many keys are counted apart. The series of a key that was
@@ -17,7 +19,7 @@ type keyCounts struct {
 	byID *lru.Cache[string, *verdictCounts]
 }
 
-type verdictCounts [len(verdicts)]atomic.Uint64
+type verdictCounts [gate.Verdicts]atomic.Uint64
 
 var keyRequestsDesc = prometheus.NewDesc(metricsPrefix+"key_requests_total",
 	"Requests that the gate has judged, by key.", []string{"key_id", "verdict"}, nil)
@@ -30,7 +32,7 @@ func newKeyCounts(size int) *keyCounts {
 	return &keyCounts{byID}
 }
 
-func (k *keyCounts) add(id string, verdict int) {
+func (k *keyCounts) add(id string, verdict gate.Verdict) {
 	c, ok := k.byID.Get(id)
 	if !ok {
 		c = new(verdictCounts)
@@ -53,7 +55,7 @@ func (k *keyCounts) Collect(ch chan<- prometheus.Metric) {
 		}
 		for v := range c {
 			if n := c[v].Load(); n > 0 {
-				ch <- count(keyRequestsDesc, n, id, verdicts[v])
+				ch <- count(keyRequestsDesc, n, id, gate.Verdict(v).String())
 			}
 		}
 	}
