@@ -6,7 +6,11 @@ import (
 	"strings"
 	"testing"
 
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
 	"github.com/ingestauth/caddy-ingest-auth/config"
+	"github.com/ingestauth/caddy-ingest-auth/internal/gate"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
@@ -84,17 +88,20 @@ func TestReleasesWhatItHolds(t *testing.T) {
 }
 
 // TestTwoGates: the second one wants a key, too, and is told by the host that the first
-// has taken one.
+// has taken one, unless that leaves keys where they are.
 func TestTwoGates(t *testing.T) {
 	t.Parallel()
 	records := map[string]keysync.Record{keyA: {}}
-	meter := &tallied{verdicts: make(map[string]int)}
-	first, second := newGate(t, config.Gate{}, records, meter, newPlainHost()), newGate(t, config.Gate{}, records, meter, newPlainHost())
-	w := httptest.NewRecorder()
-	r := httptest.NewRequest(http.MethodGet, "/", nil)
-	r.Header.Set("X-Api-Key", keyA)
-	middleware(http.NotFoundHandler(), first, second).ServeHTTP(w, r)
-	if w.Code != http.StatusUnauthorized || meter.verdicts["allowed"] != 1 || meter.verdicts["missing_key"] != 1 {
-		t.Errorf("%d, counted %v", w.Code, meter.verdicts)
+	for strip, warnings := range map[string]int{"on": 1, "off": 0} {
+		seen, logs := observer.New(zap.WarnLevel)
+		first := newGate(t, config.Gate{Strip: strip, Credentials: []config.Location{{In: config.InHeader, Names: []string{"X-API-Key"}}}}, records, func(*gate.Options) {})
+		second := newGate(t, config.Gate{Credentials: []config.Location{{In: config.InBearer}}}, records, func(o *gate.Options) { o.Log = zap.New(seen) })
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set("X-Api-Key", keyA)
+		middleware(http.NotFoundHandler(), first, second).ServeHTTP(w, r)
+		if w.Code != http.StatusUnauthorized || logs.Len() != warnings {
+			t.Errorf("strip %s: %d, %d warnings, want %d", strip, w.Code, logs.Len(), warnings)
+		}
 	}
 }

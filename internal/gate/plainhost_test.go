@@ -166,8 +166,8 @@ const (
 
 const identityHeader = "X-Ingest-Identity"
 
-// newGate returns a gate with these settings.
-func newGate(t *testing.T, s config.Gate, records map[string]keysync.Record, meter gate.Meter, host plainHost) *gate.Gate {
+// newGate returns a gate with these settings, and what set sets.
+func newGate(t *testing.T, s config.Gate, records map[string]keysync.Record, set func(*gate.Options)) *gate.Gate {
 	t.Helper()
 	guesses := len(s.Credentials) == 0
 	s.SetDefaults()
@@ -189,11 +189,14 @@ func newGate(t *testing.T, s config.Gate, records map[string]keysync.Record, met
 		rec.Mode = keysync.ModeLive
 		source[keysync.DigestOf([]byte(key))] = &rec
 	}
-	g, err := gate.New(gate.Options{
+	o := gate.Options{
 		Settings: s, Guesses: guesses, Header: identityHeader, Source: source, Signer: signer, HalfLife: time.Minute / 2,
-		Budget: body.NewBudget(64 << 20), Names: redact.NewNames(), Meter: meter, Flow: flow.NewRecorder(), Host: host, Log: zap.NewNop(),
+		Budget: body.NewBudget(64 << 20), Names: redact.NewNames(), Flow: flow.NewRecorder(), Log: zap.NewNop(),
+		Meter: &tallied{verdicts: make(map[string]int)}, Host: newPlainHost(),
 		Counters: gate.Counters{Requests: limit.NewMemory(0), Failures: limit.NewMemory(0), InFlight: limit.NewInFlight()},
-	})
+	}
+	set(&o)
+	g, err := gate.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +215,7 @@ func start(t *testing.T, s config.Gate, records map[string]keysync.Record) *site
 		st.mu.Unlock()
 		_, _ = io.WriteString(w, "ok")
 	})
-	st.Server = httptest.NewServer(middleware(backend, newGate(t, s, records, st.meter, st.host)))
+	st.Server = httptest.NewServer(middleware(backend, newGate(t, s, records, func(o *gate.Options) { o.Meter, o.Host = st.meter, st.host })))
 	t.Cleanup(st.Close)
 	return st
 }
