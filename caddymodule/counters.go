@@ -69,7 +69,7 @@ func (a *App) openRedis() error {
 			return nil, nil, err
 		}
 		r := limit.NewResilient(redis, memory, limit.OnError(c.OnError), log)
-		unmeter := meters.follow(r)
+		unmeter := meters.FollowRedis(r)
 		return r, func() { r.Close(); unmeter() }, nil
 	})
 	if err != nil {

@@ -72,7 +72,7 @@ func (g *Gate) Provision(ctx caddy.Context) error {
 	app.places = slices.Concat(app.places, g.Credentials, g.Remove)
 	o := app.gateOptions()
 	o.Settings, o.Guesses, o.Log = g.Gate, guesses, ctx.Logger()
-	o.Meter = newGateMeter(meters, &g.Gate, app.Metrics.PerKey)
+	o.Meter = meters.ForGate(&g.Gate, app.Metrics.PerKey)
 	if g.gate, err = gate.New(o); err != nil {
 		return fmt.Errorf("ingest_auth: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/metrics"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
@@ -66,7 +67,7 @@ func sourceUp(up func() bool) prometheus.Collector {
 }
 
 func newGauge(name, help string, value func() float64) prometheus.Collector {
-	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: metricsPrefix + name, Help: help}, value)
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: metrics.Prefix + name, Help: help}, value)
 }
 
 func oneIf(b bool) float64 {

@@ -43,7 +43,7 @@ func openVault(ctx context.Context, o keysync.VaultOptions, c config.Cache, stor
 	if before := runningCaches.add(vault.Identity(), cache); before != nil {
 		takeOver(cache, before, log)
 	}
-	s.unmeter = meters.evictions.follow(func() uint64 { return cache.Stats().Evicted })
+	s.unmeter = meters.Evictions.Follow(func() uint64 { return cache.Stats().Evicted })
 	if c.Snapshot > 0 {
 		s.snapshot = startSnapshots(cache, vault.Identity(), storage, derive, time.Duration(c.Snapshot), log)
 	}

@@ -1,4 +1,4 @@
-package caddymodule
+package metrics
 
 import "testing"
 
@@ -14,10 +14,10 @@ func TestLocationNumber(t *testing.T) {
 }
 
 func TestLasting(t *testing.T) {
-	var l lasting
+	var l Lasting
 	a, b := uint64(3), uint64(0)
-	end := l.follow(func() uint64 { return a })
-	l.follow(func() uint64 { return b })
+	end := l.Follow(func() uint64 { return a })
+	l.Follow(func() uint64 { return b })
 	a, b = 5, 2
 	if got := l.sum(); got != 7 {
 		t.Errorf("while both count: %d", got)

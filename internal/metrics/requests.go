@@ -1,4 +1,4 @@
-package caddymodule
+package metrics
 
 import (
 	"strconv"
@@ -27,7 +27,7 @@ func locationNumber(location string) int {
 // enforces. It shows only what has happened.
 type requestCounts [gate.Verdicts][1 + config.Styles][gate.Modes][2]atomic.Uint64
 
-var requestsDesc = prometheus.NewDesc(metricsPrefix+"requests_total",
+var requestsDesc = prometheus.NewDesc(Prefix+"requests_total",
 	"Requests that the gate has judged.", []string{"verdict", "location", "mode", "enforced"}, nil)
 
 func (c *requestCounts) add(j gate.Judged) {
@@ -65,7 +65,7 @@ func count(desc *prometheus.Desc, n uint64, labels ...string) prometheus.Metric 
 // lookupCounts counts look-ups by outcome.
 type lookupCounts [keysync.OutcomeError + 1]atomic.Uint64
 
-var lookupsDesc = prometheus.NewDesc(metricsPrefix+"lookups_total",
+var lookupsDesc = prometheus.NewDesc(Prefix+"lookups_total",
 	"Look-ups of keys, by what they came to.", []string{"outcome"}, nil)
 
 func (c *lookupCounts) add(o keysync.Outcome) { c[o].Add(1) }

@@ -1,7 +1,9 @@
-package caddymodule
+package metrics
 
 import (
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ingestauth/caddy-ingest-auth/config"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gate"
@@ -11,12 +13,20 @@ import (
 // gateMeter counts what one gate does. It allocates nothing and takes no lock that all
 // requests share, unless keys are counted apart.
 type gateMeter struct {
-	meters *gateMeters
+	meters *Meters
 	limits []limitMeter // of all limits of the gate, so that their names are not looked up for every request
 	perKey bool         // requests are counted by key, too
 }
 
-func newGateMeter(m *gateMeters, g *config.Gate, perKey bool) *gateMeter {
+// limitMeter counts what a limit of a gate does.
+type limitMeter struct {
+	name            string
+	takes, refusals prometheus.Counter
+}
+
+// ForGate returns what counts for a gate with these settings. perKey says that requests
+// are counted by key, too.
+func (m *Meters) ForGate(g *config.Gate, perKey bool) gate.Meter {
 	meter := &gateMeter{meters: m, perKey: perKey}
 	for _, l := range g.Limits {
 		meter.limits = append(meter.limits, m.limitMeter(l.Name))
@@ -30,7 +40,7 @@ func newGateMeter(m *gateMeters, g *config.Gate, perKey bool) *gateMeter {
 	return meter
 }
 
-func (m *gateMeters) limitMeter(name string) limitMeter {
+func (m *Meters) limitMeter(name string) limitMeter {
 	return limitMeter{name, m.limitTakes.WithLabelValues(name), m.limitRefusals.WithLabelValues(name)}
 }
 
@@ -38,7 +48,7 @@ func (m *gateMeters) limitMeter(name string) limitMeter {
 func (m *gateMeter) Request(j gate.Judged) {
 	m.meters.requests.add(j)
 	if m.perKey && j.Record != nil {
-		m.meters.keys.add(j.Record.KeyID, j.Verdict)
+		m.meters.Keys.add(j.Record.KeyID, j.Verdict)
 	}
 }
 

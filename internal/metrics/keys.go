@@ -1,4 +1,4 @@
-package caddymodule
+package metrics
 
 import (
 	"sync/atomic"
@@ -14,25 +14,25 @@ import (
 // counts from zero.
 const maxMeteredKeys = 1000
 
-// keyCounts counts requests by key ID and verdict.
-type keyCounts struct {
+// KeyCounts counts requests by key ID and verdict.
+type KeyCounts struct {
 	byID *lru.Cache[string, *verdictCounts]
 }
 
 type verdictCounts [gate.Verdicts]atomic.Uint64
 
-var keyRequestsDesc = prometheus.NewDesc(metricsPrefix+"key_requests_total",
+var keyRequestsDesc = prometheus.NewDesc(Prefix+"key_requests_total",
 	"Requests that the gate has judged, by key.", []string{"key_id", "verdict"}, nil)
 
-func newKeyCounts(size int) *keyCounts {
+func newKeyCounts(size int) *KeyCounts {
 	byID, err := lru.New[string, *verdictCounts](size)
 	if err != nil {
 		panic(err) // only a size below 1 is an error
 	}
-	return &keyCounts{byID}
+	return &KeyCounts{byID}
 }
 
-func (k *keyCounts) add(id string, verdict gate.Verdict) {
+func (k *KeyCounts) add(id string, verdict gate.Verdict) {
 	c, ok := k.byID.Get(id)
 	if !ok {
 		c = new(verdictCounts)
@@ -44,10 +44,10 @@ func (k *keyCounts) add(id string, verdict gate.Verdict) {
 }
 
 // Describe implements prometheus.Collector.
-func (*keyCounts) Describe(ch chan<- *prometheus.Desc) { ch <- keyRequestsDesc }
+func (*KeyCounts) Describe(ch chan<- *prometheus.Desc) { ch <- keyRequestsDesc }
 
 // Collect implements prometheus.Collector.
-func (k *keyCounts) Collect(ch chan<- prometheus.Metric) {
+func (k *KeyCounts) Collect(ch chan<- prometheus.Metric) {
 	for _, id := range k.byID.Keys() {
 		c, ok := k.byID.Peek(id)
 		if !ok {
