@@ -82,7 +82,7 @@ func (g *Gate) Provision(ctx caddy.Context) error {
 // gateOptions are what all gates of the configuration share.
 func (a *App) gateOptions() gate.Options {
 	o := gate.Options{
-		Header:   a.identity,
+		Header:   a.identityHeader,
 		Source:   a.source.value,
 		Signer:   a.signer.value,
 		HalfLife: durationOf(a.Sign.TTL) / 2,

@@ -1,4 +1,4 @@
-package caddymodule
+package logs
 
 import (
 	"bytes"
@@ -19,14 +19,14 @@ type cleaner struct {
 
 // secretField reports whether a field of that name holds a credential whatever
 // its value looks like: a token or password, or a header of that name.
-func secretField(key string) bool { return keyNames.IsField(key) }
+func secretField(key string) bool { return Names.IsField(key) }
 
 // AddString is part of the zapcore.ObjectEncoder interface.
 func (c cleaner) AddString(key, value string) {
 	if secretField(key) {
 		value = redacted
 	}
-	c.ObjectEncoder.AddString(key, passed(keyNames.Value(key, value)))
+	c.ObjectEncoder.AddString(key, passed(Names.Value(key, value)))
 }
 
 // AddByteString is part of the zapcore.ObjectEncoder interface.
@@ -37,7 +37,7 @@ func (c cleaner) AddByteString(key string, value []byte) {
 // AddBinary is part of the zapcore.ObjectEncoder interface. Bytes that hold a
 // key are dropped whole, because their encoding hides where the key is.
 func (c cleaner) AddBinary(key string, value []byte) {
-	if text := string(value); secretField(key) || keyNames.Text(text) != text {
+	if text := string(value); secretField(key) || Names.Text(text) != text {
 		value = []byte(redacted)
 	}
 	c.ObjectEncoder.AddBinary(key, value)
@@ -95,7 +95,7 @@ type arrayCleaner struct {
 
 // AppendString is part of the zapcore.ArrayEncoder interface.
 func (c arrayCleaner) AppendString(value string) {
-	c.ArrayEncoder.AppendString(passed(keyNames.Value(c.key, value)))
+	c.ArrayEncoder.AppendString(passed(Names.Value(c.key, value)))
 }
 
 // AppendByteString is part of the zapcore.ArrayEncoder interface.
@@ -135,14 +135,14 @@ func cleanReflected(value any) any {
 func cleanValue(v any) any {
 	switch v := v.(type) {
 	case string:
-		return keyNames.Text(v)
+		return Names.Text(v)
 	case []any:
 		for i := range v {
 			v[i] = cleanValue(v[i])
 		}
 	case map[string]any:
 		for name := range v {
-			if keyNames.IsName(name) {
+			if Names.IsName(name) {
 				v[name] = redacted
 			} else {
 				v[name] = cleanValue(v[name])

@@ -1,4 +1,6 @@
-package caddymodule
+// Package logs keeps keys out of Caddy's logs: the log encoder that cleans what passes, and
+// the check that every log which requests reach has it.
+package logs
 
 import (
 	"encoding/json"
@@ -21,10 +23,10 @@ func init() {
 	caddy.RegisterModule(new(RedactEncoder))
 }
 
-// keyNames are the names under which keys may stand in anything that is logged.
+// Names are the names under which keys may stand in anything that is logged.
 // Logs are set up before the gates are, and outlive them, so the names of all
 // gates that ever were are kept in one set that only grows.
-var keyNames = redact.NewNames()
+var Names = redact.NewNames()
 
 // RedactEncoder keeps keys out of logs. It wraps another encoder and replaces
 // every key in what passes through with REDACTED: the values of credential
@@ -62,9 +64,9 @@ func (*RedactEncoder) CaddyModule() caddy.ModuleInfo {
 // Provision sets up the encoder that is wrapped.
 func (e *RedactEncoder) Provision(ctx caddy.Context) error {
 	e.ctx = ctx
-	keyNames.AddQuery(e.Query...)
+	Names.AddQuery(e.Query...)
 	for _, h := range e.Headers {
-		keyNames.AddHeader(h)
+		Names.AddHeader(h)
 	}
 	if e.WrappedRaw == nil {
 		e.wrappedDefault = true
@@ -128,8 +130,8 @@ func encodeClean(to zapcore.Encoder, context []zapcore.Field, ent zapcore.Entry,
 	for i := range fields {
 		fields[i].AddTo(cleaner{enc})
 	}
-	ent.Message = keyNames.Text(ent.Message)
-	ent.Stack = keyNames.Text(ent.Stack)
+	ent.Message = Names.Text(ent.Message)
+	ent.Stack = Names.Text(ent.Stack)
 	return enc.EncodeEntry(ent, nil)
 }
 

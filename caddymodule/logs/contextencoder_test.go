@@ -1,4 +1,4 @@
-package caddymodule_test
+package logs_test
 
 import (
 	"bytes"
@@ -17,8 +17,10 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
-	"github.com/ingestauth/caddy-ingest-auth/caddymodule"
+	"github.com/ingestauth/caddy-ingest-auth/caddymodule/logs"
 )
+
+const keyA = "canary-AAAA-7f3b9c1d5e"
 
 // everyField has a field of every type, by the name of the type.
 var everyField = []zapcore.Field{
@@ -109,7 +111,7 @@ func encoders(t *testing.T) (clean, wrapped zapcore.Encoder) {
 	t.Helper()
 	ctx, cancel := caddy.NewContext(caddy.Context{Context: context.Background()})
 	t.Cleanup(cancel)
-	c, w := new(caddymodule.RedactEncoder), new(logging.JSONEncoder)
+	c, w := new(logs.RedactEncoder), new(logging.JSONEncoder)
 	for _, p := range []caddy.Provisioner{c, w} {
 		if err := p.Provision(ctx); err != nil {
 			t.Fatal(err)

@@ -1,4 +1,4 @@
-package caddymodule
+package logs
 
 import (
 	"cmp"
@@ -45,10 +45,10 @@ func (c *logCheck) leaks(name, missing string) (remedy string) {
 	return ""
 }
 
-// checkLogs returns an error that names the logs which HTTP requests reach and
-// which would write keys.
-func (a *App) checkLogs() error {
-	c := logCheck{ctx: a.ctx, places: a.places, identity: a.identity}
+// Check returns an error that names the logs which HTTP requests reach and which would
+// write keys that stand in these places, or assertions, which stand in a header of that name.
+func Check(ctx caddy.Context, places []config.Location, assertion string) error {
+	c := logCheck{ctx: ctx, places: places, identity: assertion}
 	names := c.readServers()
 	const global = "add `format redact_keys` to every `log` in the global options"
 	if c.leaks("http", global) == "" {
