@@ -100,12 +100,15 @@ func TestGateIsTestedWithoutCaddy(t *testing.T) {
 	t.Error("there is no internal/gate")
 }
 
-// mayImport says which packages of ours one may import, by the beginnings of their names.
-// The first row that fits holds; what has none may not be there.
-var mayImport = []struct {
+// rule is what packages of ours those in a room may import.
+type rule struct {
 	room string
 	of   []string
-}{
+}
+
+// mayImport says which packages of ours one may import, by the beginnings of their names.
+// The first row that fits holds; what has none may not be there.
+var mayImport = []rule{
 	{"config", nil},
 	{"keysync", []string{"config", "keysync"}},
 	{"internal/gate", []string{"config", "keysync", "internal/"}}, // but ofTheHost
@@ -128,12 +131,7 @@ func TestImportsRunDown(t *testing.T) {
 		if knowsCaddy(p.name()) || strings.HasPrefix(p.name(), "examples") {
 			continue
 		}
-		row := slices.IndexFunc(mayImport, func(r struct {
-			room string
-			of   []string
-		}) bool {
-			return within(p.name(), r.room)
-		})
+		row := slices.IndexFunc(mayImport, func(r rule) bool { return within(p.name(), r.room) })
 		if row < 0 {
 			t.Errorf("%s: has no row in mayImport", p.name())
 			continue

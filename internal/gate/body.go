@@ -158,8 +158,9 @@ func opensWhole(kind mediatype.Kind, raw []byte) bool {
 	case mediatype.Form, mediatype.Any:
 		opens, _ := credential.OpensJSON(raw, true)
 		return opens
+	default:
+		return false
 	}
-	return false
 }
 
 // scan removes credentials from a body in place. looked is false if there was

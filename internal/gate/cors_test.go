@@ -33,7 +33,7 @@ func TestCORSPreflights(t *testing.T) {
 		{"https://other.example https://*.example.com", app, "Allow-Origin=" + app + " Allow-Credentials=true Allow-Methods=POST Allow-Headers=content-type,x-api-key Max-Age=7200 Vary=Origin+Access-Control-Request-Method+Access-Control-Request-Headers"},
 	} {
 		var origins []config.Origin
-		for _, o := range strings.Fields(tc.cors) {
+		for o := range strings.FieldsSeq(tc.cors) {
 			origins = append(origins, config.Origin(o))
 		}
 		g := start(t, config.Gate{CORS: origins}, map[string]keysync.Record{keyA: {}})

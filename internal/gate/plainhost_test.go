@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -58,8 +60,8 @@ func (plainHost) Introduce(r *http.Request, values func(string) (any, bool), _ z
 
 func (plainHost) Value(r *http.Request, name string) any {
 	n := notesOf(r)
-	for i := len(n.values) - 1; i >= 0; i-- {
-		if v, ok := n.values[i](name); ok {
+	for _, answer := range slices.Backward(n.values) {
+		if v, ok := answer(name); ok {
 			return v
 		}
 	}
@@ -259,9 +261,7 @@ func (s *site) do(t *testing.T, q request) reply {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, values := range q.header {
-		r.Header[name] = values
-	}
+	maps.Copy(r.Header, q.header)
 	resp, err := s.Client().Do(r)
 	if err != nil {
 		t.Fatal(err)
