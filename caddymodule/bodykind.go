@@ -142,8 +142,9 @@ func (k bodyKind) opensJSON(raw []byte) bool {
 	case kindForm, kindAny:
 		opens, _ := credential.OpensJSON(raw, true)
 		return opens
+	default:
+		return false
 	}
-	return false
 }
 
 // scan removes credentials from a body in place. looked is false if there was

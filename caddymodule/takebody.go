@@ -42,7 +42,7 @@ func (g *Gate) kindOf(r *http.Request, p *passage) (bodyKind, *refusal) {
 		return kind, ref
 	}
 	p.readsBody = true
-	may, err := mayBeJSON(r, opensJSON(r))
+	may, err := mayBeJSON(r, openingOf(r))
 	switch {
 	case err != nil:
 		return 0, refBody(err)
@@ -62,9 +62,9 @@ func mayBeJSON(r *http.Request, opensJSON func([]byte, bool) (opens, decided boo
 	return opens || !decided, err
 }
 
-// opensJSON is credential.OpensJSON, but that of gRPC a frame, which begins with 0 or 1
-// whatever is in it, is no JSON.
-func opensJSON(r *http.Request) func(b []byte, whole bool) (opens, decided bool) {
+// openingOf returns what tells whether a body opens JSON. A frame of gRPC does not, which
+// begins with 0 or 1: some reader might skip that, and what is in it may well be JSON.
+func openingOf(r *http.Request) func(b []byte, whole bool) (opens, decided bool) {
 	if !isGRPC(r) {
 		return credential.OpensJSON
 	}
