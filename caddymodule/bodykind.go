@@ -21,6 +21,7 @@ const (
 	kindLines                  // must be NDJSON, or a sequence of JSON texts
 	kindForm                   // JSON if it opens it, else application/x-www-form-urlencoded
 	kindAny                    // JSON if it opens it
+	kindFrames                 // JSON if it opens it and is no frame of gRPC
 )
 
 var (
@@ -71,7 +72,7 @@ func (g *Gate) looked(kind bodyKind) bodyKind {
 func mediaKind(contentType string) (kind bodyKind, params string, ok bool) {
 	essence, params := cutEssence(contentType)
 	form, lines := strings.Contains(contentType, "urlencoded"), isLines(essence)
-	json := !lines && (essence == "application/json" || strings.HasSuffix(essence, "+json") && !isGRPCType(essence))
+	json := essence == "application/json" || strings.HasSuffix(essence, "+json") && !lines && !isGRPCType(essence)
 	switch {
 	case form && (json || lines), json && mentionsLines(params):
 		return 0, params, false
@@ -81,6 +82,8 @@ func mediaKind(contentType string) (kind bodyKind, params string, ok bool) {
 		kind = kindJSON
 	case form, essence == "":
 		kind = kindForm
+	case strings.Contains(contentType, "json") && isGRPCType(essence):
+		kind = kindFrames
 	case strings.HasPrefix(essence, "text/"), essence == "application/octet-stream", !isMediaType(contentType), strings.Contains(contentType, "json"):
 		kind = kindAny
 	}
@@ -139,13 +142,26 @@ func (k bodyKind) opensJSON(raw []byte) bool {
 	switch k {
 	case kindJSON, kindLines:
 		return true
-	case kindForm, kindAny:
-		opens, _ := credential.OpensJSON(raw, true)
+	case kindForm, kindAny, kindFrames:
+		opens, _ := k.opens(raw, true)
 		return opens
 	default:
 		return false
 	}
 }
+
+// opens is credential.OpensJSON for a body of that kind. Frames of gRPC may have JSON
+// in them, which no reader of JSON gets to.
+func (k bodyKind) opens(beginning []byte, whole bool) (opens, decided bool) {
+	if k == kindFrames && isFrame(beginning) {
+		return false, true
+	}
+	return credential.OpensJSON(beginning, whole)
+}
+
+// isFrame reports whether a message of gRPC, of less than 16 MiB, begins there (gRPC
+// over HTTP/2, "Length-Prefixed-Message").
+func isFrame(b []byte) bool { return len(b) > 1 && b[0] <= 1 && b[1] == 0 }
 
 // scan removes credentials from a body in place. looked is false if there was
 // nothing to look at.

@@ -38,11 +38,11 @@ func (g *Gate) takeBody(r *http.Request, p *passage) *refusal {
 func (g *Gate) kindOf(r *http.Request, p *passage) (bodyKind, *refusal) {
 	kind, ref := g.bodyKind(r.Header)
 	p.opaque = kind == kindOpaque
-	if ref != nil || kind != kindAny || g.checksJSON || g.Bind == "body" || len(r.Header["Content-Encoding"]) > 0 {
+	if ref != nil || kind != kindAny && kind != kindFrames || g.checksJSON || g.Bind == "body" || len(r.Header["Content-Encoding"]) > 0 {
 		return kind, ref
 	}
 	p.readsBody = true
-	may, err := mayBeJSON(r, openingOf(r))
+	may, err := kind.mayBeJSON(r)
 	switch {
 	case err != nil:
 		return 0, refBody(err)
@@ -53,27 +53,13 @@ func (g *Gate) kindOf(r *http.Request, p *passage) (bodyKind, *refusal) {
 }
 
 // mayBeJSON reports whether a body opens JSON, as far as its beginning tells.
-func mayBeJSON(r *http.Request, opensJSON func([]byte, bool) (opens, decided bool)) (bool, error) {
+func (k bodyKind) mayBeJSON(r *http.Request) (bool, error) {
 	beginning, whole, err := body.Peek(r, func(beginning []byte) bool {
-		_, decided := opensJSON(beginning, false)
+		_, decided := k.opens(beginning, false)
 		return decided
 	})
-	opens, decided := opensJSON(beginning, whole)
+	opens, decided := k.opens(beginning, whole)
 	return opens || !decided, err
-}
-
-// openingOf returns what tells whether a body opens JSON. A frame of gRPC does not, which
-// begins with 0 or 1: some reader might skip that, and what is in it may well be JSON.
-func openingOf(r *http.Request) func(b []byte, whole bool) (opens, decided bool) {
-	if !isGRPC(r) {
-		return credential.OpensJSON
-	}
-	return func(b []byte, whole bool) (opens, decided bool) {
-		if len(b) > 0 && b[0] <= 1 {
-			return false, true
-		}
-		return credential.OpensJSON(b, whole)
-	}
 }
 
 func hasBody(r *http.Request) bool {
