@@ -2,19 +2,9 @@ package limit
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
 	mathrand "math/rand/v2"
-	"net"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -224,78 +214,6 @@ func TestRedisScriptFlushed(t *testing.T) {
 			t.Errorf("remaining %d, want %d", states[0].Remaining, want)
 		}
 	}
-}
-
-func TestRedisAuthentication(t *testing.T) {
-	s := redistest.Start(t, "--requirepass", "p@ss/word-1")
-	connectRedis(t, RedisOptions{URL: "redis://:p%40ss%2Fword-1@" + s.Addr()})
-	connectRedis(t, RedisOptions{URL: "redis://default:p%40ss%2Fword-1@" + s.Addr()})
-	for _, user := range []string{"", ":wrong-password@", "wrong-user:wrong-password@"} {
-		r, err := NewRedis(RedisOptions{URL: "redis://" + user + s.Addr(), Timeout: patience})
-		if err != nil {
-			t.Fatal(err)
-		}
-		err = r.Probe(context.Background())
-		r.Close()
-		if err == nil || strings.Contains(err.Error(), "wrong-password") {
-			t.Errorf("%q: got error %v", user, err)
-		}
-	}
-}
-
-func TestRedisTLS(t *testing.T) {
-	dir := t.TempDir()
-	roots := writeCertificate(t, dir)
-	tlsPort := redistest.FreePort(t)
-	redistest.Start(t, "--tls-port", strconv.Itoa(tlsPort), "--tls-auth-clients", "no",
-		"--tls-cert-file", filepath.Join(dir, "cert.pem"), "--tls-key-file", filepath.Join(dir, "key.pem"))
-	url := fmt.Sprintf("rediss://127.0.0.1:%d", tlsPort)
-	r := connectRedis(t, RedisOptions{URL: url, TLS: &tls.Config{RootCAs: roots}})
-	if fits, _ := redisCount(t, r, OpTake, one(1, 1, time.Hour)); !fits {
-		t.Error("refused")
-	}
-	strict, err := NewRedis(RedisOptions{URL: url, Timeout: patience})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer strict.Close()
-	if err := strict.Probe(context.Background()); err == nil {
-		t.Error("a certificate of an unknown CA was accepted")
-	}
-	if _, err := NewRedis(RedisOptions{URL: "redis://h", TLS: &tls.Config{}}); err == nil {
-		t.Error("TLS settings for a connection without TLS were accepted")
-	}
-}
-
-// writeCertificate writes cert.pem and key.pem for 127.0.0.1.
-func writeCertificate(t *testing.T, dir string) *x509.CertPool {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
-	}
-	cert, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert})
-	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	for name, b := range map[string][]byte{"cert.pem": certPEM, "key.pem": keyPEM} {
-		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(certPEM)
-	return roots
 }
 
 // TestRedisTimeout: a server that hangs costs a request the timeout, no more,

@@ -1,4 +1,4 @@
-package limit
+package redis
 
 import (
 	"context"
@@ -11,17 +11,18 @@ import (
 // maxMoves is how often in a row nodes of a cluster may send on to others.
 const maxMoves = 3
 
-// redisFinder finds and connects to the server that counts. It is used by one
+// finder finds and connects to the right server. It is used by one
 // goroutine at a time.
-type redisFinder struct {
-	redisTarget
-	timeout time.Duration // of connecting to one server, until it has proved itself
-	last    string        // what found it last: a sentinel, or the node itself
+type finder struct {
+	target
+	timeout time.Duration  // of connecting to one server, until it has proved itself
+	check   func(Do) error // whether it is the right one
+	last    string         // what found it last: a sentinel, or the node itself
 }
 
-// find returns a connection to the server that counts. In a cluster it asks the
+// find returns a connection to the right server. In a cluster it asks the
 // node at the hint first, if there is one.
-func (f *redisFinder) find(ctx context.Context, hint string) (*redisConn, error) {
+func (f *finder) find(ctx context.Context, hint string) (*serverConn, error) {
 	switch f.kind {
 	case "sentinel":
 		return f.try(ctx, f.askSentinel, f.last)
@@ -33,7 +34,7 @@ func (f *redisFinder) find(ctx context.Context, hint string) (*redisConn, error)
 }
 
 // try tries the addresses, and then the hosts of the URL, in turn.
-func (f *redisFinder) try(ctx context.Context, one func(context.Context, string) (*redisConn, error), first ...string) (*redisConn, error) {
+func (f *finder) try(ctx context.Context, one func(context.Context, string) (*serverConn, error), first ...string) (*serverConn, error) {
 	var errs []error
 	tried := []string{""}
 	for _, address := range append(first, f.hosts...) {
@@ -56,9 +57,9 @@ func (f *redisFinder) try(ctx context.Context, one func(context.Context, string)
 }
 
 // askSentinel connects to the master that the sentinel knows.
-func (f *redisFinder) askSentinel(ctx context.Context, sentinel string) (*redisConn, error) {
+func (f *finder) askSentinel(ctx context.Context, sentinel string) (*serverConn, error) {
 	var master string
-	conn, err := f.connect(ctx, sentinel, func(c *redisConn) (err error) {
+	conn, err := f.connect(ctx, sentinel, func(c *serverConn) (err error) {
 		if err = c.login("", f.sentinelPassword, 0); err == nil {
 			master, err = c.askMaster(f.service)
 		}
@@ -75,14 +76,14 @@ func (f *redisFinder) askSentinel(ctx context.Context, sentinel string) (*redisC
 }
 
 // follow connects to the node, or to the one that it sends on to.
-func (f *redisFinder) follow(ctx context.Context, address string) (*redisConn, error) {
+func (f *finder) follow(ctx context.Context, address string) (*serverConn, error) {
 	for moves := 0; ; moves++ {
 		conn, err := f.node(ctx, address)
 		if err == nil {
 			f.last = address
 			return conn, nil
 		}
-		var answered serverError
+		var answered ServerError
 		if moves == maxMoves || !errors.As(err, &answered) {
 			return nil, err
 		}
@@ -94,21 +95,21 @@ func (f *redisFinder) follow(ctx context.Context, address string) (*redisConn, e
 	}
 }
 
-// node connects to a server that is to count.
-func (f *redisFinder) node(ctx context.Context, address string) (*redisConn, error) {
-	return f.connect(ctx, address, func(c *redisConn) error {
+// node connects to what may be the right server.
+func (f *finder) node(ctx context.Context, address string) (*serverConn, error) {
+	return f.connect(ctx, address, func(c *serverConn) error {
 		if err := c.login(f.user, f.password, f.database); err != nil {
 			return err
 		}
-		return c.verify()
+		return f.check(c.do)
 	})
 }
 
 // connect returns a connection on which the introduction has succeeded in time.
-func (f *redisFinder) connect(ctx context.Context, address string, introduce func(*redisConn) error) (*redisConn, error) {
+func (f *finder) connect(ctx context.Context, address string, introduce func(*serverConn) error) (*serverConn, error) {
 	ctx, cancel := context.WithTimeout(ctx, f.timeout)
 	defer cancel()
-	conn, err := dialRedis(ctx, address, f.tls)
+	conn, err := dial(ctx, address, f.tls)
 	if err != nil {
 		return nil, err
 	}

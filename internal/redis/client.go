@@ -1,4 +1,4 @@
-package limit
+package redis
 
 import (
 	"context"
@@ -15,11 +15,11 @@ const minReplace = time.Second
 
 var errNotConnected = errors.New("not connected")
 
-// redisLink keeps a pipe to the server that counts, and replaces it when that
-// moves or the connection breaks. If this fails there is none until connect
-// makes one.
-type redisLink struct {
-	finder  redisFinder
+// Client keeps one connection to the right server, which many callers share, and
+// replaces it when the server moves or the connection breaks. If this fails there
+// is none until Connect makes one.
+type Client struct {
+	finder  finder
 	timeout time.Duration // of a write
 	current atomic.Pointer[pipe]
 
@@ -28,7 +28,7 @@ type redisLink struct {
 	replaced time.Time
 	problem  error // why there is no pipe, if that is known
 
-	ctx    context.Context // ended by close
+	ctx    context.Context // ended by Close
 	cancel context.CancelFunc
 	work   sync.WaitGroup
 }
@@ -40,15 +40,19 @@ type dialing struct {
 	err  error
 }
 
-// do sends the command of a call and waits for its answer. A command that the
-// server has not executed, because it is not the one that counts, or is gone,
-// is sent once more to the one that does.
-func (l *redisLink) do(ctx context.Context, c *call) error {
+// Do sends the command of a call and waits for its answer. It fails at once if
+// there is no connection. A command that the server has not executed, because it
+// is not the right one any more, or is gone, is sent once more to the one that is.
+//
+// The error is that of ctx, a ServerError, or what is wrong with the connection.
+// After any but a ServerError the call must not be used again: the answer may
+// still come.
+func (l *Client) Do(ctx context.Context, call *Call) error {
 	p := l.current.Load()
 	if p == nil {
 		return l.notConnected()
 	}
-	err := p.do(ctx, c)
+	err := p.do(ctx, call)
 	hint, again := notExecuted(err, p.conn.address)
 	if !again {
 		return err
@@ -56,12 +60,12 @@ func (l *redisLink) do(ctx context.Context, c *call) error {
 	if p, err = l.replace(ctx, p, hint); err != nil {
 		return err
 	}
-	return p.do(ctx, c)
+	return p.do(ctx, call)
 }
 
 // notConnected says why there is no pipe. The reason is only told: however long dialling
 // took, it is no late answer.
-func (l *redisLink) notConnected() error {
+func (l *Client) notConnected() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.problem == nil {
@@ -79,7 +83,7 @@ func notExecuted(err error, asked string) (hint string, yes bool) {
 	if errors.Is(err, errGone) {
 		return "", true
 	}
-	var answered serverError
+	var answered ServerError
 	if !errors.As(err, &answered) {
 		return "", false
 	}
@@ -89,16 +93,20 @@ func notExecuted(err error, asked string) (hint string, yes bool) {
 	return "", answered.readOnly()
 }
 
-// connect returns the pipe, and makes one if there is none.
-func (l *redisLink) connect(ctx context.Context) (*pipe, error) {
-	if p := l.current.Load(); p != nil {
-		return p, nil
+// Connect makes a connection if there is none. If what is done with it fails, drop
+// gives it up, so that the next Connect looks for the server anew.
+func (l *Client) Connect(ctx context.Context) (drop func(why error), err error) {
+	p := l.current.Load()
+	if p == nil {
+		if p, err = l.replace(ctx, nil, ""); err != nil {
+			return nil, err
+		}
 	}
-	return l.replace(ctx, nil, "")
+	return func(why error) { l.drop(p, why) }, nil
 }
 
 // replace returns the pipe that has come in the place of the old one.
-func (l *redisLink) replace(ctx context.Context, old *pipe, hint string) (*pipe, error) {
+func (l *Client) replace(ctx context.Context, old *pipe, hint string) (*pipe, error) {
 	l.mu.Lock()
 	switch p := l.current.Load(); p {
 	case old:
@@ -123,7 +131,7 @@ func (l *redisLink) replace(ctx context.Context, old *pipe, hint string) (*pipe,
 }
 
 // dial starts to connect, unless somebody else has. The lock is held.
-func (l *redisLink) dial(old *pipe, hint string) (*dialing, error) {
+func (l *Client) dial(old *pipe, hint string) (*dialing, error) {
 	if l.ctx.Err() != nil {
 		return nil, errClosed
 	}
@@ -136,7 +144,7 @@ func (l *redisLink) dial(old *pipe, hint string) (*dialing, error) {
 }
 
 // finish connects, and puts the new pipe in the place of the old one.
-func (l *redisLink) finish(d *dialing, old *pipe, hint string) {
+func (l *Client) finish(d *dialing, old *pipe, hint string) {
 	conn, err := l.finder.find(l.ctx, hint)
 	if err == nil {
 		d.pipe = &pipe{conn: conn, timeout: l.timeout}
@@ -155,9 +163,9 @@ func (l *redisLink) finish(d *dialing, old *pipe, hint string) {
 	}
 }
 
-// serve hands out the answers of a pipe until its connection breaks or the link
+// serve hands out the answers of a pipe until its connection breaks or the client
 // is closed.
-func (l *redisLink) serve(p *pipe) {
+func (l *Client) serve(p *pipe) {
 	stop := context.AfterFunc(l.ctx, func() { p.fail(errClosed) })
 	p.read()
 	stop()
@@ -166,7 +174,7 @@ func (l *redisLink) serve(p *pipe) {
 
 // lost replaces a broken pipe. As nobody need have noticed, an idle connection
 // that the server closes disturbs no request.
-func (l *redisLink) lost(p *pipe) {
+func (l *Client) lost(p *pipe) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.current.Load() != p || l.dialing != nil {
@@ -182,7 +190,7 @@ func (l *redisLink) lost(p *pipe) {
 }
 
 // drop gives the pipe up.
-func (l *redisLink) drop(p *pipe, why error) {
+func (l *Client) drop(p *pipe, why error) {
 	l.mu.Lock()
 	if l.current.CompareAndSwap(p, nil) {
 		l.problem = fmt.Errorf("%s: %w", p.conn.address, why)
@@ -191,8 +199,9 @@ func (l *redisLink) drop(p *pipe, why error) {
 	p.fail(why)
 }
 
-// close gives everything up and waits for nothing that could hang.
-func (l *redisLink) close() {
+// Close gives everything up and waits for nothing that could hang. Do and Connect
+// fail from then on.
+func (l *Client) Close() {
 	l.mu.Lock()
 	l.cancel()
 	l.current.Store(nil)
