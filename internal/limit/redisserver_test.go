@@ -184,7 +184,7 @@ func TestRedisSentinelDemotes(t *testing.T) {
 
 	sentinel.Watch(other, "sentinel-pass")
 	host, port, _ := net.SplitHostPort(other.Addr())
-	master.OK("REPLICAOF "+host+" "+port)
+	master.OK("REPLICAOF " + host + " " + port)
 	g.countMany(t)
 	if other.Command("DBSIZE") == ":0" {
 		t.Error("the new master has no counters")

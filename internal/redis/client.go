@@ -47,17 +47,17 @@ type dialing struct {
 // The error is that of ctx, a ServerError, or what is wrong with the connection.
 // After any but a ServerError the call must not be used again: the answer may
 // still come.
-func (l *Client) Do(ctx context.Context, call *Call) error {
-	p := l.current.Load()
+func (c *Client) Do(ctx context.Context, call *Call) error {
+	p := c.current.Load()
 	if p == nil {
-		return l.notConnected()
+		return c.notConnected()
 	}
 	err := p.do(ctx, call)
 	hint, again := notExecuted(err, p.conn.address)
 	if !again {
 		return err
 	}
-	if p, err = l.replace(ctx, p, hint); err != nil {
+	if p, err = c.replace(ctx, p, hint); err != nil {
 		return err
 	}
 	return p.do(ctx, call)
@@ -65,13 +65,13 @@ func (l *Client) Do(ctx context.Context, call *Call) error {
 
 // notConnected says why there is no pipe. The reason is only told: however long dialling
 // took, it is no late answer.
-func (l *Client) notConnected() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.problem == nil {
+func (c *Client) notConnected() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.problem == nil {
 		return errNotConnected
 	}
-	return fmt.Errorf("%w: %s", errNotConnected, l.problem.Error())
+	return fmt.Errorf("%w: %s", errNotConnected, c.problem.Error())
 }
 
 // notExecuted reports whether the error says so, and perhaps which node to ask
@@ -95,30 +95,30 @@ func notExecuted(err error, asked string) (hint string, yes bool) {
 
 // Connect makes a connection if there is none. If what is done with it fails, drop
 // gives it up, so that the next Connect looks for the server anew.
-func (l *Client) Connect(ctx context.Context) (drop func(why error), err error) {
-	p := l.current.Load()
+func (c *Client) Connect(ctx context.Context) (drop func(why error), err error) {
+	p := c.current.Load()
 	if p == nil {
-		if p, err = l.replace(ctx, nil, ""); err != nil {
+		if p, err = c.replace(ctx, nil, ""); err != nil {
 			return nil, err
 		}
 	}
-	return func(why error) { l.drop(p, why) }, nil
+	return func(why error) { c.drop(p, why) }, nil
 }
 
 // replace returns the pipe that has come in the place of the old one.
-func (l *Client) replace(ctx context.Context, old *pipe, hint string) (*pipe, error) {
-	l.mu.Lock()
-	switch p := l.current.Load(); p {
+func (c *Client) replace(ctx context.Context, old *pipe, hint string) (*pipe, error) {
+	c.mu.Lock()
+	switch p := c.current.Load(); p {
 	case old:
 	case nil:
-		l.mu.Unlock()
+		c.mu.Unlock()
 		return nil, errNotConnected // somebody else has tried
 	default:
-		l.mu.Unlock()
+		c.mu.Unlock()
 		return p, nil
 	}
-	d, err := l.dial(old, hint)
-	l.mu.Unlock()
+	d, err := c.dial(old, hint)
+	c.mu.Unlock()
 	if err != nil {
 		return nil, err
 	}
@@ -131,80 +131,80 @@ func (l *Client) replace(ctx context.Context, old *pipe, hint string) (*pipe, er
 }
 
 // dial starts to connect, unless somebody else has. The lock is held.
-func (l *Client) dial(old *pipe, hint string) (*dialing, error) {
-	if l.ctx.Err() != nil {
+func (c *Client) dial(old *pipe, hint string) (*dialing, error) {
+	if c.ctx.Err() != nil {
 		return nil, errClosed
 	}
-	if l.dialing == nil {
+	if c.dialing == nil {
 		d := &dialing{done: make(chan struct{})}
-		l.dialing = d
-		l.work.Go(func() { l.finish(d, old, hint) })
+		c.dialing = d
+		c.work.Go(func() { c.finish(d, old, hint) })
 	}
-	return l.dialing, nil
+	return c.dialing, nil
 }
 
 // finish connects, and puts the new pipe in the place of the old one.
-func (l *Client) finish(d *dialing, old *pipe, hint string) {
-	conn, err := l.finder.find(l.ctx, hint)
+func (c *Client) finish(d *dialing, old *pipe, hint string) {
+	conn, err := c.finder.find(c.ctx, hint)
 	if err == nil {
-		d.pipe = &pipe{conn: conn, timeout: l.timeout}
+		d.pipe = &pipe{conn: conn, timeout: c.timeout}
 	}
 	d.err = err
-	l.mu.Lock()
-	l.dialing, l.problem = nil, err
-	l.current.Store(d.pipe)
-	l.mu.Unlock()
+	c.mu.Lock()
+	c.dialing, c.problem = nil, err
+	c.current.Store(d.pipe)
+	c.mu.Unlock()
 	close(d.done)
 	if old != nil {
 		old.retire()
 	}
 	if d.pipe != nil {
-		l.work.Go(func() { l.serve(d.pipe) })
+		c.work.Go(func() { c.serve(d.pipe) })
 	}
 }
 
 // serve hands out the answers of a pipe until its connection breaks or the client
 // is closed.
-func (l *Client) serve(p *pipe) {
-	stop := context.AfterFunc(l.ctx, func() { p.fail(errClosed) })
+func (c *Client) serve(p *pipe) {
+	stop := context.AfterFunc(c.ctx, func() { p.fail(errClosed) })
 	p.read()
 	stop()
-	l.lost(p)
+	c.lost(p)
 }
 
 // lost replaces a broken pipe. As nobody need have noticed, an idle connection
 // that the server closes disturbs no request.
-func (l *Client) lost(p *pipe) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.current.Load() != p || l.dialing != nil {
+func (c *Client) lost(p *pipe) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.current.Load() != p || c.dialing != nil {
 		return
 	}
-	if l.ctx.Err() != nil || time.Since(l.replaced) < minReplace {
-		l.problem = fmt.Errorf("%s: %w", p.conn.address, p.failure())
-		l.current.Store(nil)
+	if c.ctx.Err() != nil || time.Since(c.replaced) < minReplace {
+		c.problem = fmt.Errorf("%s: %w", p.conn.address, p.failure())
+		c.current.Store(nil)
 		return
 	}
-	l.replaced = time.Now()
-	_, _ = l.dial(p, "")
+	c.replaced = time.Now()
+	_, _ = c.dial(p, "")
 }
 
 // drop gives the pipe up.
-func (l *Client) drop(p *pipe, why error) {
-	l.mu.Lock()
-	if l.current.CompareAndSwap(p, nil) {
-		l.problem = fmt.Errorf("%s: %w", p.conn.address, why)
+func (c *Client) drop(p *pipe, why error) {
+	c.mu.Lock()
+	if c.current.CompareAndSwap(p, nil) {
+		c.problem = fmt.Errorf("%s: %w", p.conn.address, why)
 	}
-	l.mu.Unlock()
+	c.mu.Unlock()
 	p.fail(why)
 }
 
 // Close gives everything up and waits for nothing that could hang. Do and Connect
 // fail from then on.
-func (l *Client) Close() {
-	l.mu.Lock()
-	l.cancel()
-	l.current.Store(nil)
-	l.mu.Unlock()
-	l.work.Wait()
+func (c *Client) Close() {
+	c.mu.Lock()
+	c.cancel()
+	c.current.Store(nil)
+	c.mu.Unlock()
+	c.work.Wait()
 }
