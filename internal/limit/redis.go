@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 
@@ -54,7 +55,7 @@ func NewRedis(o RedisOptions) (*Redis, error) {
 		r.timeout = DefaultTimeout
 	}
 	client, err := redis.New(redis.Options{
-		URL: o.URL, TLS: o.TLS,
+		URL: o.URL, TLS: o.TLS, Name: clientName(),
 		DialTimeout: r.patience(), WriteTimeout: r.timeout,
 		Check: checkServer,
 	})
@@ -63,6 +64,16 @@ func NewRedis(o RedisOptions) (*Redis, error) {
 	}
 	r.client = client
 	return r, nil
+}
+
+// clientName is what operators of Redis see of a gate. The name of the host, in
+// Kubernetes that of the pod, tells gates apart whose addresses a proxy hides.
+func clientName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		return "ingest-auth"
+	}
+	return "ingest-auth@" + host
 }
 
 // checkServer makes sure that the server can count, now and here: it has the script

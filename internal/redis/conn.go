@@ -80,6 +80,23 @@ func (c *serverConn) login(user, password string, database int) error {
 	return err
 }
 
+// errUnnamed is the error of a connection that ended when it was given a name.
+var errUnnamed = errors.New("giving the connection a name")
+
+// setName gives the connection a name, if there is one. It is as good without if the
+// server answers that it does not want it, for example because the user may not.
+func (c *serverConn) setName(name string) error {
+	if name == "" {
+		return nil
+	}
+	_, err := c.do(command("CLIENT", "SETNAME", name))
+	var refused ServerError
+	if err == nil || errors.As(err, &refused) {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", errUnnamed, err)
+}
+
 // withoutDetails leaves of a server's error the code: the rest may quote the
 // password, as in "ERR unknown command 'AUTH', with args beginning with: …".
 func withoutDetails(err error) error {

@@ -15,6 +15,7 @@ const maxMoves = 3
 // goroutine at a time.
 type finder struct {
 	target
+	name    string         // of connections
 	timeout time.Duration  // of connecting to one server, until it has proved itself
 	check   func(Do) error // whether it is the right one
 	last    string         // what found it last: a sentinel, or the node itself
@@ -97,11 +98,29 @@ func (f *finder) follow(ctx context.Context, address string) (*serverConn, error
 
 // node connects to what may be the right server.
 func (f *finder) node(ctx context.Context, address string) (*serverConn, error) {
+	return f.enter(ctx, address, f.check)
+}
+
+// enter connects to a data node and checks it. Proxies are known to hang up on
+// commands that they do not know: one that does so when the connection is given a
+// name is tried once more without.
+func (f *finder) enter(ctx context.Context, address string, check func(Do) error) (*serverConn, error) {
+	conn, err := f.enterAs(ctx, f.name, address, check)
+	if errors.Is(err, errUnnamed) {
+		return f.enterAs(ctx, "", address, check)
+	}
+	return conn, err
+}
+
+func (f *finder) enterAs(ctx context.Context, name, address string, check func(Do) error) (*serverConn, error) {
 	return f.connect(ctx, address, func(c *serverConn) error {
 		if err := c.login(f.user, f.password, f.database); err != nil {
 			return err
 		}
-		return f.check(c.do)
+		if err := c.setName(name); err != nil {
+			return err
+		}
+		return check(c.do)
 	})
 }
 

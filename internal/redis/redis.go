@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -24,6 +25,10 @@ type Options struct {
 	// TLS overrides the TLS settings of a rediss URL, for example to trust a
 	// private CA. By default the system's CAs are trusted, from TLS 1.2 on.
 	TLS *tls.Config
+
+	// Name is what CLIENT LIST shows of the connection. A server that refuses it is
+	// used without.
+	Name string
 
 	// DialTimeout bounds connecting to one server, until Check has passed.
 	DialTimeout time.Duration
@@ -56,7 +61,20 @@ func New(o Options) (*Client, error) {
 		}
 		target.tls = o.TLS
 	}
-	c := &Client{timeout: o.WriteTimeout, finder: finder{target: target, timeout: o.DialTimeout, check: o.Check}}
+	c := &Client{
+		timeout: o.WriteTimeout,
+		finder:  finder{target: target, name: printable(o.Name), timeout: o.DialTimeout, check: o.Check},
+	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c, nil
+}
+
+// printable returns a name with what Redis allows in one; a dash stands for the rest.
+func printable(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r < '!' || r > '~' {
+			return '-'
+		}
+		return r
+	}, name)
 }
