@@ -92,16 +92,29 @@ func checkServer(do redis.Do) error {
 }
 
 // errNoCounter is the error of one counter: Redis counts, but something else is
-// where this one should be. Others are not concerned.
+// where this one should be, or those of one request are on two nodes just now.
+// Others are not concerned.
 var errNoCounter = errors.New("no counter")
 
 // ofCounter makes of an answer that one counter cannot be used the error that says so.
 func ofCounter(err error) error {
-	var answered redis.ServerError
-	if errors.As(err, &answered) && answered.Code() == "WRONGTYPE" {
+	if code := codeOf(err); code == "WRONGTYPE" || code == codeMoving {
 		return fmt.Errorf("%w: %w", errNoCounter, err)
 	}
 	return err
+}
+
+// codeMoving is what a node answers while a cluster moves the slot of the counters, if
+// it does not have all counters of a request.
+const codeMoving = "TRYAGAIN"
+
+// codeOf returns what kind of error the server has answered, or "".
+func codeOf(err error) string {
+	var answered redis.ServerError
+	if !errors.As(err, &answered) {
+		return ""
+	}
+	return answered.Code()
 }
 
 // patience is how long what no request waits for may take.
@@ -150,17 +163,39 @@ func (r *Redis) count(ctx context.Context, timeout time.Duration, op Op, takes [
 	return fits, nil
 }
 
-// run runs the script, by its name, which is shorter, if the server knows it.
+// run runs the script. While a cluster moves the slot of the counters, a node serves
+// several only if it has them all, so those that nobody has are made first.
 func (r *Redis) run(ctx context.Context, c *redis.Call, op Op, takes []Take, states []State) (bool, error) {
-	c.Command = appendEval(c.Command[:0], "EVALSHA", takeScriptName, op, takes)
-	err := r.client.Do(ctx, c)
-	var answered redis.ServerError
-	if errors.As(err, &answered) && answered.Code() == "NOSCRIPT" {
-		c.Command = appendEval(c.Command[:0], "EVAL", takeScript, op, takes)
-		err = r.client.Do(ctx, c)
+	err := r.eval(ctx, c, op, takes)
+	if err != nil && len(takes) > 1 && codeOf(err) == codeMoving {
+		if err = r.create(ctx, c, takes); err == nil {
+			err = r.eval(ctx, c, op, takes)
+		}
 	}
 	if err != nil {
 		return false, ofCounter(err)
 	}
 	return statesOf(c.Reply.Numbers, op, takes, states)
+}
+
+// create makes sure that there are counters to take from: adding nothing makes one.
+func (r *Redis) create(ctx context.Context, c *redis.Call, takes []Take) error {
+	for _, t := range takes {
+		t.Cost = 0
+		if err := r.eval(ctx, c, OpAdd, []Take{t}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eval runs the script, by its name, which is shorter, if the server knows it.
+func (r *Redis) eval(ctx context.Context, c *redis.Call, op Op, takes []Take) error {
+	c.Command = appendEval(c.Command[:0], "EVALSHA", takeScriptName, op, takes)
+	err := r.client.Do(ctx, c)
+	if err != nil && codeOf(err) == "NOSCRIPT" {
+		c.Command = appendEval(c.Command[:0], "EVAL", takeScript, op, takes)
+		err = r.client.Do(ctx, c)
+	}
+	return err
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
+	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -469,6 +471,115 @@ func TestRedisCluster(t *testing.T) {
 		}
 	}
 	testOutage(t, url, owner.Kill, owner.Restart)
+}
+
+// user returns the arguments that make the user of docs/limits.md, with a password and
+// more rights.
+func user(t *testing.T, more ...string) []string {
+	t.Helper()
+	doc, err := os.ReadFile("../../docs/limits.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, ok := strings.Cut(string(doc), "\nACL SETUSER ")
+	line, _, _ := strings.Cut(rest, "\n")
+	if !ok || !strings.HasPrefix(line, "gate on >PASSWORD ") {
+		t.Fatalf("the user is %q", line)
+	}
+	return append([]string{"--user"}, append(strings.Fields(line), more...)...)
+}
+
+// TestRedisSlotMoves: a cluster that moves the slot with the counters in it serves all
+// of them meanwhile, also those that are new, and none is counted without Redis.
+func TestRedisSlotMoves(t *testing.T) {
+	nodes := redistest.StartCluster(t, user(t, "+asking")...)
+	url := "redis+cluster://gate:PASSWORD@" + nodes[0].Addr()
+	g := startGate(t, url, patience)
+	g.countMany(t) // counters 0 to 63
+	owner := slices.IndexFunc(nodes, func(n *redistest.Server) bool { return n.Command("DBSIZE") != ":0" })
+	from, to := nodes[owner], nodes[(owner+1)%3]
+	rounds := int64(1)
+	count := func() {
+		t.Helper()
+		g.countMany(t)
+		rounds++
+	}
+	// several counts in counters that are on one node, or nowhere yet.
+	several := func(g *gate, first int) []State {
+		t.Helper()
+		takes, states := make([]Take, 3), make([]State, 3)
+		for i := range takes {
+			takes[i] = one(first+i, 10, 1000*time.Hour)
+		}
+		if fits, err := g.Count(context.Background(), OpTake, time.Now(), takes, states); err != nil || !fits {
+			t.Errorf("several from %d: %t, %v, %+v", first, fits, err, states)
+		}
+		return states
+	}
+	several(g, 300)
+	if host, _ := os.Hostname(); !strings.Contains(from.Command("CLIENT LIST"), " name=ingest-auth@"+host+" ") {
+		t.Errorf("connections have no name:\n%s", from.Command("CLIENT LIST"))
+	}
+	move := redistest.BeginMove("limits", from, to)
+	count()
+	several(g, 400)
+	from.Command("DEL " + string(appendCounterName(nil, &probeTake[0])))
+	late := startGate(t, url, patience)
+	late.countMany(t)
+	rounds++
+	for keys := move.Keys(10); len(keys) > 0; keys = move.Keys(10) {
+		move.Carry(keys)
+		count()
+	}
+	for _, first := range []int{300, 400} {
+		if states := several(late, first); states[0].Remaining != 8 || states[2].Remaining != 8 {
+			t.Errorf("counters from %d: %+v", first, states)
+		}
+	}
+	if states := several(late, 402); states[0].Remaining != 7 || states[1].Remaining != 9 { // two are new
+		t.Errorf("counters from 402: %+v", states)
+	}
+	count()
+	move.End()
+	count()
+	for i := range 64 {
+		_, states := redisCount(t, g.shared.(*Redis), OpPeek, one(i, 1<<50, 1000*time.Hour))
+		if got := states[0].Limit - states[0].Remaining; got != rounds {
+			t.Fatalf("counter %d is at %d, want %d", i, got, rounds)
+		}
+	}
+	g.undisturbed(t)
+	late.undisturbed(t)
+}
+
+// TestRedisCountersOnTwoNodes: while the counters of one request are on two nodes, which
+// no node can serve, others count in Redis as before.
+func TestRedisCountersOnTwoNodes(t *testing.T) {
+	nodes := redistest.StartCluster(t)
+	g := startGate(t, "redis+cluster://"+nodes[0].Addr(), patience)
+	takes, states := []Take{one(1, 10, 1000*time.Hour), one(2, 10, 1000*time.Hour)}, make([]State, 2)
+	count := func(takes []Take) {
+		t.Helper()
+		if fits, err := g.Count(context.Background(), OpTake, time.Now(), takes, states); err != nil || !fits {
+			t.Errorf("%t, %v, %+v", fits, err, states)
+		}
+	}
+	count(takes)
+	owner := slices.IndexFunc(nodes, func(n *redistest.Server) bool { return n.Command("DBSIZE") != ":0" })
+	move := redistest.BeginMove("limits", nodes[owner], nodes[(owner+1)%3])
+	move.Carry([]string{string(appendCounterName(nil, &takes[0]))})
+	count(takes)
+	if h := g.Health(); !h.Up || h.Outages != 0 || h.Degraded != 1 || g.logs.Len() != 1 {
+		t.Errorf("%+v, logs %v", h, g.logs.All())
+	}
+	count(takes[:1])
+	count(takes[1:])
+	move.End()
+	count(takes)
+	// The second of five was counted in memory.
+	if states[0].Remaining != 7 || states[1].Remaining != 7 || g.Health().Degraded != 1 {
+		t.Errorf("%+v, %+v", states, g.Health())
+	}
 }
 
 // TestRedisSentinel: when the master dies, counting goes on with the replica

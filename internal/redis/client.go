@@ -25,6 +25,7 @@ type Client struct {
 
 	mu       sync.Mutex
 	dialing  *dialing // under way, or nil
+	second   *dialing // the connection beside the current one, see ask; or nil
 	replaced time.Time
 	problem  error // why there is no pipe, if that is known
 
@@ -35,9 +36,20 @@ type Client struct {
 
 // dialing is an attempt to connect, which several callers may wait for.
 type dialing struct {
-	done chan struct{}
-	pipe *pipe // if err is nil
-	err  error
+	address string // if that was given
+	done    chan struct{}
+	pipe    *pipe // if err is nil
+	err     error
+}
+
+// wait returns what the attempt comes to.
+func (d *dialing) wait(ctx context.Context) (*pipe, error) {
+	select {
+	case <-d.done:
+		return d.pipe, d.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // Do sends the command of a call and waits for its answer. It fails at once if
@@ -53,14 +65,19 @@ func (c *Client) Do(ctx context.Context, call *Call) error {
 		return c.notConnected()
 	}
 	err := p.do(ctx, call)
-	hint, again := notExecuted(err, p.conn.address)
-	if !again {
-		return err
+	if err == nil {
+		return nil
 	}
-	if p, err = c.replace(ctx, p, hint); err != nil {
-		return err
+	if hint, again := notExecuted(err, p.conn.address); again {
+		if p, err = c.replace(ctx, p, hint); err != nil {
+			return err
+		}
+		err = p.do(ctx, call)
 	}
-	return p.do(ctx, call)
+	if address, ok := c.finder.asks(err, p.conn.address); ok {
+		return c.ask(ctx, call, address)
+	}
+	return err
 }
 
 // notConnected says why there is no pipe. The reason is only told: however long dialling
@@ -77,9 +94,6 @@ func (c *Client) notConnected() error {
 // notExecuted reports whether the error says so, and perhaps which node to ask
 // instead.
 func notExecuted(err error, asked string) (hint string, yes bool) {
-	if err == nil {
-		return "", false
-	}
 	if errors.Is(err, errGone) {
 		return "", true
 	}
@@ -87,7 +101,7 @@ func notExecuted(err error, asked string) (hint string, yes bool) {
 	if !errors.As(err, &answered) {
 		return "", false
 	}
-	if hint, yes = movedTo(answered, asked); yes {
+	if hint, yes = answered.sendsOn("MOVED", asked); yes {
 		return hint, true
 	}
 	return "", answered.readOnly()
@@ -122,12 +136,7 @@ func (c *Client) replace(ctx context.Context, old *pipe, hint string) (*pipe, er
 	if err != nil {
 		return nil, err
 	}
-	select {
-	case <-d.done:
-		return d.pipe, d.err
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	return d.wait(ctx)
 }
 
 // dial starts to connect, unless somebody else has. The lock is held.
@@ -152,6 +161,7 @@ func (c *Client) finish(d *dialing, old *pipe, hint string) {
 	d.err = err
 	c.mu.Lock()
 	c.dialing, c.problem = nil, err
+	c.leaveSecond()
 	c.current.Store(d.pipe)
 	c.mu.Unlock()
 	close(d.done)

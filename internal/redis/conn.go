@@ -124,22 +124,3 @@ func (c *serverConn) askMaster(service string) (address string, err error) {
 	}
 	return net.JoinHostPort(r.Texts[0], r.Texts[1]), nil
 }
-
-// movedTo returns where the server that was asked says the key is, which
-// it does by slot and address ("MOVED 3999 host:6381"); without a host it means
-// its own. IPv6 addresses have no brackets there.
-func movedTo(answered ServerError, asked string) (address string, ok bool) {
-	words := strings.Fields(string(answered))
-	if len(words) != 3 || words[0] != "MOVED" {
-		return "", false
-	}
-	colon := strings.LastIndexByte(words[2], ':')
-	if colon < 0 {
-		return "", false
-	}
-	host, port := strings.Trim(words[2][:colon], "[]"), words[2][colon+1:]
-	if host == "" {
-		host, _, _ = net.SplitHostPort(asked)
-	}
-	return net.JoinHostPort(host, port), true
-}

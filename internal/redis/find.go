@@ -88,7 +88,7 @@ func (f *finder) follow(ctx context.Context, address string) (*serverConn, error
 		if moves == maxMoves || !errors.As(err, &answered) {
 			return nil, err
 		}
-		next, ok := movedTo(answered, address)
+		next, ok := answered.sendsOn("MOVED", address)
 		if !ok {
 			return nil, err
 		}
@@ -96,9 +96,25 @@ func (f *finder) follow(ctx context.Context, address string) (*serverConn, error
 	}
 }
 
-// node connects to what may be the right server.
+// node connects to what may be the right server. One that sends on to where the slot
+// is moving has it until then.
 func (f *finder) node(ctx context.Context, address string) (*serverConn, error) {
-	return f.enter(ctx, address, f.check)
+	return f.enter(ctx, address, func(do Do) error {
+		err := f.check(do)
+		if _, ok := f.asks(err, address); ok {
+			return nil
+		}
+		return err
+	})
+}
+
+// asks returns where a node of a cluster that was asked sends on to for one command.
+func (f *finder) asks(err error, asked string) (address string, ok bool) {
+	var answered ServerError
+	if f.kind != "cluster" || !errors.As(err, &answered) {
+		return "", false
+	}
+	return answered.sendsOn("ASK", asked)
 }
 
 // enter connects to a data node and checks it. Proxies are known to hang up on

@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"runtime"
@@ -25,12 +26,32 @@ var (
 type Call struct {
 	Command  []byte
 	Reply    Reply
+	asking   bool          // ASKING goes before the command
 	answered chan struct{} // gets one value
 	next     *Call         // in the order of commands
 }
 
 // NewCall returns a call without a command.
 func NewCall() *Call { return &Call{answered: make(chan struct{}, 1)} }
+
+// asking makes a node to which the slot is moving execute the next command.
+const asking = "*1\r\n$6\r\nASKING\r\n"
+
+// readReply reads the answer to the command. If ASKING was refused, so was that.
+func (c *Call) readReply(in *bufio.Reader) error {
+	var refused error
+	if c.asking {
+		if err := readReply(in, &c.Reply); err != nil {
+			return err
+		}
+		refused, c.asking = c.Reply.err, false
+	}
+	err := readReply(in, &c.Reply)
+	if refused != nil {
+		c.Reply.err = refused
+	}
+	return err
+}
 
 // pipe is a connection to a server that many callers share: it sends their
 // commands as they come, without waiting for answers, which come in the same
@@ -82,6 +103,9 @@ func (p *pipe) send(c *Call) error {
 	}
 	p.last = c
 	p.unanswered++
+	if c.asking {
+		p.unwritten = append(p.unwritten, asking...)
+	}
 	p.unwritten = append(p.unwritten, c.Command...)
 	alone, writing := p.unanswered == 1, p.writing
 	p.writing = true
@@ -147,7 +171,7 @@ func (p *pipe) read() {
 			p.fail(errProtocol)
 			return
 		}
-		if err := readReply(p.conn.in, &c.Reply); err != nil {
+		if err := c.readReply(p.conn.in); err != nil {
 			p.fail(err)
 			c.Reply.err = err
 			c.answered <- struct{}{}
@@ -200,6 +224,12 @@ func (p *pipe) failure() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.err
+}
+
+func (p *pipe) isOver() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.over
 }
 
 // retire lets no more calls in. Those that are under way have their time to be

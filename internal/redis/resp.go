@@ -3,6 +3,7 @@ package redis
 import (
 	"bufio"
 	"errors"
+	"net"
 	"strconv"
 	"strings"
 )
@@ -39,6 +40,26 @@ func (e ServerError) Code() string {
 // readOnly reports whether a replica has refused to write. Before version 7 the
 // code stands amid the text, as the script's error.
 func (e ServerError) readOnly() bool { return strings.Contains(string(e), "READONLY ") }
+
+// sendsOn returns the node that the one that was asked says is the one to ask, for this
+// command (ASK) or from now on (MOVED): by slot and address, as in
+// "MOVED 3999 host:6381". Without a host it means its own. IPv6 addresses have no
+// brackets there.
+func (e ServerError) sendsOn(code, asked string) (address string, ok bool) {
+	words := strings.Fields(string(e))
+	if len(words) != 3 || words[0] != code {
+		return "", false
+	}
+	colon := strings.LastIndexByte(words[2], ':')
+	if colon < 0 {
+		return "", false
+	}
+	host, port := strings.Trim(words[2][:colon], "[]"), words[2][colon+1:]
+	if host == "" {
+		host, _, _ = net.SplitHostPort(asked)
+	}
+	return net.JoinHostPort(host, port), true
+}
 
 // command returns a command of the given words.
 func command(words ...string) []byte {

@@ -154,28 +154,6 @@ func Await(t testing.TB, what string, holds func() bool) {
 	}
 }
 
-// StartCluster starts a cluster of three nodes without replicas.
-func StartCluster(t *testing.T) []*Server {
-	t.Helper()
-	if _, err := exec.LookPath("redis-cli"); err != nil {
-		t.Skip("needs redis-cli: apt-get install redis-server")
-	}
-	args := []string{"--cluster", "create"}
-	var nodes []*Server
-	for range 3 {
-		n := Start(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "1000")
-		nodes = append(nodes, n)
-		args = append(args, n.Addr())
-	}
-	if out, err := exec.Command("redis-cli", append(args, "--cluster-yes")...).CombinedOutput(); err != nil {
-		t.Fatalf("creating the cluster: %v\n%s", err, out)
-	}
-	for _, n := range nodes {
-		Await(t, "the cluster", func() bool { return strings.Contains(n.Command("CLUSTER INFO"), "cluster_state:ok") })
-	}
-	return nodes
-}
-
 // StartBareSentinel starts a sentinel that watches nothing.
 func StartBareSentinel(t testing.TB) *Server {
 	t.Helper()
