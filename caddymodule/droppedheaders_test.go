@@ -8,6 +8,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
+	"github.com/ingestauth/caddy-ingest-auth/internal/redact"
 )
 
 // TestHeadersThatCaddyDrops: a header that no request can bring to the gate is no place for a
@@ -40,6 +41,11 @@ func TestHeadersThatCaddyDrops(t *testing.T) {
 				t.Fatalf("want an error with %q: %v", tc.line, err)
 			}
 			if err != nil {
+				names := redact.NewNames()
+				names.AddHeader(tc.name)
+				if logged := names.Text(err.Error()); logged != err.Error() {
+					t.Errorf("the log encoder takes a part of the error for a key: %s", logged)
+				}
 				// A gate for another header shows that this one does not arrive.
 				if err := g.Load(site + "X-Else\n}\nrespond \"[{http.request.header." + tc.name + "}]\"\n}\n"); err != nil {
 					t.Fatal(err)
