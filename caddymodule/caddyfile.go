@@ -38,8 +38,7 @@ func (s subdirectives) parse(d *caddyfile.Dispenser, block string, validate func
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		read, ok := s[d.Val()]
 		if !ok {
-			known := slices.Sorted(maps.Keys(s))
-			return d.Errf("%s: unknown subdirective %q; there are %s", block, d.Val(), strings.Join(known, ", "))
+			return d.Errf("%s: unknown subdirective %q; %s", block, d.Val(), s.instead(block, d.Val()))
 		}
 		if err := read(d); err != nil {
 			return err
@@ -49,6 +48,24 @@ func (s subdirectives) parse(d *caddyfile.Dispenser, block string, validate func
 		}
 	}
 	return nil
+}
+
+// The two blocks with the name ingest_auth, as errors call them.
+const (
+	globalBlock = "global option ingest_auth"
+	gateBlock   = "directive ingest_auth"
+)
+
+// instead says what to write for a name that a block does not know. A setting of one of the
+// two blocks with the name ingest_auth easily gets into the other.
+func (s subdirectives) instead(block, name string) string {
+	switch {
+	case block == gateBlock && new(App).subdirectives()[name] != nil:
+		return "it belongs in the global option `ingest_auth`, in the braces at the top of the Caddyfile"
+	case block == globalBlock && new(Gate).subdirectives()[name] != nil:
+		return "it belongs in the directive `ingest_auth` of a site"
+	}
+	return "there are " + strings.Join(slices.Sorted(maps.Keys(s)), ", ")
 }
 
 // stringArg returns a reader for a subdirective with exactly one argument.
@@ -168,7 +185,14 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 	if d.NextArg() {
 		return nil, d.ArgErr()
 	}
-	err := subdirectives{
+	if err := a.subdirectives().parse(d, globalBlock, a.Validate); err != nil {
+		return nil, err
+	}
+	return httpcaddyfile.App{Name: appID, Value: caddyconfig.JSON(a, nil)}, nil
+}
+
+func (a *App) subdirectives() subdirectives {
+	return subdirectives{
 		"keys":          func(d *caddyfile.Dispenser) error { return parseKeys(d, a) },
 		"cache":         func(d *caddyfile.Dispenser) error { return parseCache(d, a) },
 		"sign":          func(d *caddyfile.Dispenser) error { return parseSign(d, a) },
@@ -177,11 +201,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 		"metrics":       func(d *caddyfile.Dispenser) error { return parseMetrics(d, &a.Metrics) },
 		"recent_events": stringArg(&a.RecentEvents),
 		"log_check":     stringArg(&a.LogCheck),
-	}.parse(d, "ingest_auth", a.Validate)
-	if err != nil {
-		return nil, err
 	}
-	return httpcaddyfile.App{Name: appID, Value: caddyconfig.JSON(a, nil)}, nil
 }
 
 // parseMetrics reads what is to be counted.
@@ -269,6 +289,10 @@ func (g *Gate) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.ArgErr()
 	}
+	return g.subdirectives().parse(d, gateBlock, g.Validate)
+}
+
+func (g *Gate) subdirectives() subdirectives {
 	return subdirectives{
 		"credential":      parseLocation(&g.Credentials, "where keys may stand"),
 		"remove":          parseLocation(&g.Remove, "what is removed though it is no credential"),
@@ -295,7 +319,7 @@ func (g *Gate) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"cors":            g.parseCORS,
 		"errors":          stringArg(&g.Errors),
 		"error":           g.parseError,
-	}.parse(d, "ingest_auth", g.Validate)
+	}
 }
 
 func parseCount(s string) (int, error) {

@@ -8,7 +8,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/ingestauth/caddy-ingest-auth/config"
-	"github.com/ingestauth/caddy-ingest-auth/internal/limit"
+	"github.com/ingestauth/caddy-ingest-auth/internal/redis"
 )
 
 // parseLimit reads one limit. Syntax:
@@ -112,7 +112,7 @@ func checkCounters(a *App) error {
 	if err := a.Validate(); err != nil || a.Counters.URL == "" || config.IsPlaceholder(a.Counters.URL) {
 		return err
 	}
-	if err := limit.CheckRedisURL(a.Counters.URL); err != nil {
+	if err := redis.CheckURL(a.Counters.URL); err != nil {
 		return fmt.Errorf("counters: %w", err)
 	}
 	return nil

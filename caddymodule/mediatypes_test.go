@@ -294,3 +294,24 @@ func TestJSONThatIsNotUTF8(t *testing.T) {
 		}
 	}
 }
+
+// TestFramesOfGRPC: JSON in a frame is none to a reader of JSON, but what is no frame
+// may be, whatever its type says.
+func TestFramesOfGRPC(t *testing.T) {
+	for _, gate := range []string{"", "bind body"} {
+		g, up := start(t, gate+"\ncredential header X-API-Key\ncredential body token", map[string]gatetest.Record{keyA: {}, keyB: {}})
+		frame := "\x00\x00\x00\x00\x0d" + `{"token":"K"}`
+		for _, f := range gatetest.Framings {
+			wantStatus(t, g, gatetest.Request{Framing: f, Target: "/a.B/C", Body: frame, Header: typed("application/grpc+json")}, 200)
+			if seen := up.One(t); seen.Body != frame {
+				t.Errorf("%q, %s: backend saw %q", gate, f, seen.Body)
+			}
+			for _, body := range []string{`{"token":"` + keyB + `"}`, "\x00" + `{"token":"` + keyB + `"}`, "\x0b" + `{"token":"` + keyB + `"}`} {
+				resp := g.Do(t, gatetest.Request{Framing: f, Target: "/a.B/C", Body: body, Header: typed("application/grpc+json")})
+				if seen := up.Take(); len(seen) > 0 || resp.Header.Get("Grpc-Status") != "3" {
+					t.Errorf("%q, %s, %q: status %d %v, %d requests got through", gate, f, body, resp.Status, resp.Header, len(seen))
+				}
+			}
+		}
+	}
+}

@@ -13,13 +13,15 @@ const maxPeek = 512
 // bytes, and leaves r with a body that has them still before it. It tells whether that is
 // the whole body. beginning is valid until the body is read.
 func Peek(r *http.Request, enough func(beginning []byte) bool) (beginning []byte, whole bool, err error) {
-	head := make([]byte, 0, maxPeek)
+	s := streams.Get().(*stream)
+	head := s.mem[:0]
 	for err == nil && len(head) < maxPeek && !enough(head) {
 		var n int
 		n, err = r.Body.Read(head[len(head):maxPeek])
 		head = head[:len(head)+n]
 	}
-	r.Body = &stream{src: r.Body, head: head}
+	s.src, s.head = r.Body, head
+	r.Body = s
 	if err == io.EOF {
 		return head, true, nil
 	}
@@ -43,6 +45,19 @@ type stream struct {
 	mu     sync.Mutex
 	head   []byte // was read before, and is to be given yet
 	closed bool
+	mem    [maxPeek]byte // for head
+}
+
+// streams holds those of bodies that turned out to be read. One that streams is never
+// used again: a transport may hold it longer than the request lasts.
+var streams = sync.Pool{New: func() any { return new(stream) }}
+
+// reuse gives a body back to streams that was peeked into and then read.
+func reuse(body io.ReadCloser) {
+	if s, ok := body.(*stream); ok {
+		*s = stream{} // it may hold a key
+		streams.Put(s)
+	}
 }
 
 func (s *stream) Read(p []byte) (int, error) {

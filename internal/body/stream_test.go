@@ -98,3 +98,30 @@ func TestStreamCloseDoesNotWait(t *testing.T) {
 	}
 	_ = pw.Close()
 }
+
+// TestPeekedBodyThatIsRead takes no memory of its own, and leaves none of itself behind.
+func TestPeekedBodyThatIsRead(t *testing.T) {
+	src := new(benchBody)
+	r := &http.Request{Method: http.MethodPost, Header: http.Header{}}
+	content := []byte(`{"token":"a key"}`)
+	var peeked *stream
+	round := func() {
+		src.Reset(content)
+		r.Body, r.ContentLength = src, int64(len(content))
+		if _, _, err := Peek(r, func(b []byte) bool { return len(b) > 3 }); err != nil {
+			t.Fatal(err)
+		}
+		peeked = r.Body.(*stream)
+		buf, err := Read(r, testLimits)
+		if err != nil || string(buf.Bytes()) != string(content) {
+			t.Fatal(err, string(buf.Bytes()))
+		}
+		Replace(r, buf, false).Release()
+	}
+	if n := testing.AllocsPerRun(1000, round); n > 3 {
+		t.Errorf("%v allocations, want as many as without", n)
+	}
+	if peeked.src != nil || peeked.head != nil || peeked.mem != [maxPeek]byte{} {
+		t.Error("the body is left in memory")
+	}
+}

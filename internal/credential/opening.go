@@ -25,6 +25,7 @@ func OpensJSON(b []byte, whole bool) (opens, decided bool) {
 			return true, true
 		case verdictMore:
 			decided = false
+		case verdictNo:
 		}
 	}
 	return false, decided

@@ -39,11 +39,11 @@ func (g *Gate) takeBody(r *http.Request, p *passage) *refusal {
 func (g *Gate) kindOf(r *http.Request, p *passage) (mediatype.Kind, *refusal) {
 	kind, ref := g.bodyKind(r.Header)
 	p.opaque = kind == mediatype.Opaque
-	if ref != nil || kind != mediatype.Any || g.checksJSON || g.binding == bindBody || len(r.Header["Content-Encoding"]) > 0 {
+	if ref != nil || kind != mediatype.Any && kind != mediatype.Frames || g.checksJSON || g.binding == bindBody || len(r.Header["Content-Encoding"]) > 0 {
 		return kind, ref
 	}
 	p.readsBody = true
-	may, err := mayBeJSON(r, opensJSON(r))
+	may, err := mayBeJSON(r, kind)
 	switch {
 	case err != nil:
 		return 0, refBody(err)
@@ -54,27 +54,13 @@ func (g *Gate) kindOf(r *http.Request, p *passage) (mediatype.Kind, *refusal) {
 }
 
 // mayBeJSON reports whether a body opens JSON, as far as its beginning tells.
-func mayBeJSON(r *http.Request, opensJSON func([]byte, bool) (opens, decided bool)) (bool, error) {
+func mayBeJSON(r *http.Request, kind mediatype.Kind) (bool, error) {
 	beginning, whole, err := body.Peek(r, func(beginning []byte) bool {
-		_, decided := opensJSON(beginning, false)
+		_, decided := opensJSON(kind, beginning, false)
 		return decided
 	})
-	opens, decided := opensJSON(beginning, whole)
+	opens, decided := opensJSON(kind, beginning, whole)
 	return opens || !decided, err
-}
-
-// opensJSON is credential.OpensJSON, but that of gRPC a frame, which begins with 0 or 1
-// whatever is in it, is no JSON.
-func opensJSON(r *http.Request) func(b []byte, whole bool) (opens, decided bool) {
-	if !isGRPC(r) {
-		return credential.OpensJSON
-	}
-	return func(b []byte, whole bool) (opens, decided bool) {
-		if len(b) > 0 && b[0] <= 1 {
-			return false, true
-		}
-		return credential.OpensJSON(b, whole)
-	}
 }
 
 func hasBody(r *http.Request) bool {
@@ -155,13 +141,26 @@ func opensWhole(kind mediatype.Kind, raw []byte) bool {
 	switch kind {
 	case mediatype.JSON, mediatype.Lines:
 		return true
-	case mediatype.Form, mediatype.Any:
-		opens, _ := credential.OpensJSON(raw, true)
+	case mediatype.Form, mediatype.Any, mediatype.Frames:
+		opens, _ := opensJSON(kind, raw, true)
 		return opens
 	default:
 		return false
 	}
 }
+
+// opensJSON is credential.OpensJSON for a body of that kind. Frames of gRPC may have JSON
+// in them, which no reader of JSON gets to.
+func opensJSON(kind mediatype.Kind, beginning []byte, whole bool) (opens, decided bool) {
+	if kind == mediatype.Frames && isFrame(beginning) {
+		return false, true
+	}
+	return credential.OpensJSON(beginning, whole)
+}
+
+// isFrame reports whether a message of gRPC, of less than 16 MiB, begins there (gRPC
+// over HTTP/2, "Length-Prefixed-Message").
+func isFrame(b []byte) bool { return len(b) > 1 && b[0] <= 1 && b[1] == 0 }
 
 // scan removes credentials from a body in place. looked is false if there was
 // nothing to look at.

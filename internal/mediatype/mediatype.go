@@ -19,6 +19,7 @@ const (
 	Lines              // must be NDJSON, or a sequence of JSON texts
 	Form               // JSON if it opens it, else application/x-www-form-urlencoded
 	Any                // JSON if it opens it
+	Frames             // JSON if it opens it and is no frame of gRPC
 )
 
 // Of classifies a Content-Type in lower case, as the most lenient backend
@@ -31,7 +32,7 @@ const (
 func Of(contentType string) (kind Kind, params string, ok bool) {
 	essence, params := cutEssence(contentType)
 	form, lines := strings.Contains(contentType, "urlencoded"), isLines(essence)
-	json := !lines && (essence == "application/json" || strings.HasSuffix(essence, "+json") && !IsGRPC(essence))
+	json := essence == "application/json" || strings.HasSuffix(essence, "+json") && !lines && !IsGRPC(essence)
 	switch {
 	case form && (json || lines), json && mentionsLines(params):
 		return 0, params, false
@@ -41,6 +42,8 @@ func Of(contentType string) (kind Kind, params string, ok bool) {
 		kind = JSON
 	case form, essence == "":
 		kind = Form
+	case strings.Contains(contentType, "json") && IsGRPC(essence):
+		kind = Frames
 	case strings.HasPrefix(essence, "text/"), essence == "application/octet-stream", !isMediaType(contentType), strings.Contains(contentType, "json"):
 		kind = Any
 	}

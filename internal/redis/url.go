@@ -1,4 +1,4 @@
-package limit
+package redis
 
 import (
 	"crypto/tls"
@@ -15,8 +15,8 @@ const (
 	sentinelPort = "26379"
 )
 
-// redisTarget is what a URL says.
-type redisTarget struct {
+// target is what a URL says.
+type target struct {
 	kind             string      // "", "sentinel" or "cluster"
 	hosts            []string    // host:port, of the sentinels if there are any
 	user, password   string      // of the data nodes
@@ -26,21 +26,21 @@ type redisTarget struct {
 	tls              *tls.Config // nil without TLS
 }
 
-// redisURL is a URL in its parts, credentials still percent-encoded. It is not
+// rawURL is a URL in its parts, credentials still percent-encoded. It is not
 // a url.URL because that allows for one host only, and quotes the whole URL,
 // password included, in its errors.
-type redisURL struct {
+type rawURL struct {
 	scheme, user, hosts, path, query string
 }
 
-// parseRedisURL reads a URL of one of the forms that RedisOptions.URL documents.
+// parseURL reads a URL of one of the forms that Options.URL documents.
 // Errors never quote user, password or query.
-func parseRedisURL(s string) (redisTarget, error) {
-	u, err := splitRedisURL(s)
+func parseURL(s string) (target, error) {
+	u, err := splitURL(s)
 	if err != nil {
-		return redisTarget{}, err
+		return target{}, err
 	}
-	var t redisTarget
+	var t target
 	base, kind, _ := strings.Cut(u.scheme, "+")
 	t.kind = kind
 	switch base {
@@ -66,14 +66,14 @@ func parseRedisURL(s string) (redisTarget, error) {
 	return t, err
 }
 
-// CheckRedisURL reports what is wrong with a URL that RedisOptions.URL is to be. It does not
+// CheckURL reports what is wrong with a URL that Options.URL is to be. It does not
 // connect, and the error does not quote the URL.
-func CheckRedisURL(s string) error {
-	_, err := parseRedisURL(s)
+func CheckURL(s string) error {
+	_, err := parseURL(s)
 	return err
 }
 
-func splitRedisURL(s string) (u redisURL, err error) {
+func splitURL(s string) (u rawURL, err error) {
 	scheme, rest, ok := strings.Cut(s, "://")
 	if !ok {
 		return u, errors.New("parsing Redis URL: no scheme: write redis://host:port")
@@ -89,7 +89,7 @@ func splitRedisURL(s string) (u redisURL, err error) {
 	return u, nil
 }
 
-func (u *redisURL) single(t *redisTarget) (err error) {
+func (u *rawURL) single(t *target) (err error) {
 	if t.hosts, err = parseHosts(u.hosts, redisPort); err != nil {
 		return err
 	}
@@ -103,7 +103,7 @@ func (u *redisURL) single(t *redisTarget) (err error) {
 	return err
 }
 
-func (u *redisURL) sentinel(t *redisTarget) (err error) {
+func (u *rawURL) sentinel(t *target) (err error) {
 	if t.hosts, err = parseHosts(u.hosts, sentinelPort); err != nil {
 		return err
 	}
@@ -119,7 +119,7 @@ func (u *redisURL) sentinel(t *redisTarget) (err error) {
 	return err
 }
 
-func (u *redisURL) cluster(t *redisTarget) (err error) {
+func (u *rawURL) cluster(t *target) (err error) {
 	if u.path != "" {
 		return errors.New("parsing Redis URL: a cluster has no databases: end the URL after the hosts")
 	}

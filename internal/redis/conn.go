@@ -1,4 +1,4 @@
-package limit
+package redis
 
 import (
 	"bufio"
@@ -11,20 +11,20 @@ import (
 	"strings"
 )
 
-// bufferSize of each direction of a connection; a take is about 250 bytes.
+// bufferSize of each direction of a connection.
 const bufferSize = 32 << 10
 
-// redisConn is a connection to a server, for one caller at a time.
-type redisConn struct {
+// serverConn is a connection to a server, for one caller at a time.
+type serverConn struct {
 	net.Conn
 	below   net.Conn // the same without TLS
 	in      *bufio.Reader
 	address string // host:port
 }
 
-// dialRedis connects. The host is the name that a certificate must have, unless
+// dial connects. The host is the name that a certificate must have, unless
 // config names another; without config there is no TLS.
-func dialRedis(ctx context.Context, address string, config *tls.Config) (*redisConn, error) {
+func dial(ctx context.Context, address string, config *tls.Config) (*serverConn, error) {
 	var dialer net.Dialer
 	below, err := dialer.DialContext(ctx, "tcp", address)
 	if err != nil {
@@ -43,16 +43,16 @@ func dialRedis(ctx context.Context, address string, config *tls.Config) (*redisC
 		}
 		conn = secure
 	}
-	return &redisConn{conn, below, bufio.NewReaderSize(conn, bufferSize), address}, nil
+	return &serverConn{conn, below, bufio.NewReaderSize(conn, bufferSize), address}, nil
 }
 
 // Close closes the connection at once: it does not say goodbye as TLS would,
 // which can hang.
-func (c *redisConn) Close() error { return c.below.Close() }
+func (c *serverConn) Close() error { return c.below.Close() }
 
 // do sends a command and reads the answer. What the server answers as an error
-// is returned as a serverError.
-func (c *redisConn) do(command []byte) (r reply, err error) {
+// is returned as a ServerError.
+func (c *serverConn) do(command []byte) (r Reply, err error) {
 	if _, err = c.Write(command); err != nil {
 		return r, err
 	}
@@ -63,7 +63,7 @@ func (c *redisConn) do(command []byte) (r reply, err error) {
 }
 
 // login authenticates, if there is a password, and selects the database.
-func (c *redisConn) login(user, password string, database int) error {
+func (c *serverConn) login(user, password string, database int) error {
 	if password != "" {
 		words := []string{"AUTH", user, password}
 		if user == "" {
@@ -80,64 +80,47 @@ func (c *redisConn) login(user, password string, database int) error {
 	return err
 }
 
+// errUnnamed is the error of a connection that ended when it was given a name.
+var errUnnamed = errors.New("giving the connection a name")
+
+// setName gives the connection a name, if there is one. It is as good without if the
+// server answers that it does not want it, for example because the user may not.
+func (c *serverConn) setName(name string) error {
+	if name == "" {
+		return nil
+	}
+	_, err := c.do(command("CLIENT", "SETNAME", name))
+	var refused ServerError
+	if err == nil || errors.As(err, &refused) {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", errUnnamed, err)
+}
+
 // withoutDetails leaves of a server's error the code: the rest may quote the
 // password, as in "ERR unknown command 'AUTH', with args beginning with: …".
 func withoutDetails(err error) error {
-	var answered serverError
+	var answered ServerError
 	if !errors.As(err, &answered) {
 		return err
 	}
 	if strings.HasPrefix(string(answered), "ERR max number of clients") {
 		return answered
 	}
-	if code := answered.code(); code == "WRONGPASS" || code == "ERR" {
-		return serverError(code)
+	if code := answered.Code(); code == "WRONGPASS" || code == "ERR" {
+		return ServerError(code)
 	}
-	return serverError("an error")
-}
-
-// verify makes sure that the server can count, now and here: it has the script
-// from then on, is no replica and has the slot of the counters.
-func (c *redisConn) verify() error {
-	r, err := c.do(appendEval(nil, "EVAL", takeScript, OpAdd, probeTake))
-	if err != nil {
-		if errors.Is(ofCounter(err), errNoCounter) {
-			return nil // see Probe
-		}
-		return err
-	}
-	var states [1]State
-	_, err = statesOf(r.numbers, OpAdd, probeTake, states[:])
-	return err
+	return ServerError("an error")
 }
 
 // askMaster asks a sentinel for the address of the master of a service.
-func (c *redisConn) askMaster(service string) (address string, err error) {
+func (c *serverConn) askMaster(service string) (address string, err error) {
 	r, err := c.do(command("SENTINEL", "get-master-addr-by-name", service))
 	if err != nil {
 		return "", err
 	}
-	if len(r.texts) != 2 {
+	if len(r.Texts) != 2 {
 		return "", fmt.Errorf("the sentinel does not know the service %q", service)
 	}
-	return net.JoinHostPort(r.texts[0], r.texts[1]), nil
-}
-
-// movedTo returns where the server that was asked says the counters are, which
-// it does by slot and address ("MOVED 3999 host:6381"); without a host it means
-// its own. IPv6 addresses have no brackets there.
-func movedTo(answered serverError, asked string) (address string, ok bool) {
-	words := strings.Fields(string(answered))
-	if len(words) != 3 || words[0] != "MOVED" {
-		return "", false
-	}
-	colon := strings.LastIndexByte(words[2], ':')
-	if colon < 0 {
-		return "", false
-	}
-	host, port := strings.Trim(words[2][:colon], "[]"), words[2][colon+1:]
-	if host == "" {
-		host, _, _ = net.SplitHostPort(asked)
-	}
-	return net.JoinHostPort(host, port), true
+	return net.JoinHostPort(r.Texts[0], r.Texts[1]), nil
 }

@@ -1,4 +1,4 @@
-package limit
+package redis
 
 import (
 	"bufio"
@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func readString(s string) (r reply, err error) {
+func readString(s string) (r Reply, err error) {
 	err = readReply(bufio.NewReaderSize(strings.NewReader(s), bufferSize), &r)
 	return r, err
 }
@@ -31,10 +31,10 @@ func TestReadReply(t *testing.T) {
 		{in: "*-1\r\n"},
 		{in: "*0\r\n"},
 		{in: "*3\r\n:1\r\n*2\r\n+a\r\n:2\r\n$1\r\nb\r\n", numbers: []int64{1, 2}, texts: []string{"a", "b"}},
-		{in: "-READONLY no\r\n", failure: serverError("READONLY no")},
+		{in: "-READONLY no\r\n", failure: ServerError("READONLY no")},
 	} {
 		r, err := readString(tc.in)
-		if err != nil || !errors.Is(r.err, tc.failure) || !cmp.Equal(r.numbers, tc.numbers) || !cmp.Equal(r.texts, tc.texts) {
+		if err != nil || !errors.Is(r.err, tc.failure) || !cmp.Equal(r.Numbers, tc.numbers) || !cmp.Equal(r.Texts, tc.texts) {
 			t.Errorf("%q: %+v, %v", tc.in, r, err)
 		}
 	}
@@ -65,7 +65,7 @@ var malformed = map[string]string{
 func TestReadReplyMalformed(t *testing.T) {
 	for name, in := range malformed {
 		if r, err := readString(in); !errors.Is(err, errProtocol) {
-			t.Errorf("%s: %d numbers, %d texts, error %v", name, len(r.numbers), len(r.texts), err)
+			t.Errorf("%s: %d numbers, %d texts, error %v", name, len(r.Numbers), len(r.Texts), err)
 		}
 	}
 }
@@ -81,47 +81,10 @@ func FuzzReadReply(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in string) {
 		r, err := readString(in)
 		switch {
-		case len(r.numbers)+len(r.texts) > maxElements:
-			t.Errorf("%d numbers and %d texts", len(r.numbers), len(r.texts))
+		case len(r.Numbers)+len(r.Texts) > maxElements:
+			t.Errorf("%d numbers and %d texts", len(r.Numbers), len(r.Texts))
 		case err != nil && !errors.Is(err, errProtocol) && !errors.Is(err, io.EOF):
 			t.Errorf("error %v", err)
 		}
 	})
-}
-
-func TestAppendEval(t *testing.T) {
-	take := Take{Key: CounterKey{15: 0xff}, Rate: Rate{1 << 53, 24 * 3600e9}, Cost: 0}
-	got := string(appendEval(nil, "EVALSHA", "name", OpPeek, []Take{take}))
-	want := "*8\r\n$7\r\nEVALSHA\r\n$4\r\nname\r\n$1\r\n1\r\n" +
-		"$62\r\ningest_auth:{limits}:000000000000000000000000000000ff:86400000\r\n" +
-		"$4\r\npeek\r\n$8\r\n86400000\r\n$16\r\n9007199254740992\r\n$1\r\n0\r\n"
-	if got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-}
-
-func TestNotExecuted(t *testing.T) {
-	for _, tc := range []struct {
-		err  error
-		hint string
-		yes  bool
-	}{
-		{nil, "", false},
-		{errGone, "", true},
-		{io.EOF, "", false},
-		{serverError("MOVED 3999 10.0.0.1:7000"), "10.0.0.1:7000", true},
-		{serverError("MOVED 3999 node-1.example:7000"), "node-1.example:7000", true},
-		{serverError("MOVED 3999 2001:db8::1:7000"), "[2001:db8::1]:7000", true},
-		{serverError("MOVED 3999 :7000"), "[::1]:7000", true},
-		{serverError("MOVED 3999"), "", false},
-		{serverError("MOVED 3999 nowhere"), "", false},
-		{serverError("READONLY You can't write against a read only replica. script: 1, on @user_script:28."), "", true},
-		{serverError("ERR Error running script (call to f_1): @user_script:28: @user_script: 28: -READONLY You can't write against a read only replica."), "", true},
-		{serverError("ASK 3999 10.0.0.1:7000"), "", false},
-		{serverError("OOM command not allowed when used memory > 'maxmemory'."), "", false},
-	} {
-		if hint, yes := notExecuted(tc.err, "[::1]:6379"); hint != tc.hint || yes != tc.yes {
-			t.Errorf("%v: %q, %v", tc.err, hint, yes)
-		}
-	}
 }

@@ -1,6 +1,7 @@
-package limit
+package redis
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"runtime"
@@ -20,29 +21,51 @@ var (
 	errCrowd  = errors.New("too many requests wait for an answer")
 )
 
-// call is a command that is on its way to the server, and its answer.
-type call struct {
-	command  []byte
-	reply    reply
+// Call is a command, and the answer once Client.Do has returned without an error.
+// It can be used again then, one Do at a time.
+type Call struct {
+	Command  []byte
+	Reply    Reply
+	asking   bool          // ASKING goes before the command
 	answered chan struct{} // gets one value
-	next     *call         // in the order of commands
+	next     *Call         // in the order of commands
 }
 
-func newCall() *call { return &call{answered: make(chan struct{}, 1)} }
+// NewCall returns a call without a command.
+func NewCall() *Call { return &Call{answered: make(chan struct{}, 1)} }
+
+// asking makes a node to which the slot is moving execute the next command.
+const asking = "*1\r\n$6\r\nASKING\r\n"
+
+// readReply reads the answer to the command. If ASKING was refused, so was that.
+func (c *Call) readReply(in *bufio.Reader) error {
+	var refused error
+	if c.asking {
+		if err := readReply(in, &c.Reply); err != nil {
+			return err
+		}
+		refused, c.asking = c.Reply.err, false
+	}
+	err := readReply(in, &c.Reply)
+	if refused != nil {
+		c.Reply.err = refused
+	}
+	return err
+}
 
 // pipe is a connection to a server that many callers share: it sends their
 // commands as they come, without waiting for answers, which come in the same
 // order. A caller that leaves does not disturb the others: its answer is
 // dropped when it comes.
 type pipe struct {
-	conn    *redisConn
+	conn    *serverConn
 	timeout time.Duration // of a write, and of answers once the pipe is retired
 
 	// The lock is never held while anything waits.
 	mu          sync.Mutex
 	over        bool  // no more calls are let in
 	err         error // why the connection is closed
-	first, last *call // not answered yet
+	first, last *Call // not answered yet
 	unanswered  int
 	unwritten   []byte
 	spare       []byte // to be used for unwritten next
@@ -50,15 +73,15 @@ type pipe struct {
 }
 
 // do sends the command of a call and waits for its answer. The error is
-// errGone if nothing was sent. After any error but a serverError the call must
+// errGone if nothing was sent. After any error but a ServerError the call must
 // not be used again: the answer may still come.
-func (p *pipe) do(ctx context.Context, c *call) error {
+func (p *pipe) do(ctx context.Context, c *Call) error {
 	if err := p.send(c); err != nil {
 		return err
 	}
 	select {
 	case <-c.answered:
-		return c.reply.err
+		return c.Reply.err
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -67,7 +90,7 @@ func (p *pipe) do(ctx context.Context, c *call) error {
 // send queues the call, and writes the command or lets somebody else do it. A
 // caller that is alone writes itself, which cannot take long as the connection
 // is empty; nobody waits for what others write.
-func (p *pipe) send(c *call) error {
+func (p *pipe) send(c *Call) error {
 	p.mu.Lock()
 	if err := p.refuse(c); err != nil {
 		p.mu.Unlock()
@@ -80,7 +103,10 @@ func (p *pipe) send(c *call) error {
 	}
 	p.last = c
 	p.unanswered++
-	p.unwritten = append(p.unwritten, c.command...)
+	if c.asking {
+		p.unwritten = append(p.unwritten, asking...)
+	}
+	p.unwritten = append(p.unwritten, c.Command...)
 	alone, writing := p.unanswered == 1, p.writing
 	p.writing = true
 	p.mu.Unlock()
@@ -94,11 +120,11 @@ func (p *pipe) send(c *call) error {
 	return nil
 }
 
-func (p *pipe) refuse(c *call) error {
+func (p *pipe) refuse(c *Call) error {
 	switch {
 	case p.over:
 		return errGone
-	case p.unanswered >= maxUnanswered || len(p.unwritten)+len(c.command) > maxUnwritten:
+	case p.unanswered >= maxUnanswered || len(p.unwritten)+len(c.Command) > maxUnwritten:
 		return errCrowd
 	default:
 		return nil
@@ -145,9 +171,9 @@ func (p *pipe) read() {
 			p.fail(errProtocol)
 			return
 		}
-		if err := readReply(p.conn.in, &c.reply); err != nil {
+		if err := c.readReply(p.conn.in); err != nil {
 			p.fail(err)
-			c.reply.err = err
+			c.Reply.err = err
 			c.answered <- struct{}{}
 			return
 		}
@@ -156,7 +182,7 @@ func (p *pipe) read() {
 }
 
 // pop returns the call that is to be answered next, or nil.
-func (p *pipe) pop() *call {
+func (p *pipe) pop() *Call {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c := p.first
@@ -187,7 +213,7 @@ func (p *pipe) fail(err error) {
 	_ = p.conn.Close()
 	for c != nil {
 		next := c.next
-		c.next, c.reply.err = nil, err
+		c.next, c.Reply.err = nil, err
 		c.answered <- struct{}{}
 		c = next
 	}
@@ -198,6 +224,12 @@ func (p *pipe) failure() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.err
+}
+
+func (p *pipe) isOver() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.over
 }
 
 // retire lets no more calls in. Those that are under way have their time to be

@@ -1,8 +1,9 @@
-package limit
+package redis
 
 import (
 	"bufio"
 	"errors"
+	"net"
 	"strconv"
 	"strings"
 )
@@ -17,57 +18,82 @@ const (
 // errProtocol does not quote what came: that could be anything.
 var errProtocol = errors.New("the server does not talk like Redis")
 
-// reply is an answer in RESP2, the Redis serialization protocol. Arrays, also
+// Reply is an answer in RESP2, the Redis serialization protocol. Arrays, also
 // those in arrays, are flattened.
-type reply struct {
-	numbers []int64
-	texts   []string
-	err     error // a serverError, or why there is no answer
+type Reply struct {
+	Numbers []int64
+	Texts   []string
+	err     error // a ServerError, or why there is no answer
 }
 
-// serverError is what a server answers instead, such as "MOVED 3999 host:6381".
-type serverError string
+// ServerError is what a server answers instead, such as "MOVED 3999 host:6381".
+type ServerError string
 
-func (e serverError) Error() string { return "the server answered " + string(e) }
+func (e ServerError) Error() string { return "the server answered " + string(e) }
 
-// code returns the first word, which says what kind of error it is.
-func (e serverError) code() string {
+// Code returns the first word, which says what kind of error it is.
+func (e ServerError) Code() string {
 	code, _, _ := strings.Cut(string(e), " ")
 	return code
 }
 
 // readOnly reports whether a replica has refused to write. Before version 7 the
 // code stands amid the text, as the script's error.
-func (e serverError) readOnly() bool { return strings.Contains(string(e), "READONLY ") }
+func (e ServerError) readOnly() bool { return strings.Contains(string(e), "READONLY ") }
+
+// sendsOn returns the node that the one that was asked says is the one to ask, for this
+// command (ASK) or from now on (MOVED): by slot and address, as in
+// "MOVED 3999 host:6381". Without a host it means its own. IPv6 addresses have no
+// brackets there.
+func (e ServerError) sendsOn(code, asked string) (address string, ok bool) {
+	words := strings.Fields(string(e))
+	if len(words) != 3 || words[0] != code {
+		return "", false
+	}
+	colon := strings.LastIndexByte(words[2], ':')
+	if colon < 0 {
+		return "", false
+	}
+	host, port := strings.Trim(words[2][:colon], "[]"), words[2][colon+1:]
+	if host == "" {
+		host, _, _ = net.SplitHostPort(asked)
+	}
+	return net.JoinHostPort(host, port), true
+}
 
 // command returns a command of the given words.
 func command(words ...string) []byte {
-	b := appendCount(nil, '*', len(words))
+	b := AppendArray(nil, len(words))
 	for _, word := range words {
-		b = appendWord(b, word)
+		b = AppendWord(b, word)
 	}
 	return b
 }
+
+// AppendArray appends how many words a command has, which must follow.
+func AppendArray(b []byte, n int) []byte { return appendCount(b, '*', n) }
 
 // appendCount appends how many words a command has ('*') or bytes a word ('$').
 func appendCount(b []byte, kind byte, n int) []byte {
 	return append(strconv.AppendInt(append(b, kind), int64(n), 10), '\r', '\n')
 }
 
-func appendWord[T string | []byte](b []byte, word T) []byte {
+// AppendWord appends a word of a command.
+func AppendWord[T string | []byte](b []byte, word T) []byte {
 	b = appendCount(b, '$', len(word))
 	return append(append(b, word...), '\r', '\n')
 }
 
-func appendNumber(b []byte, n int64) []byte {
+// AppendNumber appends a number as a word of a command.
+func AppendNumber(b []byte, n int64) []byte {
 	var digits [20]byte
-	return appendWord(b, strconv.AppendInt(digits[:0], n, 10))
+	return AppendWord(b, strconv.AppendInt(digits[:0], n, 10))
 }
 
 // readReply reads one answer. It fails if the connection does or if the server
 // breaks the protocol; an error that the server answers is in the reply.
-func readReply(in *bufio.Reader, r *reply) error {
-	r.numbers, r.texts, r.err = r.numbers[:0], r.texts[:0], nil
+func readReply(in *bufio.Reader, r *Reply) error {
+	r.Numbers, r.Texts, r.err = r.Numbers[:0], r.Texts[:0], nil
 	for i, elements := 0, 1; i < elements; i++ {
 		more, err := r.readElement(in, maxElements-elements)
 		if err != nil {
@@ -80,7 +106,7 @@ func readReply(in *bufio.Reader, r *reply) error {
 
 // readElement reads one element. If that is an array, it returns how many
 // elements follow, which must not be more than most.
-func (r *reply) readElement(in *bufio.Reader, most int) (more int, err error) {
+func (r *Reply) readElement(in *bufio.Reader, most int) (more int, err error) {
 	kind, line, err := readLine(in)
 	if err != nil {
 		return 0, err
@@ -95,11 +121,11 @@ func (r *reply) readElement(in *bufio.Reader, most int) (more int, err error) {
 		if err != nil {
 			return 0, errProtocol
 		}
-		r.numbers = append(r.numbers, n)
+		r.Numbers = append(r.Numbers, n)
 	case '+':
-		r.texts = append(r.texts, string(line))
+		r.Texts = append(r.Texts, string(line))
 	case '-':
-		r.err = serverError(line[:min(len(line), maxText)])
+		r.err = ServerError(line[:min(len(line), maxText)])
 	default:
 		return 0, errProtocol
 	}
@@ -107,7 +133,7 @@ func (r *reply) readElement(in *bufio.Reader, most int) (more int, err error) {
 }
 
 // readText reads a string whose length stands in the line.
-func (r *reply) readText(in *bufio.Reader, line []byte) error {
+func (r *Reply) readText(in *bufio.Reader, line []byte) error {
 	n, err := parseCount(line, maxText)
 	if err != nil || string(line) == nothing {
 		return err
@@ -119,7 +145,7 @@ func (r *reply) readText(in *bufio.Reader, line []byte) error {
 	if string(text[n:]) != "\r\n" {
 		return errProtocol
 	}
-	r.texts = append(r.texts, string(text[:n]))
+	r.Texts = append(r.Texts, string(text[:n]))
 	_, err = in.Discard(len(text))
 	return err
 }

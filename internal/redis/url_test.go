@@ -1,4 +1,4 @@
-package limit
+package redis
 
 import (
 	"strconv"
@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// parsed is a redisTarget that can be compared.
+// parsed is a target that can be compared.
 type parsed struct {
 	Kind                      string
 	Addresses                 []string
@@ -18,7 +18,7 @@ type parsed struct {
 	TLS                       bool
 }
 
-func parsedOf(t redisTarget) parsed {
+func parsedOf(t target) parsed {
 	return parsed{
 		Kind: t.kind, Addresses: t.hosts, User: t.user, Password: t.password, Database: t.database,
 		Service: t.service, SentinelPassword: t.sentinelPassword, TLS: t.tls != nil,
@@ -48,7 +48,7 @@ func TestParseRedisURL(t *testing.T) {
 		{"rediss+cluster://:pw@a/", parsed{Kind: "cluster", Addresses: []string{"a:6379"}, Password: "pw", TLS: true}},
 	} {
 		t.Run(tc.url, func(t *testing.T) {
-			target, err := parseRedisURL(tc.url)
+			target, err := parseURL(tc.url)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -87,7 +87,7 @@ func TestParseRedisURLErrors(t *testing.T) {
 		{"redis+sentinel://h/s?sentinel_password=SECRET%zz", "percent-encoded"},
 	} {
 		t.Run(tc.url, func(t *testing.T) {
-			_, err := NewRedis(RedisOptions{URL: tc.url})
+			_, err := New(Options{URL: tc.url})
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Fatalf("got %v, want %q", err, tc.want)
 			}
@@ -115,7 +115,7 @@ func FuzzParseRedisURL(f *testing.F) {
 		if scheme, rest, ok := strings.Cut(s, "://"); ok && !strings.ContainsAny(rest, "@") {
 			s = scheme + "://user:" + secret + "@" + rest
 		}
-		target, err := parseRedisURL(s)
+		target, err := parseURL(s)
 		if err != nil {
 			if strings.Contains(err.Error(), secret) {
 				t.Errorf("parsing %q: %v", s, err)
