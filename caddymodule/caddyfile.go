@@ -82,6 +82,19 @@ func stringArg(to *string) func(*caddyfile.Dispenser) error {
 	}
 }
 
+// clientCertArgs returns a reader for the files of a certificate and its key.
+func clientCertArgs(cert, key *string) func(*caddyfile.Dispenser) error {
+	return func(d *caddyfile.Dispenser) error {
+		if *cert != "" {
+			return d.Err("client_cert: is there twice")
+		}
+		if !d.AllArgs(cert, key) {
+			return d.Err("client_cert: write the certificate and its key, `client_cert CERT KEY`")
+		}
+		return nil
+	}
+}
+
 // parsedArg returns a reader for one argument in a small language.
 func parsedArg[T comparable](to *T, parse func(string) (T, error)) func(*caddyfile.Dispenser) error {
 	return func(d *caddyfile.Dispenser) error {
@@ -159,8 +172,11 @@ func flag(to *bool) func(*caddyfile.Dispenser) error {
 //	    }
 //	    counters memory
 //	    counters <redis-url>|{env.NAME}|{file.PATH} {
-//	        timeout  <duration>
-//	        on_error memory|allow|deny
+//	        ca_cert     <file>
+//	        client_cert <file> <key-file>
+//	        server_name <name>
+//	        timeout     <duration>
+//	        on_error    memory|allow|deny
 //	    }
 //	    buffer_memory <size>
 //	    sign {

@@ -62,9 +62,13 @@ func (a *App) openRedis() error {
 	if err != nil {
 		return fmt.Errorf("ingest_auth: %w", err)
 	}
+	secure, err := readTLS(c)
+	if err != nil {
+		return fmt.Errorf("ingest_auth: counters: %w", err)
+	}
 	memory := a.counters.local.value.Requests.(*limit.Memory)
-	a.counters.redis, err = fromPool(redisPoolKey(c, url), a.log.Named("counters"), func(log *zap.Logger) (*limit.Resilient, func(), error) {
-		redis, err := limit.NewRedis(limit.RedisOptions{URL: url, Timeout: durationOf(c.Timeout)})
+	a.counters.redis, err = fromPool(redisPoolKey(c, url, secure), a.log.Named("counters"), func(log *zap.Logger) (*limit.Resilient, func(), error) {
+		redis, err := limit.NewRedis(limit.RedisOptions{URL: url, Timeout: durationOf(c.Timeout), TLS: secure.config})
 		if err != nil {
 			return nil, nil, err
 		}
@@ -87,9 +91,13 @@ func redisURL(s string) (string, error) {
 	return strings.TrimSpace(url), err
 }
 
-// redisPoolKey names a client by its settings. The URL goes in as a hash: it may
-// hold a password, and pool keys may be printed.
-func redisPoolKey(c config.Counters, url string) string {
-	sum := sha256.Sum256([]byte(url))
-	return fmt.Sprintf("counters redis %x %s %s", sum[:8], c.Timeout, c.OnError)
+// redisPoolKey names a client by its settings and what was in their files, so that a
+// certificate that was renewed is used from the next reload on. What may be secret
+// goes in as a hash: pool keys may be printed.
+func redisPoolKey(c config.Counters, url string, secure countersTLS) string {
+	sum := sha256.New()
+	for _, part := range [][]byte{[]byte(url), []byte(c.ServerName), secure.caCert, secure.clientCert, secure.clientKey} {
+		fmt.Fprintf(sum, "%d:%s", len(part), part)
+	}
+	return fmt.Sprintf("counters redis %x %s %s", sum.Sum(nil)[:8], c.Timeout, c.OnError)
 }

@@ -18,7 +18,7 @@ func (g *Gate) authenticate(r *http.Request, p *passage) *refusal {
 	case err != nil:
 		p.caller = caller{} // none of them counts
 		return refTooManyKeys(err)
-	case p.record != nil:
+	case p.record != nil && !found.Malformed:
 		return nil // looked up before, now also found in the body
 	default:
 		ref = g.lookUpOnly(r, p, found)

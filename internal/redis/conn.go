@@ -51,15 +51,23 @@ func dial(ctx context.Context, address string, config *tls.Config) (*serverConn,
 func (c *serverConn) Close() error { return c.below.Close() }
 
 // do sends a command and reads the answer. What the server answers as an error
-// is returned as a ServerError.
+// is returned as a ServerError. A server that hangs up may have said why before the
+// command was sent, as it does with TLS if it wants a certificate.
 func (c *serverConn) do(command []byte) (r Reply, err error) {
-	if _, err = c.Write(command); err != nil {
-		return r, err
+	_, unsent := c.Write(command)
+	if err = readReply(c.in, &r); err == nil {
+		err = r.err
 	}
-	if err = readReply(c.in, &r); err != nil {
-		return r, err
+	if unsent != nil && (err == nil || !isAlert(err)) {
+		err = unsent
 	}
-	return r, r.err
+	return r, err
+}
+
+// isAlert reports whether the error is what the server has said in TLS.
+func isAlert(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "remote error"
 }
 
 // login authenticates, if there is a password, and selects the database.

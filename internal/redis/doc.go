@@ -25,7 +25,7 @@
 //
 //	                 1 request at a time           64 at a time
 //	                 latency   CPU      allocs     takes/s   CPU       allocs
-//	this client      42 µs     19 µs    6          51,000    5.0 µs    6
+//	this client      42 µs     19 µs    5          51,000    5.0 µs    5
 //	rueidis 1.0.79   37 µs     19 µs    11         41,000    10.5 µs   12
 //
 // CPU is that of the client, per take. A request that is alone writes itself;

@@ -25,7 +25,7 @@ func parsedOf(t target) parsed {
 	}
 }
 
-func TestParseRedisURL(t *testing.T) {
+func TestParseURL(t *testing.T) {
 	for _, tc := range []struct {
 		url  string
 		want parsed
@@ -59,7 +59,7 @@ func TestParseRedisURL(t *testing.T) {
 	}
 }
 
-func TestParseRedisURLErrors(t *testing.T) {
+func TestParseURLErrors(t *testing.T) {
 	for _, tc := range []struct{ url, want string }{
 		{"", "no scheme"},
 		{"localhost:6379", "no scheme"},
@@ -98,9 +98,9 @@ func TestParseRedisURLErrors(t *testing.T) {
 	}
 }
 
-// FuzzParseRedisURL: whatever the URL, no panic, no secret in the error, and
+// FuzzParseURL: whatever the URL, no panic, no secret in the error, and
 // addresses that can be dialled.
-func FuzzParseRedisURL(f *testing.F) {
+func FuzzParseURL(f *testing.F) {
 	for _, s := range []string{
 		"redis://h", "rediss://u:p@h:1/2", "redis+sentinel://a,b/s/1?sentinel_password=x",
 		"redis+cluster://a:1,[::1]:2", "redis://[::1", "redis://u:%@h", "redis://h?%", "://", "redis+://h",
