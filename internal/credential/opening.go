@@ -2,6 +2,7 @@ package credential
 
 import (
 	"encoding/binary"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -18,8 +19,8 @@ import (
 // short to tell.
 func OpensJSON(b []byte, whole bool) (opens, decided bool) {
 	decided = true
-	for _, decode := range encodings {
-		o := opening{b: b, whole: whole, decode: decode}
+	for i, decode := range encodings {
+		o := opening{b: b, whole: whole, decode: decode, strict: i == 0}
 		switch o.read() {
 		case verdictYes:
 			return true, true
@@ -33,6 +34,7 @@ func OpensJSON(b []byte, whole bool) (opens, decided bool) {
 
 // encodings decode the first character, of n bytes; n is 0 if it is not all there.
 var encodings = [...]func(b []byte) (r rune, n int){
+	decodeValidUTF8, // first: its readers are strict otherwise
 	decodeUTF8,
 	func(b []byte) (rune, int) { return decode16(b, binary.LittleEndian) },
 	func(b []byte) (rune, int) { return decode16(b, binary.BigEndian) },
@@ -50,6 +52,21 @@ func decodeUTF8(b []byte) (rune, int) {
 		return rune(b[0]), 1
 	}
 	return r, n
+}
+
+// decodeValidUTF8 leaves out what is not UTF-8, as bytes.decode(errors="ignore") of
+// Python does. Its readers skip no control characters, of which binary formats have many.
+func decodeValidUTF8(b []byte) (rune, int) {
+	for left := 0; left < len(b) && utf8.FullRune(b[left:]); left++ {
+		switch r, n := utf8.DecodeRune(b[left:]); {
+		case r == utf8.RuneError && n == 1:
+		case unicode.IsControl(r) && !unicode.IsSpace(r):
+			return bad, left + n
+		default:
+			return r, left + n
+		}
+	}
+	return 0, 0
 }
 
 func decode16(b []byte, order binary.ByteOrder) (rune, int) {
@@ -83,6 +100,7 @@ type opening struct {
 	b      []byte // what is left
 	whole  bool
 	decode func(b []byte) (rune, int)
+	strict bool // no text without quotes is known but that of JSON
 }
 
 const (
@@ -133,21 +151,31 @@ func (o *opening) read() verdict {
 	return o.word(bracket)
 }
 
-// word reads a word without quotes, and what must follow it.
+// word reads text without quotes, and what must follow it. org.json takes several words
+// for one name or value.
 func (o *opening) word(bracket rune) verdict {
-	if !isWord(o.peek()) {
+	if o.strict && (bracket == '{' || !strings.ContainsRune("-0123456789tfnNI", o.peek())) {
 		return verdictNo
 	}
+	words := 0
 	for isWord(o.peek()) {
-		o.next()
+		for isWord(o.peek()) {
+			o.next()
+		}
+		words++
+		for o.peek() >= ' ' && mayBeSkipped(o.peek()) {
+			o.next()
+		}
 	}
 	switch r := o.skipLeadIn(); {
+	case words == 0:
+		return verdictNo
 	case r == end:
 		return o.atEnd()
 	case bracket == '{':
 		return is(r == ':' || r == '=')
 	default:
-		return is(r == ',' || r == ';' || r == ']')
+		return is(r == ',' || r == ';' || r == ']' && words == 1)
 	}
 }
 

@@ -61,6 +61,7 @@ func eachOpening(do func(body string)) {
 		}
 		for c := range 256 {
 			do(string([]byte{byte(c)}) + encode(openings[0]))
+			do(string([]byte{0xff, byte(c), 0xfe, 0x80}) + encode(openings[0]))
 		}
 	}
 	do(guard + "\n" + openings[0])
@@ -83,9 +84,9 @@ def seen(read):
     return isinstance(value, (dict, list)) and 'K2' in json.dumps(value)
 for line in sys.stdin:
     b = bytes.fromhex(line)
-    reads = [lambda: json.loads(b)]
+    reads = [lambda: json.loads(b), lambda: json.loads(b.decode(errors='ignore'))]
     for e in 'utf-8', 'utf-8-sig', 'utf-16', 'utf-16-le', 'utf-16-be', 'utf-32', 'utf-32-le', 'utf-32-be', 'latin-1':
-        reads += [lambda: json.loads(b.decode(e)), lambda: json.loads(b.decode(e).strip()), lambda: json.loads(b.decode(e).strip('\ufeff\0 '))]
+        reads += [lambda e=e: json.loads(b.decode(e)), lambda e=e: json.loads(b.decode(e).strip()), lambda e=e: json.loads(b.decode(e).strip('\ufeff\0 '))]
     print(int(any(seen(r) for r in reads)))`},
 	"PHP": {"php", "-r", `
 while (($line = fgets(STDIN)) !== false) {
@@ -177,10 +178,10 @@ func checkBeginnings(t *testing.T, body string) {
 
 // TestOpensJSON has what no reader of this machine reads, but others do: Gson skips
 // lines with '#' and the guard and takes '=' for a colon, org.json skips control
-// characters.
+// characters and has names of several words.
 func TestOpensJSON(t *testing.T) {
 	for _, leadIn := range append(slices.Clone(leadIns), guard, guard+"\n", "\x1e", "\x01\x08\x1f", "# {\n#[\n") {
-		for _, text := range append(slices.Clone(openings), `{"a":1`, `{}`, `[]`, `{token="K2"}`, `{token=>"K2"}`, `[a;{"token":"K2"}]`, `[,{"token":"K2"}]`) {
+		for _, text := range append(slices.Clone(openings), `{"a":1`, `{}`, `[]`, `{token="K2"}`, `{token=>"K2"}`, `[a;{"token":"K2"}]`, `[,{"token":"K2"}]`, `{a b c :1,"token":"K2"}`, `[a b,{"token":"K2"}]`) {
 			for name, encode := range textEncodings {
 				body := encode(leadIn + text)
 				if opens, _ := OpensJSON([]byte(body), true); !opens {
@@ -197,7 +198,7 @@ func TestOpensJSON(t *testing.T) {
 var others = []string{
 	"", " ", "\r\n\t ", "\ufeff", "\x00", strings.Repeat("\x00", 1000), "//", "/* {", "# title", "/", "/x",
 	"hello", "true", "\"a\"", "1", "null", "a=1&b={}", "a,b\n1,2\n", "<a>{}</a>", "--x\r\nContent-Type: a\r\n\r\n{}",
-	"# title\n\ntext [1]", "// x", "{", "[", "[word", "{word", "[2026-01-01 10:00] started", "[not one word] x", "{{name}}, hello", "{ echo; }", "{a b: 1}", "{]", "[}", "(){}",
+	"# title\n\ntext [1]", "// x", "{", "[", "[word", "{word", "[2026-01-01 10:00] started", "[not one word] x", "{{name}}, hello", "{ echo; }", "{]", "[}", "(){}",
 	"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR", "GIF89a{", "\xff\xd8\xff\xe0\x00\x10JFIF", "\x1f\x8b\x08\x00[{", "PK\x03\x04", "%PDF-1.7\n{", "\x7fELF\x02\x01\x01", "\x00\x01\x02\x03\x04",
 	"\x0a\x7b\x0a\x05hello\x12\x02ab", "\x0a\x5b\x0a\x05hello\x12\x02ab", "\x08\x01\x12\x5bsome text", "\x08\x01\x12\x7bsome text\x1a\x01x", // protobuf
 	"\x00\x00\x00\x00\x7b\x0a\x05hello\x10\x01", "\x00\x00\x00\x5b\x0a\x05hello\x10\x01", // its frames
@@ -223,7 +224,7 @@ func TestOpensJSONLeavesOthersAlone(t *testing.T) {
 
 // TestOpensJSONIsDecidedEarly: of what is streamed, a few bytes are enough.
 func TestOpensJSONIsDecidedEarly(t *testing.T) {
-	for body, enough := range map[string]int{"hello": 4, "\x89PNG": 4, `{"`: 2, "[1,": 3, "\ufeff{\"": 5, "a=1&": 4, "  hello": 6, "[2026 x": 7} {
+	for body, enough := range map[string]int{"hello": 4, "\x89PNG": 4, `{"`: 2, "[1,": 3, "\ufeff{\"": 5, "a=1&": 4, "  hello": 6, "[2026 x:": 8} {
 		if _, decided := OpensJSON([]byte(body[:min(enough, len(body))]), false); !decided {
 			t.Errorf("%q is not decided by %d bytes", body, enough)
 		}
