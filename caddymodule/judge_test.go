@@ -134,3 +134,23 @@ func TestKeysWithControlCharacters(t *testing.T) {
 		}
 	}
 }
+
+// TestKeyThatARewriteTookAway: a key in the query as the client sent it, of which a
+// rewrite has left nothing, says neither who is calling nor that there are two.
+func TestKeyThatARewriteTookAway(t *testing.T) {
+	up := gatetest.NewUpstream(t, nil)
+	g := startSite(t, "uri query -apiKey\ningest_auth\nreverse_proxy {{upstream}}",
+		map[string]gatetest.Record{keyA: {"key_id": "key_a"}, keyB: {"key_id": "key_b"}}, gatetest.Vars{"upstream": up.Addr})
+	header := http.Header{"Content-Type": {"application/json"}}
+	resp := g.Do(t, gatetest.Request{Target: "/t?apiKey=" + keyA + "&a=1", Body: `{"token":"` + keyB + `"}`, Header: header})
+	if resp.Status != http.StatusOK {
+		t.Fatalf("status %d: %s", resp.Status, resp.Body)
+	}
+	seen := up.One(t)
+	if id := gatetest.Claims(t, seen.Header.Get("X-Ingest-Identity"))["key_id"]; id != "key_b" || strings.Contains(seen.String(), "canary") {
+		t.Errorf("key_id %v, backend saw %s", id, seen)
+	}
+	if resp := g.Do(t, gatetest.Request{Target: "/t?apiKey=" + keyA}); resp.Status != http.StatusUnauthorized || !strings.Contains(resp.Body, "missing_key") {
+		t.Errorf("without another key: %d %s", resp.Status, resp.Body)
+	}
+}

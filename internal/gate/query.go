@@ -22,7 +22,7 @@ func (g *Gate) takeQuery(r *http.Request, p *passage) *refusal {
 	original := g.host.OriginalQuery(r)
 	cleanOriginal := clean
 	if original != raw {
-		cleanOriginal = g.cleanQuery(original, p)
+		cleanOriginal = g.cleanQuery(r, original, p)
 	}
 	if clean != raw {
 		r.URL.RawQuery = clean
@@ -43,11 +43,16 @@ var errSpaceInQuery = errors.New("the query has a space or a control character")
 
 func isSpaceOrControl(r rune) bool { return r <= ' ' || r == 0x7f }
 
-// cleanQuery removes credentials from a query without counting them.
-func (g *Gate) cleanQuery(raw string, p *passage) string {
+// cleanQuery removes credentials from a query without counting them: a rewrite has
+// taken it from the request, so what stood there has a judge of its own.
+func (g *Gate) cleanQuery(r *http.Request, raw string, p *passage) string {
 	set := credential.GetSet()
 	defer credential.PutSet(set)
-	set.Judge = p.set.Judge
+	if p.judge != nil {
+		j := g.newJudge(r, p.now)
+		defer j.free()
+		set.Judge = j
+	}
 	clean, err := g.finder.Query(raw, set)
 	if err != nil && g.strips {
 		return ""
