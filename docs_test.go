@@ -20,7 +20,8 @@ import (
 	_ "github.com/ingestauth/caddy-ingest-auth"
 	"github.com/ingestauth/caddy-ingest-auth/caddymodule"
 	"github.com/ingestauth/caddy-ingest-auth/config"
-	"github.com/ingestauth/caddy-ingest-auth/keysync"
+	"github.com/ingestauth/caddy-ingest-auth/keysync/cache"
+	"github.com/ingestauth/caddy-ingest-auth/keysync/vault"
 )
 
 // A fence with the info string caddyfile is a configuration that can be used as it
@@ -365,7 +366,7 @@ func flatten(prefix string, v reflect.Value, to map[string]any) {
 // cacheDefaults returns the settings of a cache that was made without any.
 func cacheDefaults(t *testing.T) config.Cache {
 	t.Helper()
-	c, err := keysync.NewCache(nil, keysync.CacheOptions{})
+	c, err := cache.New(nil, cache.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -383,7 +384,7 @@ func cacheDefaults(t *testing.T) config.Cache {
 // vaultDefaults returns the settings of a Vault that was made without any.
 func vaultDefaults(t *testing.T) config.Vault {
 	t.Helper()
-	v, err := keysync.NewVault(keysync.VaultOptions{Auth: keysync.VaultAuth{Token: "none"}}, zap.NewNop())
+	v, err := vault.New(vault.Options{Auth: vault.Auth{Token: "none"}}, zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/flow"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
+	"github.com/ingestauth/caddy-ingest-auth/keysync/file"
 )
 
 // maxListed is how many keys are listed at most, those first that were seen last.
@@ -161,7 +162,7 @@ func adminPurge(app *App, w http.ResponseWriter, r *http.Request) error {
 
 func (a *App) purge(p *purge) (n int, err error) {
 	switch s := a.source.value.(type) {
-	case *keysync.File:
+	case *file.Source:
 		for rec := range s.Records() {
 			if p.matches(rec) {
 				n++

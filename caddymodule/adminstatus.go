@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/flow"
-	"github.com/ingestauth/caddy-ingest-auth/keysync"
+	"github.com/ingestauth/caddy-ingest-auth/keysync/file"
 )
 
 // processStart is when the process began, near enough.
@@ -99,7 +99,7 @@ func adminStatus(app *App, w http.ResponseWriter, _ *http.Request) error {
 
 func (a *App) sourceStatus() sourceStatus {
 	switch s := a.source.value.(type) {
-	case *keysync.File:
+	case *file.Source:
 		f := s.Status()
 		return sourceStatus{Kind: "file", Records: f.Records, LoadedAt: f.LoadedAt.UTC(), Problem: keyNames.Text(f.Problem)}
 	case *vaultSource:

@@ -10,7 +10,7 @@ import (
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/assertion"
 	"github.com/ingestauth/caddy-ingest-auth/internal/limit"
-	"github.com/ingestauth/caddy-ingest-auth/keysync"
+	"github.com/ingestauth/caddy-ingest-auth/keysync/file"
 )
 
 func init() {
@@ -114,7 +114,7 @@ func (a *App) readiness() *health {
 		h.Problems = append(h.Problems, "no signing key")
 	}
 	switch s := a.source.value.(type) {
-	case *keysync.File:
+	case *file.Source:
 		if s.Status().Problem != "" {
 			h.Warnings = append(h.Warnings, "key file cannot be used; its last good content is served")
 		}

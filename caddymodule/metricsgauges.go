@@ -5,7 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/ingestauth/caddy-ingest-auth/keysync"
+	"github.com/ingestauth/caddy-ingest-auth/keysync/file"
 )
 
 // newGauges show the present state of what the configuration uses.
@@ -24,7 +24,7 @@ func (a *App) newGauges() []prometheus.Collector {
 		list = append(list, newGauge("redis_up", "1 while limits count in Redis.", func() float64 { return oneIf(redis.Health().Up) }))
 	}
 	switch s := a.source.value.(type) {
-	case *keysync.File:
+	case *file.Source:
 		return append(list, fileGauges(s)...)
 	case *vaultSource:
 		return append(list, vaultGauges(s)...)
@@ -32,7 +32,7 @@ func (a *App) newGauges() []prometheus.Collector {
 	return list
 }
 
-func fileGauges(f *keysync.File) []prometheus.Collector {
+func fileGauges(f *file.Source) []prometheus.Collector {
 	return []prometheus.Collector{
 		newGauge("file_records", "Records in the key file.", func() float64 { return float64(f.Len()) }),
 		sourceUp(func() bool { return f.Status().Problem == "" }),

@@ -12,6 +12,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
+	"github.com/ingestauth/caddy-ingest-auth/keysync/file"
+	"github.com/ingestauth/caddy-ingest-auth/keysync/vault"
 )
 
 // openSource opens the source of the records. The signing keys must be open: they
@@ -29,7 +31,7 @@ func (a *App) openFile() error {
 		return fmt.Errorf("ingest_auth: locating key file %s: %w", a.Keys.File, err)
 	}
 	a.source, err = fromPool("keys file "+path, a.log.Named("keys"), func(log *zap.Logger) (keysync.Getter, func(), error) {
-		f, err := keysync.OpenFile(path, log)
+		f, err := file.Open(path, log)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -72,7 +74,7 @@ func (a *App) openVault(ctx caddy.Context) error {
 }
 
 // vaultPoolKey names a Vault by its settings, with the secrets as a hash.
-func (a *App) vaultPoolKey(o keysync.VaultOptions) string {
+func (a *App) vaultPoolKey(o vault.Options) string {
 	sum := sha256.Sum256([]byte(string(o.Auth.Token) + "\x00" + string(o.Auth.SecretID)))
 	return fmt.Sprintf("keys vault %+v %+v %x %s", a.Keys.Vault, a.Cache, sum[:8], a.signer.key)
 }

@@ -7,21 +7,21 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/ingestauth/caddy-ingest-auth/keysync"
+	"github.com/ingestauth/caddy-ingest-auth/keysync/cache"
 )
 
 // runningCaches are the caches in front of Vault by what they are a cache of, so
 // that a configuration with other settings for the same Vault does not begin with
 // an empty one: Vault may be down just when somebody changes them.
-var runningCaches = cacheRegistry{caches: make(map[string][]*keysync.Cache)}
+var runningCaches = cacheRegistry{caches: make(map[string][]*cache.Cache)}
 
 type cacheRegistry struct {
 	mu     sync.Mutex
-	caches map[string][]*keysync.Cache // by the identity of their source, the newest last
+	caches map[string][]*cache.Cache // by the identity of their source, the newest last
 }
 
 // add registers a cache and returns the one before it, or nil.
-func (r *cacheRegistry) add(identity string, c *keysync.Cache) (before *keysync.Cache) {
+func (r *cacheRegistry) add(identity string, c *cache.Cache) (before *cache.Cache) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if known := r.caches[identity]; len(known) > 0 {
@@ -31,10 +31,10 @@ func (r *cacheRegistry) add(identity string, c *keysync.Cache) (before *keysync.
 	return before
 }
 
-func (r *cacheRegistry) remove(identity string, c *keysync.Cache) {
+func (r *cacheRegistry) remove(identity string, c *cache.Cache) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	left := slices.DeleteFunc(r.caches[identity], func(other *keysync.Cache) bool { return other == c })
+	left := slices.DeleteFunc(r.caches[identity], func(other *cache.Cache) bool { return other == c })
 	if r.caches[identity] = left; len(left) == 0 {
 		delete(r.caches, identity)
 	}
@@ -42,7 +42,7 @@ func (r *cacheRegistry) remove(identity string, c *keysync.Cache) {
 
 // takeOver fills a cache with what the one before it knows. The records keep their
 // age, and are read again before they count as fresh.
-func takeOver(c, before *keysync.Cache, log *zap.Logger) {
+func takeOver(c, before *cache.Cache, log *zap.Logger) {
 	key := make([]byte, 32)
 	_, _ = rand.Read(key) // never fails
 	n := 0

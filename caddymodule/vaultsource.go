@@ -11,14 +11,16 @@ import (
 
 	"github.com/ingestauth/caddy-ingest-auth/config"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
+	"github.com/ingestauth/caddy-ingest-auth/keysync/cache"
+	"github.com/ingestauth/caddy-ingest-auth/keysync/vault"
 )
 
 // vaultSource is a Vault with a cache in front of it that follows the change
 // feed, and perhaps a snapshot.
 type vaultSource struct {
-	*keysync.Cache
-	vault    *keysync.Vault
-	feed     *keysync.Feed
+	*cache.Cache
+	vault    *vault.Source
+	feed     *vault.Feed
 	snapshot *snapshotter // nil if there is none
 	unmeter  func()
 }
@@ -27,30 +29,30 @@ type vaultSource struct {
 // turns good keys away; in an outage it opens without one, for keys of a snapshot.
 const loginWait = 3 * time.Second
 
-func openVault(ctx context.Context, o keysync.VaultOptions, c config.Cache, storage certmagic.Storage, derive deriveFunc, log *zap.Logger) (*vaultSource, error) {
-	vault, err := keysync.NewVault(o, log)
+func openVault(ctx context.Context, o vault.Options, settings config.Cache, storage certmagic.Storage, derive deriveFunc, log *zap.Logger) (*vaultSource, error) {
+	v, err := vault.New(o, log)
 	if err != nil {
 		return nil, err
 	}
-	cache, err := keysync.NewCache(meteredSource{vault}, keysync.CacheOptions{
-		Size: c.Size, Fresh: time.Duration(c.Fresh), Unknown: time.Duration(c.Unknown), Outage: time.Duration(c.Outage),
-		Reads: c.Reads, Timeout: o.Timeout,
+	c, err := cache.New(meteredSource{v}, cache.Options{
+		Size: settings.Size, Fresh: time.Duration(settings.Fresh), Unknown: time.Duration(settings.Unknown), Outage: time.Duration(settings.Outage),
+		Reads: settings.Reads, Timeout: o.Timeout,
 	})
 	if err != nil {
-		return nil, errors.Join(err, vault.Close())
+		return nil, errors.Join(err, v.Close())
 	}
-	s := &vaultSource{Cache: cache, vault: vault}
-	if before := runningCaches.add(vault.Identity(), cache); before != nil {
-		takeOver(cache, before, log)
+	s := &vaultSource{Cache: c, vault: v}
+	if before := runningCaches.add(v.Identity(), c); before != nil {
+		takeOver(c, before, log)
 	}
-	s.unmeter = meters.evictions.follow(func() uint64 { return cache.Stats().Evicted })
-	if c.Snapshot > 0 {
-		s.snapshot = startSnapshots(cache, vault.Identity(), storage, derive, time.Duration(c.Snapshot), log)
+	s.unmeter = meters.evictions.follow(func() uint64 { return c.Stats().Evicted })
+	if settings.Snapshot > 0 {
+		s.snapshot = startSnapshots(c, v.Identity(), storage, derive, time.Duration(settings.Snapshot), log)
 	}
 	ctx, cancel := context.WithTimeout(ctx, loginWait)
 	defer cancel()
-	_ = vault.Wait(ctx) // it logs what is wrong
-	s.feed = keysync.FollowChanges(vault, cache, log)
+	_ = v.Wait(ctx) // it logs what is wrong
+	s.feed = vault.FollowChanges(v, c, log)
 	return s, nil
 }
 
@@ -67,12 +69,12 @@ func (s *vaultSource) close(log *zap.Logger) {
 }
 
 // vaultOptions turns settings into options, with the secrets looked up.
-func vaultOptions(v config.Vault) (keysync.VaultOptions, error) {
-	o := keysync.VaultOptions{
+func vaultOptions(v config.Vault) (vault.Options, error) {
+	o := vault.Options{
 		Address: v.Address, Mount: v.Mount, Prefix: v.Prefix, Namespace: v.Namespace,
 		CACert: v.CACert, ClientCert: v.ClientCert, ClientKey: v.ClientKey, TLSServerName: v.ServerName,
 		Timeout: time.Duration(v.Timeout),
-		Auth:    keysync.VaultAuth{Method: v.Auth, Mount: v.AuthMount, Role: v.Role, Wrapped: v.Wrapped},
+		Auth:    vault.Auth{Method: v.Auth, Mount: v.AuthMount, Role: v.Role, Wrapped: v.Wrapped},
 	}
 	if !config.IsPlaceholder(v.Credential) {
 		o.Auth.File = v.Credential
@@ -82,17 +84,17 @@ func vaultOptions(v config.Vault) (keysync.VaultOptions, error) {
 	if err != nil {
 		return o, err
 	}
-	if secret = strings.TrimSpace(secret); v.Auth == keysync.VaultAppRole {
-		o.Auth.SecretID = keysync.Secret(secret)
+	if secret = strings.TrimSpace(secret); v.Auth == vault.AppRole {
+		o.Auth.SecretID = vault.Secret(secret)
 	} else {
-		o.Auth.Token = keysync.Secret(secret)
+		o.Auth.Token = vault.Secret(secret)
 	}
 	return o, nil
 }
 
 // snapshotter writes the cache to storage now and then, and once more at the end.
 type snapshotter struct {
-	cache   *keysync.Cache
+	cache   *cache.Cache
 	storage certmagic.Storage
 	name    string
 	derive  deriveFunc
@@ -107,7 +109,7 @@ type deriveFunc func() ([][]byte, error)
 // snapshotTimeout is how long the storage may take for one snapshot.
 const snapshotTimeout = 10 * time.Second
 
-func startSnapshots(c *keysync.Cache, source string, st certmagic.Storage, derive deriveFunc, every time.Duration, log *zap.Logger) *snapshotter {
+func startSnapshots(c *cache.Cache, source string, st certmagic.Storage, derive deriveFunc, every time.Duration, log *zap.Logger) *snapshotter {
 	s := &snapshotter{
 		cache: c, storage: st, name: "ingest_auth/snapshot/" + hexDigest(source), derive: derive, log: log,
 		stop: make(chan struct{}), stopped: make(chan struct{}),

@@ -16,6 +16,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
+	"github.com/ingestauth/caddy-ingest-auth/keysync/file"
+	"github.com/ingestauth/caddy-ingest-auth/keysync/vault"
 )
 
 const (
@@ -35,7 +37,7 @@ type target struct {
 	vault  bool
 	mount  string
 	prefix string
-	auth   keysync.VaultAuth
+	auth   vault.Auth
 }
 
 func (t *target) flags(f *pflag.FlagSet) {
@@ -68,7 +70,7 @@ func (c *cli) store(cmd *cobra.Command, absent mayBeAbsent, do func(ctx context.
 	if err != nil {
 		return err
 	}
-	v, err := keysync.NewVault(opts, zap.NewNop())
+	v, err := vault.New(opts, zap.NewNop())
 	if err != nil {
 		return err
 	}
@@ -83,25 +85,25 @@ func (c *cli) store(cmd *cobra.Command, absent mayBeAbsent, do func(ctx context.
 }
 
 func (t *target) fileStore(cmd *cobra.Command, absent mayBeAbsent, do func(ctx context.Context, s keysync.Store) error) error {
-	if t.mount != "" || t.prefix != "" || t.auth != (keysync.VaultAuth{}) {
+	if t.mount != "" || t.prefix != "" || t.auth != (vault.Auth{}) {
 		return errors.New("the --vault-… flags go with --vault, not with --file")
 	}
 	_, err := os.Stat(t.file)
 	if errors.Is(err, fs.ErrNotExist) && absent == mustExist {
 		return fmt.Errorf("there is no key file %s; check the path, `ingest-keys create` makes a new file", t.file)
 	}
-	return do(cmd.Context(), keysync.NewFileStore(t.file))
+	return do(cmd.Context(), file.NewStore(t.file))
 }
 
 // vaultOptions uses what `vault login` has left if there is no VAULT_TOKEN.
-func (t *target) vaultOptions() (keysync.VaultOptions, error) {
-	opts := keysync.VaultOptions{Mount: t.mount, Prefix: t.prefix, Timeout: readTimeout, Auth: t.auth}
-	if cmp.Or(opts.Auth.Method, keysync.VaultToken) != keysync.VaultToken || os.Getenv(api.EnvVaultToken) != "" {
+func (t *target) vaultOptions() (vault.Options, error) {
+	opts := vault.Options{Mount: t.mount, Prefix: t.prefix, Timeout: readTimeout, Auth: t.auth}
+	if cmp.Or(opts.Auth.Method, vault.Token) != vault.Token || os.Getenv(api.EnvVaultToken) != "" {
 		return opts, nil
 	}
 	home, err := os.UserHomeDir()
 	if err == nil {
-		opts.Auth.Method, opts.Auth.File = keysync.VaultTokenFile, filepath.Join(home, ".vault-token")
+		opts.Auth.Method, opts.Auth.File = vault.TokenFile, filepath.Join(home, ".vault-token")
 		_, err = os.Stat(opts.Auth.File)
 	}
 	if err != nil {
@@ -112,7 +114,7 @@ func (t *target) vaultOptions() (keysync.VaultOptions, error) {
 
 // warnOfSkew compares the clocks, because times that count from now are reckoned
 // by ours.
-func warnOfSkew(cmd *cobra.Command, v *keysync.Vault) {
+func warnOfSkew(cmd *cobra.Command, v *vault.Source) {
 	skew, err := v.ClockSkew(cmd.Context())
 	if err != nil || skew.Abs() <= tolerableSkew {
 		return
