@@ -340,11 +340,11 @@ func codeDefaults(t *testing.T) map[string]any {
 	flatten("", reflect.ValueOf(gate), defaults)
 	flatten("counters ", reflect.ValueOf(redis.Counters), defaults)
 	flatten("", reflect.ValueOf(app), defaults)
+	flatten("keys ", reflect.ValueOf(fileDefaults(t)), defaults)
 	flatten("keys vault ", reflect.ValueOf(vaultDefaults(t)), defaults)
 	flatten("transport ingest ", reflect.ValueOf(transportDefaults(t)), defaults)
 	defaults["counters"] = defaults["counters store"]
 	delete(defaults, "counters store")
-	delete(defaults, "keys source") // `keys file` says it
 	return defaults
 }
 
@@ -361,6 +361,16 @@ func flatten(prefix string, v reflect.Value, to map[string]any) {
 			to[prefix+name] = f.Interface()
 		}
 	}
+}
+
+// fileDefaults returns the settings of a key file that was set up without any.
+func fileDefaults(t *testing.T) caddymodule.FileSource {
+	t.Helper()
+	f := new(caddymodule.FileSource)
+	if err := f.Provision(caddy.Context{}); err != nil {
+		t.Fatal(err)
+	}
+	return *f
 }
 
 // cacheDefaults returns the settings of a cache that was made without any.

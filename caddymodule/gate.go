@@ -111,7 +111,7 @@ func (g *Gate) Provision(ctx caddy.Context) error {
 	app := v.(*App)
 	app.checkAddresses(ctx, &g.Gate)
 	app.places = slices.Concat(app.places, g.Credentials, g.Remove)
-	g.identity, g.source, g.signer = app.identity, app.source.value, app.signer.value
+	g.identity, g.source, g.signer = app.identity, app.source.getter(), app.signer.value
 	g.lease = app.lease
 	g.halfLife, g.watch = time.Duration(app.Sign.TTL)/2, &app.watch
 	if err := g.provisionFinder(); err != nil {

@@ -52,13 +52,21 @@ type Source struct {
 	sum     uint64           // hash of the content that was read last, if known
 	known   bool
 
-	mu     sync.Mutex // guards what follows
-	status Status     // but for the number of records
-	stop   chan struct{}
-	done   sync.WaitGroup
+	mu       sync.Mutex // guards what follows
+	trouble  string     // why what stands in the file now cannot be used, "" if it can
+	loadedAt time.Time
+
+	stop chan struct{}
+	done sync.WaitGroup
 }
 
-var _ keysync.Getter = (*Source)(nil)
+// Interface guards
+var (
+	_ keysync.Getter   = (*Source)(nil)
+	_ keysync.Reporter = (*Source)(nil)
+	_ keysync.Lister   = (*Source)(nil)
+	_ keysync.Reloader = (*Source)(nil)
+)
 
 // Open reads the key file at path and begins to follow its changes until
 // Close. A file that cannot be used is an error that names line and field, and
@@ -210,7 +218,7 @@ func (f *Source) load(info os.FileInfo) error {
 	}
 	f.table.Store(&t)
 	f.mu.Lock()
-	f.status.LoadedAt = time.Now()
+	f.loadedAt = time.Now()
 	f.mu.Unlock()
 	return nil
 }

@@ -298,7 +298,7 @@ func TestFileStatusDoesNotWait(t *testing.T) {
 	write(t, path, keyFile("key_a"))
 	f, _ := openTestFile(t, path)
 	f.reading.Lock() // as while it is read
-	got := make(chan Status, 1)
+	got := make(chan keysync.Status, 1)
 	go func() { got <- f.Status() }()
 	select {
 	case s := <-got:

@@ -5,25 +5,18 @@ import (
 	"iter"
 	"maps"
 	"os"
-	"time"
 
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
-// Status is the state of a Source.
-type Status struct {
-	Records  int
-	LoadedAt time.Time // when the records were read
-	Problem  string    // why what stands in the file now cannot be used, "" if it can
-}
-
-// Status returns the state of the file. It does not wait for a file that is being
-// read.
-func (f *Source) Status() Status {
+// Status is the state of the file. It does not wait for a file that is being read.
+func (f *Source) Status() keysync.Status {
 	f.mu.Lock()
-	s := f.status
-	f.mu.Unlock()
-	s.Records = f.Len()
+	defer f.mu.Unlock()
+	s := keysync.Status{Problem: f.trouble, Records: f.Len(), LoadedAt: f.loadedAt}
+	if s.Problem != "" {
+		s.Public = "key file cannot be used"
+	}
 	return s
 }
 
@@ -32,7 +25,7 @@ func (f *Source) problem() string { return f.Status().Problem }
 func (f *Source) setProblem(text string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.status.Problem = text
+	f.trouble = text
 }
 
 // Records yields all records, in no order.

@@ -4,72 +4,51 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
-	"github.com/ingestauth/caddy-ingest-auth/keysync/cache"
 	"github.com/ingestauth/caddy-ingest-auth/keysync/internal/background"
 )
 
 const feedPoll = time.Second
 
-// Feed follows the change feed in Vault, the document
+// Watch follows the change feed, the document
 //
 //	<mount>/data/<prefix>/changes
 //
-// and makes a cache forget what has changed. It reads that one document about
-// once a second. If the document cannot tell what has changed, all records are
-// doubted; if there is none, records are read again only when they cease to be
-// fresh.
-type Feed struct {
+// and makes a cache forget what has changed, until ctx ends. It reads that one document
+// about once a second. If the document cannot tell what has changed, all records are
+// doubted; if there is none, records are read again only when they cease to be fresh.
+func (v *Source) Watch(ctx context.Context, to keysync.Invalidator) {
+	v.watch(ctx, to, feedPoll)
+}
+
+func (v *Source) watch(ctx context.Context, to keysync.Invalidator, every time.Duration) {
+	f := &feed{vault: v, cache: to, log: v.log}
+	for ctx.Err() == nil {
+		began := time.Now()
+		f.poll(ctx)
+		_ = background.Sleep(ctx, every-time.Since(began))
+	}
+}
+
+// feed is how far the change feed has been followed for one cache.
+type feed struct {
 	vault *Source
-	cache *cache.Cache
+	cache keysync.Invalidator
 	log   *zap.Logger
 
 	at     position
 	broken int    // version of the damaged document that has been dealt with
 	state  string // what has been logged last
-
-	lastRead atomic.Int64 // Unix time in nanoseconds, 0 before the first
-
-	cancel context.CancelFunc
-	done   sync.WaitGroup
 }
 
-// FollowChanges begins to follow the change feed of v for the cache c, until
-// Close.
-func FollowChanges(v *Source, c *cache.Cache, log *zap.Logger) *Feed {
-	return followChanges(v, c, log, feedPoll)
-}
-
-func followChanges(v *Source, c *cache.Cache, log *zap.Logger, every time.Duration) *Feed {
-	ctx, cancel := context.WithCancel(context.Background())
-	f := &Feed{vault: v, cache: c, log: log, cancel: cancel}
-	f.done.Go(func() {
-		for ctx.Err() == nil {
-			began := time.Now()
-			f.poll(ctx)
-			_ = background.Sleep(ctx, every-time.Since(began))
-		}
-	})
-	return f
-}
-
-// Close stops following the feed.
-func (f *Feed) Close() error {
-	f.cancel()
-	f.done.Wait()
-	return nil
-}
-
-// LastRead returns when the feed was last asked for and Vault could say what is
-// in it, or that there is none. It is zero before the first time.
-func (f *Feed) LastRead() time.Time {
-	if ns := f.lastRead.Load(); ns != 0 {
+// changesRead returns when the feed was last asked for and Vault could say what is in it,
+// or that there is none. It is zero before the first time.
+func (v *Source) changesRead() time.Time {
+	if ns := v.feedRead.Load(); ns != 0 {
 		return time.Unix(0, ns)
 	}
 	return time.Time{}
@@ -77,7 +56,7 @@ func (f *Feed) LastRead() time.Time {
 
 // poll looks at the feed once. Without a login, which has a log of its own, there
 // is nothing to look at.
-func (f *Feed) poll(ctx context.Context) {
+func (f *feed) poll(ctx context.Context) {
 	if f.vault.notReady() != nil {
 		return
 	}
@@ -86,7 +65,7 @@ func (f *Feed) poll(ctx context.Context) {
 	doc, err := f.vault.read(ctx, f.vault.dataPath(changesPath))
 	switch {
 	case errors.Is(err, keysync.ErrUnknown):
-		f.lastRead.Store(time.Now().UnixNano())
+		f.vault.feedRead.Store(time.Now().UnixNano())
 		f.gone()
 		if f.vault.FoundNothing() {
 			f.note("empty", "there is no change feed, and no record has been found yet: check mount and prefix; until one is found every key is refused", nil)
@@ -105,12 +84,12 @@ func (f *Feed) poll(ctx context.Context) {
 		f.damaged(doc.Metadata.Version, err)
 		return
 	}
-	f.lastRead.Store(time.Now().UnixNano())
+	f.vault.feedRead.Store(time.Now().UnixNano())
 	f.follow(c)
 }
 
 // follow forgets what c says has changed.
-func (f *Feed) follow(c *changes) {
+func (f *feed) follow(c *changes) {
 	changed, ok := c.since(f.at)
 	if !ok {
 		f.cache.Doubt()
@@ -122,7 +101,7 @@ func (f *Feed) follow(c *changes) {
 
 // damaged deals with a document that cannot be read, once for each version of
 // it.
-func (f *Feed) damaged(version int, err error) {
+func (f *feed) damaged(version int, err error) {
 	if f.broken != version {
 		f.cache.Doubt()
 		f.at, f.broken = position{}, version
@@ -132,7 +111,7 @@ func (f *Feed) damaged(version int, err error) {
 }
 
 // gone deals with a document that is no longer there.
-func (f *Feed) gone() {
+func (f *feed) gone() {
 	if f.at != (position{}) {
 		f.cache.Doubt()
 	}
@@ -140,7 +119,7 @@ func (f *Feed) gone() {
 }
 
 // note logs what has become of the feed, once per change.
-func (f *Feed) note(state, message string, err error) {
+func (f *feed) note(state, message string, err error) {
 	if state == f.state {
 		return
 	}

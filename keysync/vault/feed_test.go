@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,7 +24,6 @@ import (
 type gateway struct {
 	vault *Source
 	cache *cache.Cache
-	feed  *Feed
 	logs  *observer.ObservedLogs
 }
 
@@ -31,9 +31,19 @@ func startGateway(t *testing.T, s *vaulttest.Server, poll time.Duration) *gatewa
 	t.Helper()
 	v, logs := openVault(t, rootOptions(s))
 	c := newTestCache(t, v, cache.Options{Reads: 10_000, Timeout: 5 * time.Second})
-	feed := followChanges(v, c, v.log, poll)
-	t.Cleanup(func() { _ = feed.Close() })
-	return &gateway{v, c, feed, logs}
+	watch(t, v, c, poll)
+	return &gateway{v, c, logs}
+}
+
+// watch makes a cache follow the feed until the test ends.
+func watch(t *testing.T, v *Source, c *cache.Cache, every time.Duration) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var done sync.WaitGroup
+	done.Go(func() { v.watch(ctx, c, every) })
+	t.Cleanup(func() {
+		cancel()
+		done.Wait()
+	})
 }
 
 func (g *gateway) account(t *testing.T, d keysync.Digest) string {
@@ -50,8 +60,8 @@ func (g *gateway) account(t *testing.T, d keysync.Digest) string {
 func (g *gateway) catchUp(t *testing.T) {
 	t.Helper()
 	for range 3 {
-		last := g.feed.LastRead()
-		sourcetest.Eventually(t, "another look at the feed", func() bool { return g.feed.LastRead() != last })
+		last := g.vault.changesRead()
+		sourcetest.Eventually(t, "another look at the feed", func() bool { return g.vault.changesRead() != last })
 	}
 }
 
@@ -232,8 +242,7 @@ func TestFeedDoubtsWhatIsOlder(t *testing.T) {
 	if _, err := writer.Update(t.Context(), sourcetest.Digest(1), func(r *keysync.Record) error { r.Account = "new"; return nil }); err != nil {
 		t.Fatal(err)
 	}
-	feed := FollowChanges(v, c, v.log)
-	defer feed.Close()
+	watch(t, v, c, feedPoll)
 	sourcetest.Eventually(t, "the feed is followed", func() bool { return logs.FilterMessage("following the change feed").Len() == 1 })
 	sourcetest.Expect(t, c, sourcetest.Digest(1), keysync.OutcomeMiss, "key_1")
 	if rec, err := c.Lookup(t.Context(), sourcetest.Digest(1)); err != nil || rec.Account != "new" {
@@ -244,7 +253,7 @@ func TestFeedDoubtsWhatIsOlder(t *testing.T) {
 // A gateway that starts faster than Vault answers has no reason to complain.
 func TestFeedBeforeTheLogin(t *testing.T) {
 	v, logs := newVault(t, Options{Address: "http://127.0.0.1:1", Auth: Auth{Token: "t"}})
-	f := &Feed{vault: v, log: v.log}
+	f := &feed{vault: v, log: v.log}
 	for range 3 {
 		f.poll(t.Context())
 	}

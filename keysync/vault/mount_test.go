@@ -100,8 +100,7 @@ func TestVaultMountIsReplacedUnderLoad(t *testing.T) {
 	sourcetest.MustCreate(t, v, sourcetest.Entry(1))
 	c := newTestCache(t, v, cache.Options{Fresh: 10 * time.Millisecond, Outage: time.Hour, Reads: 100_000, Timeout: 5 * time.Second})
 	sourcetest.Expect(t, c, sourcetest.Digest(1), keysync.OutcomeMiss, "key_1")
-	feed := followChanges(v, c, v.log, 10*time.Millisecond)
-	defer feed.Close()
+	watch(t, v, c, 10*time.Millisecond)
 	stop := make(chan struct{})
 	var looked atomic.Int64
 	var wg sync.WaitGroup
@@ -180,8 +179,7 @@ func TestVaultFindsNothing(t *testing.T) {
 		t.Error("nothing has been asked for yet")
 	}
 	c := newTestCache(t, v, cache.Options{Unknown: time.Millisecond})
-	feed := followChanges(v, c, v.log, 10*time.Millisecond)
-	defer feed.Close()
+	watch(t, v, c, 10*time.Millisecond)
 	sourcetest.Eventually(t, "it is noticed", func() bool { return v.FoundNothing() && logs.FilterMessageSnippet("check mount and prefix").Len() == 1 })
 	sourcetest.Expect(t, c, sourcetest.Digest(1), keysync.OutcomeUnknown, "")
 

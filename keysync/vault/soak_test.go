@@ -46,8 +46,7 @@ func TestSoak(t *testing.T) {
 	}
 	sourcetest.MustCreate(t, v, entries...)
 	c := newTestCache(t, v, cache.Options{Size: 2 * live, Fresh: 2 * time.Second, Outage: 20 * time.Second, Unknown: time.Second})
-	feed := FollowChanges(v, c, zap.NewNop())
-	defer feed.Close()
+	watch(t, v, c, feedPoll)
 
 	ctx, cancel := context.WithTimeout(t.Context(), during)
 	defer cancel()

@@ -13,8 +13,6 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
-var _ keysync.Store = (*Source)(nil)
-
 // writers is how many requests to Vault run at the same time.
 const writers = 16
 

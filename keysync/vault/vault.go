@@ -47,11 +47,20 @@ type Source struct {
 	mount  mount
 	looks  *background.Group // at the mount
 
+	feedRead atomic.Int64 // when the change feed was last read, in Unix nanoseconds; 0 before the first time
+
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 }
 
-var _ keysync.Source = (*Source)(nil)
+// Interface guards
+var (
+	_ keysync.Watcher  = (*Source)(nil)
+	_ keysync.Reporter = (*Source)(nil)
+	_ keysync.Located  = (*Source)(nil)
+	_ keysync.Timed    = (*Source)(nil)
+	_ keysync.Store    = (*Source)(nil)
+)
 
 // maxDocument is far more than any record or change feed needs.
 const maxDocument = 1 << 20
@@ -139,15 +148,13 @@ func (v *Source) lookup(ctx context.Context, d keysync.Digest) (*keysync.Record,
 	return rec, nil
 }
 
-// UnusableRecords returns how often a malformed record has been read.
-func (v *Source) UnusableRecords() uint64 {
-	return v.bad.count.Load()
-}
+// Timeout is how long one look-up may take.
+func (v *Source) Timeout() time.Duration { return v.opts.Timeout }
 
 // Identity names the place of the records: two sources of the same identity
 // hold the same records.
 func (v *Source) Identity() string {
-	return fmt.Sprintf("vault %s %q %s/data/%s", v.client.Address(), v.client.Namespace(), v.opts.Mount, v.opts.Prefix)
+	return fmt.Sprintf("%s %q %s/data/%s", v.client.Address(), v.client.Namespace(), v.opts.Mount, v.opts.Prefix)
 }
 
 func (v *Source) dataPath(path string) string {

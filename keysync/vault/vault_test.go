@@ -232,7 +232,7 @@ func lookupMalformed(t *testing.T, s *vaulttest.Server, v *Source, logs *observe
 	if n := logs.FilterMessageSnippet("record cannot be used").Len(); n != 2 {
 		t.Errorf("%d log entries after a change, want 2", n)
 	}
-	if n := v.UnusableRecords(); n != 4 {
+	if n := v.Status().Unusable; n != 4 {
 		t.Errorf("counted %d, want 4", n)
 	}
 	var listed error
@@ -276,8 +276,7 @@ func TestVaultLeastPrivilege(t *testing.T) {
 				t.Error(err)
 			}
 			c := newTestCache(t, v, cache.Options{})
-			feed := followChanges(v, c, v.log, 10*time.Millisecond)
-			defer feed.Close()
+			watch(t, v, c, 10*time.Millisecond)
 			sourcetest.Eventually(t, "the feed is followed", func() bool { return logs.FilterMessage("following the change feed").Len() == 1 })
 			for what, err := range map[string]error{
 				"create": func() error { _, err := v.Create(t.Context(), sourcetest.Entry(3)); return err }(),

@@ -10,33 +10,33 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/keysync/cache"
 )
 
-// runningCaches are the caches in front of Vault by what they are a cache of, so
-// that a configuration with other settings for the same Vault does not begin with
-// an empty one: Vault may be down just when somebody changes them.
+// runningCaches are the caches by the place of the records they know, so that a
+// configuration with other settings for the same place does not begin with an empty
+// one: the source may be down just when somebody changes them.
 var runningCaches = cacheRegistry{caches: make(map[string][]*cache.Cache)}
 
 type cacheRegistry struct {
 	mu     sync.Mutex
-	caches map[string][]*cache.Cache // by the identity of their source, the newest last
+	caches map[string][]*cache.Cache // by place, the newest last
 }
 
 // add registers a cache and returns the one before it, or nil.
-func (r *cacheRegistry) add(identity string, c *cache.Cache) (before *cache.Cache) {
+func (r *cacheRegistry) add(place string, c *cache.Cache) (before *cache.Cache) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if known := r.caches[identity]; len(known) > 0 {
+	if known := r.caches[place]; len(known) > 0 {
 		before = known[len(known)-1]
 	}
-	r.caches[identity] = append(r.caches[identity], c)
+	r.caches[place] = append(r.caches[place], c)
 	return before
 }
 
-func (r *cacheRegistry) remove(identity string, c *cache.Cache) {
+func (r *cacheRegistry) remove(place string, c *cache.Cache) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	left := slices.DeleteFunc(r.caches[identity], func(other *cache.Cache) bool { return other == c })
-	if r.caches[identity] = left; len(left) == 0 {
-		delete(r.caches, identity)
+	left := slices.DeleteFunc(r.caches[place], func(other *cache.Cache) bool { return other == c })
+	if r.caches[place] = left; len(left) == 0 {
+		delete(r.caches, place)
 	}
 }
 
