@@ -67,6 +67,11 @@ func (s *FileSource) Open(_ context.Context, log *zap.Logger) (keysync.Source, e
 	return f, nil
 }
 
+// OpenStore implements keysync.StoreOpener.
+func (s *FileSource) OpenStore(context.Context, *zap.Logger) (keysync.Store, error) {
+	return file.NewStore(s.path), nil
+}
+
 func missingKeyFile(path string, err error) error {
 	if errors.Is(err, os.ErrPermission) {
 		return fmt.Errorf("the user that runs the gate (uid %d) needs read access to key file %s and its folders, such as `chown`, or `chmod 640` and its group: %w", os.Geteuid(), path, err)
@@ -81,5 +86,5 @@ func missingKeyFile(path string, err error) error {
 var (
 	_ caddy.Provisioner     = (*FileSource)(nil)
 	_ caddyfile.Unmarshaler = (*FileSource)(nil)
-	_ keysync.Opener        = (*FileSource)(nil)
+	_ keysync.StoreOpener   = (*FileSource)(nil)
 )

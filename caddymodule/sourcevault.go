@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -144,9 +145,26 @@ func (s *VaultSource) Open(ctx context.Context, log *zap.Logger) (keysync.Source
 	return v, nil
 }
 
+// storeTimeout is for one record: no client waits for it.
+const storeTimeout = 10 * time.Second
+
+// OpenStore implements keysync.StoreOpener.
+func (s *VaultSource) OpenStore(ctx context.Context, log *zap.Logger) (keysync.Store, error) {
+	options := s.options
+	options.Timeout = storeTimeout
+	v, err := vault.New(options, log)
+	if err != nil {
+		return nil, fmt.Errorf("keys vault: %w", err)
+	}
+	if err := v.Wait(ctx); err != nil {
+		return nil, errors.Join(err, v.Close())
+	}
+	return v, nil
+}
+
 // Interface guards
 var (
 	_ caddy.Provisioner     = (*VaultSource)(nil)
 	_ caddyfile.Unmarshaler = (*VaultSource)(nil)
-	_ keysync.Opener        = (*VaultSource)(nil)
+	_ keysync.StoreOpener   = (*VaultSource)(nil)
 )

@@ -18,3 +18,12 @@ type Opener interface {
 	// say which setting to look at.
 	Open(ctx context.Context, log *zap.Logger) (Source, error)
 }
+
+// StoreOpener is an Opener of a source whose records can be changed, as the command
+// ingest-keys does.
+type StoreOpener interface {
+	Opener
+
+	// OpenStore opens the records for changing them. It is closed as a source is.
+	OpenStore(ctx context.Context, log *zap.Logger) (Store, error)
+}

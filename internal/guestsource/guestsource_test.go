@@ -19,6 +19,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
@@ -490,5 +492,49 @@ func TestKeysInJSON(t *testing.T) {
 		if err := caddy.Stop(); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// ingestKeys runs the command in the source of a configuration.
+func ingestKeys(t *testing.T, config string, args ...string) (string, error) {
+	t.Helper()
+	root := &cobra.Command{Use: "ingest-keys", SilenceUsage: true}
+	caddycmd.Commands()["ingest-keys"].CobraFunc(root)
+	var out strings.Builder
+	root.SetOut(&out)
+	root.SetErr(&out)
+	root.SetArgs(append(args, "--config", config))
+	err := root.ExecuteContext(t.Context())
+	return out.String(), err
+}
+
+// The command that manages keys goes where the configuration of the gate goes.
+func TestIngestKeysWithAConfiguration(t *testing.T) {
+	g := gatetest.New(t, nil)
+	caddyfile := g.Write(t, "Caddyfile", "{\n\tingest_auth {\n\t\tkeys file "+g.Dir+"/keys.json\n\t}\n}\n")
+	asJSON := g.Write(t, "config.json", `{"apps":{"ingest_auth":{"keys":{"file":"`+g.Dir+`/keys.json"}}}}`)
+	if out, err := ingestKeys(t, caddyfile, "create", "--id", "key_x", "--account", "acme"); err != nil || !strings.Contains(out, "iak_live_") {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, config := range []string{caddyfile, asJSON} {
+		if out, err := ingestKeys(t, config, "list"); err != nil || !strings.Contains(out, "key_x") {
+			t.Errorf("%s: %v: %s", config, err, out)
+		}
+	}
+	for content, want := range map[string]string{
+		"{\n\tingest_auth {\n\t\tkeys bare x\n\t}\n}\n":     "keys of the source bare cannot be changed with this command",
+		"{\n\tingest_auth {\n\t\tkeys stranger x\n\t}\n}\n": "is no source",
+		"{\n\tingest_auth {\n\t\tkeys consul\n\t}\n}\n":     "keys: write `keys file PATH`",
+		":80 {\n}\n": "there is no ingest_auth in it",
+	} {
+		if _, err := ingestKeys(t, g.Write(t, "Caddyfile", content), "list"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want an error with %s", content, err, want)
+		}
+	}
+	if _, err := ingestKeys(t, caddyfile, "list", "--vault"); err == nil || !strings.Contains(err.Error(), "one of --file PATH") {
+		t.Errorf("two places: %v", err)
+	}
+	if _, err := ingestKeys(t, caddyfile, "list", "--vault-mount", "x"); err == nil || !strings.Contains(err.Error(), "not with --config") {
+		t.Errorf("Vault's flags: %v", err)
 	}
 }

@@ -95,7 +95,7 @@ func (s shell) records(t *testing.T) map[string]*keysync.Record {
 func execute(ctx context.Context, now time.Time, stdin io.Reader, args ...string) ran {
 	var out, log bytes.Buffer
 	cmd := &cobra.Command{Use: "ingest-keys"}
-	setup(cmd, func() time.Time { return now })
+	setup(cmd, func() time.Time { return now }, nil)
 	root := &cobra.Command{Use: "ingest-auth", SilenceUsage: true} // as Caddy's
 	root.AddCommand(cmd)
 	root.SetArgs(append([]string{"ingest-keys"}, args...))
