@@ -29,6 +29,10 @@ lint: ## Run the linters
 	.ci/each $(GOLANGCI_LINT) run ./...
 	cd examples/kubernetes && $(GOLANGCI_LINT) run ./...
 
+.PHONY: vulns
+vulns: ## Look for known vulnerabilities (needs vuln.go.dev)
+	@.ci/vulns
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (30s)
 	@.ci/fuzz $(FUZZTIME)

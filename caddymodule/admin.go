@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/ingestauth/caddy-ingest-auth/internal/answer"
+	"github.com/ingestauth/caddy-ingest-auth/internal/flow"
 )
 
 func init() {
@@ -118,7 +121,7 @@ func writeJSON(w http.ResponseWriter, v any) error {
 	if err != nil {
 		return err
 	}
-	answer(w, http.StatusOK, "application/json", string(b))
+	answer.Write(w, http.StatusOK, "application/json", string(b))
 	return nil
 }
 
@@ -161,8 +164,8 @@ func adminRecent(app *App, w http.ResponseWriter, _ *http.Request) error {
 		return apiError(http.StatusNotFound, "recent events are not kept; write `recent_events on` in the global option ingest_auth")
 	}
 	return writeJSON(w, struct {
-		Events []event `json:"events"`
-	}{app.watch.recent.value.list()})
+		Events []flow.Event `json:"events"`
+	}{app.watch.recent.value.List()})
 }
 
 // Interface guard

@@ -2,18 +2,23 @@ package caddymodule
 
 import (
 	"fmt"
+	"net/http"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/ingestauth/caddy-ingest-auth/caddymodule/logs"
 	"github.com/ingestauth/caddy-ingest-auth/config"
 	"github.com/ingestauth/caddy-ingest-auth/internal/assertion"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
 const appID = "ingest_auth"
+
+// keyNames are the names of the places where keys may stand, for all that people are shown.
+var keyNames = logs.Names
 
 func init() {
 	caddy.RegisterModule(new(App))
@@ -25,19 +30,19 @@ func init() {
 type App struct {
 	config.App
 
-	identity string            // canonical name of the header that carries the assertion
-	places   []config.Location // where the gates look for keys
-	opener   keysync.Opener
-	source   sourceShares
-	signer   *pooled[*assertion.Signer]
-	counters counterShares
-	watch    watchShares
-	lease    *lease                 // on source and counters in Redis
-	gauges   []prometheus.Collector // of the state of all this
-	warnedOf map[*caddyhttp.Server]bool
-	started  bool
-	log      *zap.Logger
-	ctx      caddy.Context
+	identityHeader string            // canonical name of the header that carries the assertion
+	places         []config.Location // where the gates look for keys
+	opener         keysync.Opener
+	source         sourceShares
+	signer         *pooled[*assertion.Signer]
+	counters       counterShares
+	watch          watchShares
+	lease          *lease                 // on source and counters in Redis
+	gauges         []prometheus.Collector // of the state of all this
+	warnedOf       map[*caddyhttp.Server]bool
+	started        bool
+	log            *zap.Logger
+	ctx            caddy.Context
 }
 
 // CaddyModule returns the Caddy module information.
@@ -56,7 +61,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("ingest_auth: %w", err)
 	}
 	a.App.SetDefaults()
-	a.identity = canonical(a.Sign.Header)
+	a.identityHeader = http.CanonicalHeaderKey(a.Sign.Header)
 	keyNames.AddHeader(a.Sign.Header)
 	if err := a.loadOpener(ctx); err != nil {
 		return err
@@ -110,7 +115,7 @@ func (a *App) Start() error {
 	if a.LogCheck == "off" {
 		return nil
 	}
-	return a.checkLogs()
+	return logs.Check(a.ctx, a.places, a.identityHeader)
 }
 
 // Stop does nothing: what the app holds is let go in Cleanup.

@@ -214,7 +214,7 @@ func TestInFlightCountsSlowBodies(t *testing.T) {
 	wantStatus(t, g, inBody(`{"token":"`+keyA+`"}`), 429)
 	wantStatus(t, g, postJSON("/", keyB, `{}`), 200)
 	for _, u := range open {
-		if resp := u.end(t); resp.StatusCode != 200 {
+		if resp := u.end(t); resp.StatusCode != http.StatusOK {
 			t.Errorf("status %d", resp.StatusCode)
 		}
 	}

@@ -67,7 +67,7 @@ func newFrontCache(origin keysync.Source, place string, s config.Cache, log *zap
 	}
 	return &frontCache{
 		Cache: c, place: place,
-		unmeter: meters.evictions.follow(func() uint64 { return c.Stats().Evicted }),
+		unmeter: meters.Evictions.Follow(func() uint64 { return c.Stats().Evicted }),
 		unwatch: func() {},
 	}, nil
 }

@@ -38,8 +38,7 @@ func (s subdirectives) parse(d *caddyfile.Dispenser, block string, validate func
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		read, ok := s[d.Val()]
 		if !ok {
-			known := slices.Sorted(maps.Keys(s))
-			return d.Errf("%s: unknown subdirective %q; there are %s", block, d.Val(), strings.Join(known, ", "))
+			return d.Errf("%s: unknown subdirective %q; %s", block, d.Val(), s.instead(block, d.Val()))
 		}
 		if err := read(d); err != nil {
 			return err
@@ -51,6 +50,24 @@ func (s subdirectives) parse(d *caddyfile.Dispenser, block string, validate func
 	return nil
 }
 
+// The two blocks with the name ingest_auth, as errors call them.
+const (
+	globalBlock = "global option ingest_auth"
+	gateBlock   = "directive ingest_auth"
+)
+
+// instead says what to write for a name that a block does not know. A setting of one of the
+// two blocks with the name ingest_auth easily gets into the other.
+func (s subdirectives) instead(block, name string) string {
+	switch {
+	case block == gateBlock && new(App).subdirectives()[name] != nil:
+		return "it belongs in the global option `ingest_auth`, in the braces at the top of the Caddyfile"
+	case block == globalBlock && new(Gate).subdirectives()[name] != nil:
+		return "it belongs in the directive `ingest_auth` of a site"
+	}
+	return "there are " + strings.Join(slices.Sorted(maps.Keys(s)), ", ")
+}
+
 // stringArg returns a reader for a subdirective with exactly one argument.
 func stringArg(to *string) func(*caddyfile.Dispenser) error {
 	return func(d *caddyfile.Dispenser) error {
@@ -60,6 +77,19 @@ func stringArg(to *string) func(*caddyfile.Dispenser) error {
 		}
 		if !d.AllArgs(to) || *to == "" {
 			return d.Errf("%s: takes one argument", name)
+		}
+		return nil
+	}
+}
+
+// clientCertArgs returns a reader for the files of a certificate and its key.
+func clientCertArgs(cert, key *string) func(*caddyfile.Dispenser) error {
+	return func(d *caddyfile.Dispenser) error {
+		if *cert != "" {
+			return d.Err("client_cert: is there twice")
+		}
+		if !d.AllArgs(cert, key) {
+			return d.Err("client_cert: write the certificate and its key, `client_cert CERT KEY`")
 		}
 		return nil
 	}
@@ -142,8 +172,11 @@ func flag(to *bool) func(*caddyfile.Dispenser) error {
 //	    }
 //	    counters memory
 //	    counters <redis-url>|{env.NAME}|{file.PATH} {
-//	        timeout  <duration>
-//	        on_error memory|allow|deny
+//	        ca_cert     <file>
+//	        client_cert <file> <key-file>
+//	        server_name <name>
+//	        timeout     <duration>
+//	        on_error    memory|allow|deny
 //	    }
 //	    buffer_memory <size>
 //	    sign {
@@ -168,7 +201,14 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 	if d.NextArg() {
 		return nil, d.ArgErr()
 	}
-	err := subdirectives{
+	if err := a.subdirectives().parse(d, globalBlock, a.Validate); err != nil {
+		return nil, err
+	}
+	return httpcaddyfile.App{Name: appID, Value: caddyconfig.JSON(a, nil)}, nil
+}
+
+func (a *App) subdirectives() subdirectives {
+	return subdirectives{
 		"keys":          func(d *caddyfile.Dispenser) error { return parseKeys(d, a) },
 		"cache":         func(d *caddyfile.Dispenser) error { return parseCache(d, a) },
 		"sign":          func(d *caddyfile.Dispenser) error { return parseSign(d, a) },
@@ -177,11 +217,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 		"metrics":       func(d *caddyfile.Dispenser) error { return parseMetrics(d, &a.Metrics) },
 		"recent_events": stringArg(&a.RecentEvents),
 		"log_check":     stringArg(&a.LogCheck),
-	}.parse(d, "ingest_auth", a.Validate)
-	if err != nil {
-		return nil, err
 	}
-	return httpcaddyfile.App{Name: appID, Value: caddyconfig.JSON(a, nil)}, nil
 }
 
 // parseMetrics reads what is to be counted.
@@ -269,6 +305,10 @@ func (g *Gate) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.ArgErr()
 	}
+	return g.subdirectives().parse(d, gateBlock, g.Validate)
+}
+
+func (g *Gate) subdirectives() subdirectives {
 	return subdirectives{
 		"credential":      parseLocation(&g.Credentials, "where keys may stand"),
 		"remove":          parseLocation(&g.Remove, "what is removed though it is no credential"),
@@ -295,7 +335,7 @@ func (g *Gate) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"cors":            g.parseCORS,
 		"errors":          stringArg(&g.Errors),
 		"error":           g.parseError,
-	}.parse(d, "ingest_auth", g.Validate)
+	}
 }
 
 func parseCount(s string) (int, error) {
@@ -311,18 +351,24 @@ func parseLocation(to *[]config.Location, what string) func(*caddyfile.Dispenser
 	return func(d *caddyfile.Dispenser) error {
 		setting, args := d.Val(), d.RemainingArgs()
 		if len(args) == 0 {
-			return d.Errf("%s: write %s: bearer, header, query, body, basic or form", setting, what)
+			return d.Errf("%s: write %s: %s", setting, what, alternatives(config.LocationStyles()))
 		}
 		l := config.Location{In: args[0]}
 		if len(args) > 1 {
 			l.Names = args[1:]
 		}
-		if n := len(l.Names); l.In == config.InBody && n > 2 && l.Names[n-2] == "in" {
+		if n := len(l.Names); l.HasRows() && n > 2 && l.Names[n-2] == "in" {
 			l.Names, l.Rows = l.Names[:n-2], l.Names[n-1]
 		}
 		*to = append(*to, l)
 		return nil
 	}
+}
+
+// alternatives returns names as people list them.
+func alternatives(names []string) string {
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " or " + names[last]
 }
 
 func (g *Gate) parseScope(d *caddyfile.Dispenser) error {

@@ -10,30 +10,26 @@ import (
 
 	"github.com/ingestauth/caddy-ingest-auth/config"
 	"github.com/ingestauth/caddy-ingest-auth/internal/body"
+	"github.com/ingestauth/caddy-ingest-auth/internal/gate"
 	"github.com/ingestauth/caddy-ingest-auth/internal/limit"
 )
 
-// localCounters count in the memory of this process. All configurations share
-// one, so that nothing is forgotten on a reload, whatever it changes.
-type localCounters struct {
-	requests *limit.Memory
-	failures *limit.Memory // apart, so that strangers displace only each other
-	inFlight *limit.InFlight
-}
-
 // counterShares are the shares of the pool that limits need.
 type counterShares struct {
-	local  *pooled[*localCounters]
+	// local count in the memory of this process. All configurations share one, so that
+	// nothing is forgotten on a reload, whatever it changes.
+	local  *pooled[*gate.Counters]
 	redis  *pooled[*limit.Resilient] // nil unless limits count in Redis
 	memory *pooled[*body.Budget]     // what buffered bodies may take
 }
 
-// requests is where limits count.
-func (s *counterShares) requests() limit.Counters {
+// forGates is where limits count.
+func (s *counterShares) forGates() gate.Counters {
+	c := *s.local.value
 	if s.redis != nil {
-		return s.redis.value
+		c.Requests = s.redis.value
 	}
-	return s.local.value.requests
+	return c
 }
 
 // release gives back what works on when it is closed.
@@ -44,8 +40,8 @@ func (s *counterShares) release() error {
 // openCounters takes over the counters of the running configuration, or makes
 // new ones.
 func (a *App) openCounters() (err error) {
-	a.counters.local, err = fromPool("counters in memory", a.log, func(*zap.Logger) (*localCounters, func(), error) {
-		return &localCounters{limit.NewMemory(0), limit.NewMemory(0), limit.NewInFlight()}, func() {}, nil
+	a.counters.local, err = fromPool("counters in memory", a.log, func(*zap.Logger) (*gate.Counters, func(), error) {
+		return &gate.Counters{Requests: limit.NewMemory(0), Failures: limit.NewMemory(0), InFlight: limit.NewInFlight()}, func() {}, nil
 	})
 	if err != nil {
 		return err
@@ -66,14 +62,18 @@ func (a *App) openRedis() error {
 	if err != nil {
 		return fmt.Errorf("ingest_auth: %w", err)
 	}
-	memory := a.counters.local.value.requests
-	a.counters.redis, err = fromPool(redisPoolKey(c, url), a.log.Named("counters"), func(log *zap.Logger) (*limit.Resilient, func(), error) {
-		redis, err := limit.NewRedis(limit.RedisOptions{URL: url, Timeout: durationOf(c.Timeout)})
+	secure, err := readTLS(c)
+	if err != nil {
+		return fmt.Errorf("ingest_auth: counters: %w", err)
+	}
+	memory := a.counters.local.value.Requests.(*limit.Memory)
+	a.counters.redis, err = fromPool(redisPoolKey(c, url, secure), a.log.Named("counters"), func(log *zap.Logger) (*limit.Resilient, func(), error) {
+		redis, err := limit.NewRedis(limit.RedisOptions{URL: url, Timeout: durationOf(c.Timeout), TLS: secure.config})
 		if err != nil {
 			return nil, nil, err
 		}
 		r := limit.NewResilient(redis, memory, limit.OnError(c.OnError), log)
-		unmeter := meters.follow(r)
+		unmeter := meters.FollowRedis(r)
 		return r, func() { r.Close(); unmeter() }, nil
 	})
 	if err != nil {
@@ -91,9 +91,13 @@ func redisURL(s string) (string, error) {
 	return strings.TrimSpace(url), err
 }
 
-// redisPoolKey names a client by its settings. The URL goes in as a hash: it may
-// hold a password, and pool keys may be printed.
-func redisPoolKey(c config.Counters, url string) string {
-	sum := sha256.Sum256([]byte(url))
-	return fmt.Sprintf("counters redis %x %s %s", sum[:8], c.Timeout, c.OnError)
+// redisPoolKey names a client by its settings and what was in their files, so that a
+// certificate that was renewed is used from the next reload on. What may be secret
+// goes in as a hash: pool keys may be printed.
+func redisPoolKey(c config.Counters, url string, secure countersTLS) string {
+	sum := sha256.New()
+	for _, part := range [][]byte{[]byte(url), []byte(c.ServerName), secure.caCert, secure.clientCert, secure.clientKey} {
+		fmt.Fprintf(sum, "%d:%s", len(part), part)
+	}
+	return fmt.Sprintf("counters redis %x %s %s", sum.Sum(nil)[:8], c.Timeout, c.OnError)
 }

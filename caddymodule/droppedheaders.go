@@ -20,12 +20,13 @@ func (g *Gate) checkHeadersArrive(ctx caddy.Context) error {
 		return nil
 	}
 	for _, l := range g.Credentials {
-		if l.In != config.InHeader {
+		if l.Place() != config.PlaceHeader {
 			continue
 		}
 		for _, name := range l.Names {
 			if option := missingFrom(srv, name); option != "" {
-				return fmt.Errorf("credential header %s: Caddy drops this header before the gate sees it; list it in the global options: servers { %s %s }", name, option, strings.ToLower(name))
+				// No colon after the name: the log encoder would take the rest for a key.
+				return fmt.Errorf("credential header %s does not get to the gate: Caddy drops it before; write `%s %s` into the block `servers` of the global options", name, option, strings.ToLower(name))
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
+	"github.com/ingestauth/caddy-ingest-auth/internal/redact"
 )
 
 // TestHeadersThatCaddyDrops: a header that no request can bring to the gate is no place for a
@@ -16,15 +17,15 @@ func TestHeadersThatCaddyDrops(t *testing.T) {
 	for _, tc := range []struct{ name, servers, line string }{
 		{"X-API-Key", "", ""},
 		{"X~API~Key", "", ""},
-		{"api_key", "", "servers { expected_underscore_headers api_key }"},
-		{"API_Key", "expected_underscore_headers other_key", "servers { expected_underscore_headers api_key }"},
+		{"api_key", "", "`expected_underscore_headers api_key`"},
+		{"API_Key", "expected_underscore_headers other_key", "`expected_underscore_headers api_key`"},
 		{"api_key", "expected_underscore_headers API_KEY", ""},
 		{"api_key", "expected_underscore_headers Api_*", ""},
-		{"api_key", "expected_underscore_headers api_key_*", "servers { expected_underscore_headers api_key }"},
-		{"api.key", "", "servers { expected_dot_headers api.key }"},
-		{"api.key", "expected_underscore_headers api_key", "servers { expected_dot_headers api.key }"},
+		{"api_key", "expected_underscore_headers api_key_*", "`expected_underscore_headers api_key`"},
+		{"api.key", "", "`expected_dot_headers api.key`"},
+		{"api.key", "expected_underscore_headers api_key", "`expected_dot_headers api.key`"},
 		{"api.key", "expected_dot_headers api.*", ""},
-		{"my_api.key", "expected_underscore_headers my_*", "servers { expected_underscore_headers my_api.key }"},
+		{"my_api.key", "expected_underscore_headers my_*", "`expected_underscore_headers my_api.key`"},
 		{"my_api.key", "expected_dot_headers my_api.key", ""},
 		{"my_api.key", "expected_underscore_headers my_api.key", ""},
 	} {
@@ -40,6 +41,11 @@ func TestHeadersThatCaddyDrops(t *testing.T) {
 				t.Fatalf("want an error with %q: %v", tc.line, err)
 			}
 			if err != nil {
+				names := redact.NewNames()
+				names.AddHeader(tc.name)
+				if logged := names.Text(err.Error()); logged != err.Error() {
+					t.Errorf("the log encoder takes a part of the error for a key: %s", logged)
+				}
 				// A gate for another header shows that this one does not arrive.
 				if err := g.Load(site + "X-Else\n}\nrespond \"[{http.request.header." + tc.name + "}]\"\n}\n"); err != nil {
 					t.Fatal(err)

@@ -357,3 +357,19 @@ func TestGRPCType(t *testing.T) {
 	}
 	wantStatus(t, g, gatetest.Request{Method: "GET", Target: "/a.B/C", Header: http.Header{"Content-Type": {"application/grpc"}}}, 401)
 }
+
+// TestGRPCFramesOfJSON: a frame with JSON in it is passed on as it came, and JSON that is
+// only called gRPC is searched for keys.
+func TestGRPCFramesOfJSON(t *testing.T) {
+	g, up := start(t, "", map[string]gatetest.Record{keyA: {}, keyB: {}})
+	ask := func(body string) gatetest.Request {
+		return gatetest.Request{Framing: gatetest.HTTP2, Target: "/a.B/C", Body: body, Header: http.Header{"Content-Type": {"application/grpc+json"}, "X-Api-Key": {keyA}}}
+	}
+	const frame = "\x00\x00\x00\x00\x07{\"a\":1}"
+	if resp := g.Do(t, ask(frame)); resp.Status != http.StatusOK || up.One(t).Body != frame {
+		t.Errorf("a frame: %d %s", resp.Status, resp.Body)
+	}
+	if resp := g.Do(t, ask(`{"token":"`+keyB+`"}`)); resp.Header.Get("Grpc-Status") != "3" || len(up.Take()) > 0 {
+		t.Errorf("a second key: %d %v", resp.Status, resp.Header)
+	}
+}

@@ -74,19 +74,6 @@ func spelled(c rune) http.Header {
 	return h
 }
 
-// checkGuarded fails if a header or trailer that the backend saw is a spelling of a guarded
-// one with what the client sent.
-func checkGuarded(t *testing.T, what string, h http.Header, names []string) {
-	t.Helper()
-	for name, values := range h {
-		for _, g := range names {
-			if text := strings.Join(values, ","); variable(name) == variable(g) && (strings.Contains(text, forged) || strings.Contains(text, "canary")) {
-				t.Errorf("%s: the backend saw %s: %s", what, name, text)
-			}
-		}
-	}
-}
-
 // TestAttackNamesThatBackendsFold: a header or trailer in whatever spelling is deleted if some
 // backend takes it for one that the gate sets, has read, or has gone by.
 func TestAttackNamesThatBackendsFold(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/answer"
 	"github.com/ingestauth/caddy-ingest-auth/internal/assertion"
 	"github.com/ingestauth/caddy-ingest-auth/internal/limit"
 )
@@ -101,7 +102,7 @@ func (h *health) write(w http.ResponseWriter) {
 	if h == stops || len(h.Problems) > 0 {
 		status = http.StatusServiceUnavailable
 	}
-	answer(w, status, "application/json", encode(h))
+	answer.Write(w, status, "application/json", answer.JSON(h))
 }
 
 // readiness says whether the gates can do their work: sign, and tell good keys

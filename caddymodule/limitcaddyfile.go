@@ -8,7 +8,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/ingestauth/caddy-ingest-auth/config"
-	"github.com/ingestauth/caddy-ingest-auth/internal/limit"
+	"github.com/ingestauth/caddy-ingest-auth/internal/redis"
 )
 
 // parseLimit reads one limit. Syntax:
@@ -81,8 +81,11 @@ func (g *Gate) parseInFlight(d *caddyfile.Dispenser) error {
 //
 //	counters memory
 //	counters <redis-url>|{env.NAME}|{file.PATH} {
-//	    timeout  <duration>
-//	    on_error memory|allow|deny
+//	    ca_cert     <file>
+//	    client_cert <file> <key-file>
+//	    server_name <name>
+//	    timeout     <duration>
+//	    on_error    memory|allow|deny
 //	}
 func parseCounters(d *caddyfile.Dispenser, a *App) error {
 	c := &a.Counters
@@ -101,8 +104,11 @@ func parseCounters(d *caddyfile.Dispenser, a *App) error {
 		return d.WrapErr(err)
 	}
 	return subdirectives{
-		"timeout":  parsedArg(&c.Timeout, config.ParseDuration),
-		"on_error": stringArg(&c.OnError),
+		"ca_cert":     stringArg(&c.CACert),
+		"client_cert": clientCertArgs(&c.ClientCert, &c.ClientKey),
+		"server_name": stringArg(&c.ServerName),
+		"timeout":     parsedArg(&c.Timeout, config.ParseDuration),
+		"on_error":    stringArg(&c.OnError),
 	}.parse(d, "counters", a.Validate)
 }
 
@@ -112,7 +118,7 @@ func checkCounters(a *App) error {
 	if err := a.Validate(); err != nil || a.Counters.URL == "" || config.IsPlaceholder(a.Counters.URL) {
 		return err
 	}
-	if err := limit.CheckRedisURL(a.Counters.URL); err != nil {
+	if err := redis.CheckURL(a.Counters.URL); err != nil {
 		return fmt.Errorf("counters: %w", err)
 	}
 	return nil

@@ -116,7 +116,7 @@ func TestErrorOfOneCounterInRedis(t *testing.T) {
 			if down, told := logLines(t, g, "shared counters are down"), logLines(t, g, "a shared counter cannot be used"); down != 0 || told != 1 {
 				t.Errorf("%d and %d lines in the log, want 0 and 1", down, told)
 			}
-			twice := `local n = 0 for _, key in ipairs(redis.call('KEYS', '*')) do if redis.call('TYPE', key).ok == 'hash' and redis.call('HGET', key, 'used') == '2' then n = n + 1 end end return n`
+			twice := `local n = 0 for _, key in ipairs(redis.call('KEYS', '*')) do if redis.call('TYPE', key).ok == 'hash' and redis.call('HGET', key, 'used') == '2' then n = n + 1 end; end return n`
 			if answer := s.Command(`EVAL "` + twice + `" 0`); answer != ":1" {
 				t.Errorf("%s counters in Redis have two requests, want that of the other key", answer)
 			}

@@ -4,94 +4,20 @@ import (
 	"errors"
 
 	"github.com/prometheus/client_golang/prometheus"
-)
 
-const metricsPrefix = "ingest_auth_"
+	"github.com/ingestauth/caddy-ingest-auth/internal/metrics"
+)
 
 // meters are what the gates count. There is one set for the life of the process:
 // Caddy makes a new registry with every configuration, and a counter must not go
 // back.
-var meters = newGateMeters()
-
-type gateMeters struct {
-	requests requestCounts
-	lookups  lookupCounts
-	keys     *keyCounts
-
-	handlerUnread prometheus.Histogram // of requests whose body was not read
-	handlerRead   prometheus.Histogram
-	handler       *prometheus.HistogramVec
-
-	sourceOK     prometheus.Observer
-	sourceFailed prometheus.Observer
-	source       *prometheus.HistogramVec
-	unusable     prometheus.Counter
-
-	limitTakes    *prometheus.CounterVec
-	limitRefusals *prometheus.CounterVec
-
-	evictions      lasting
-	redisOutages   lasting
-	redisFallbacks lasting
-}
-
-func newGateMeters() *gateMeters {
-	m := &gateMeters{
-		keys: newKeyCounts(maxMeteredKeys),
-		handler: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name:    metricsPrefix + "handler_duration_seconds",
-			Help:    "The gate's own time for a request, until it hands it on or refuses it.",
-			Buckets: handlerBuckets,
-		}, []string{"body"}),
-		source: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name:    metricsPrefix + "source_duration_seconds",
-			Help:    "Time that reads of records from Vault took.",
-			Buckets: sourceBuckets,
-		}, []string{"result"}),
-		unusable: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: metricsPrefix + "unusable_records_total",
-			Help: "Reads of Vault that gave a malformed record.",
-		}),
-		limitTakes:    newLimitVec("limit_takes_total", "Times a counter of the limit was taken from."),
-		limitRefusals: newLimitVec("limit_refusals_total", "Times a counter of the limit refused a request."),
-	}
-	m.handlerUnread = m.handler.WithLabelValues("unread").(prometheus.Histogram)
-	m.handlerRead = m.handler.WithLabelValues("read").(prometheus.Histogram)
-	m.sourceOK = m.source.WithLabelValues("ok")
-	m.sourceFailed = m.source.WithLabelValues("error")
-	return m
-}
-
-// Buckets in seconds. A known key takes microseconds, a body as long as its client
-// needs.
-var (
-	handlerBuckets = []float64{5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}
-	sourceBuckets  = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5}
-)
-
-// handlerOf returns what measures the passage.
-func (m *gateMeters) handlerOf(p *passage) prometheus.Histogram {
-	if p.readsBody {
-		return m.handlerRead
-	}
-	return m.handlerUnread
-}
-
-// collectors returns all that counts for the life of the process.
-func (m *gateMeters) collectors() []prometheus.Collector {
-	return []prometheus.Collector{
-		&m.requests, &m.lookups, m.handler, m.source, m.unusable, m.limitTakes, m.limitRefusals,
-		m.evictions.counter("cache_evictions_total", "Records that left the cache because it was full."),
-		m.redisOutages.counter("redis_outages_total", "Times the gate gave Redis up."),
-		m.redisFallbacks.counter("redis_fallbacks_total", "Times limits were counted, or not, without Redis."),
-	}
-}
+var meters = metrics.New()
 
 // registerMetrics shows the metrics in a registry, once. The registry may be that of
 // a configuration which will fail to load: Caddy keeps the admin endpoint that it
 // made for it, and with that its registry.
 func registerMetrics(registry *prometheus.Registry) error {
-	for _, c := range meters.collectors() {
+	for _, c := range meters.Collectors() {
 		err := registry.Register(c)
 		if _, twice := errors.AsType[prometheus.AlreadyRegisteredError](err); twice {
 			return nil
@@ -121,6 +47,6 @@ func (runningMetrics) Collect(ch chan<- prometheus.Metric) {
 		c.Collect(ch)
 	}
 	if app.Metrics.PerKey {
-		meters.keys.Collect(ch)
+		meters.Keys.Collect(ch)
 	}
 }

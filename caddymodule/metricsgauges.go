@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/metrics"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
@@ -78,7 +79,7 @@ func changeGauges(read func() time.Time) []prometheus.Collector {
 }
 
 func newGauge(name, help string, value func() float64) prometheus.Collector {
-	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: metricsPrefix + name, Help: help}, value)
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: metrics.Prefix + name, Help: help}, value)
 }
 
 func oneIf(b bool) float64 {

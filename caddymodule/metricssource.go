@@ -20,12 +20,12 @@ func (s meteredSource) Lookup(ctx context.Context, d keysync.Digest) (*keysync.R
 	took := time.Since(began).Seconds()
 	unusable := errors.Is(err, keysync.ErrUnusable)
 	if unusable {
-		meters.unusable.Inc()
+		meters.Unusable.Inc()
 	}
 	if err == nil || errors.Is(err, keysync.ErrUnknown) || unusable {
-		meters.sourceOK.Observe(took)
+		meters.SourceOK.Observe(took)
 	} else {
-		meters.sourceFailed.Observe(took)
+		meters.SourceFailed.Observe(took)
 	}
 	return record, err
 }

@@ -103,7 +103,7 @@ func TestRecentEventsOfOtherBodies(t *testing.T) {
 		}{
 			"none":           {gatetest.Request{Target: "/none", Header: key}, ""},
 			"opaque":         {gatetest.Request{Target: "/opaque", Header: with("Content-Type", "image/png"), Body: "apiKey=canary"}, "streamed withheld"},
-			"plain text":     {gatetest.Request{Target: "/text", Header: with("Content-Type", "text/plain"), Body: "canary"}, "withheld"},
+			"plain text":     {gatetest.Request{Target: "/text", Header: with("Content-Type", "text/plain"), Body: "canary"}, "streamed withheld"},
 			"malformed":      {gatetest.Request{Target: "/malformed", Header: with("Content-Type", "application/json"), Body: `{"token":"canary",`}, "withheld"},
 			"unknown coding": {gatetest.Request{Target: "/coding", Header: with("Content-Encoding", "compress"), Body: `{"token":"canary"}`}, "streamed withheld"},
 		} {

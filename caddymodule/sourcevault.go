@@ -59,19 +59,12 @@ func (s *VaultSource) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"prefix":      stringArg(&v.Prefix),
 		"namespace":   stringArg(&v.Namespace),
 		"ca_cert":     stringArg(&v.CACert),
-		"client_cert": func(d *caddyfile.Dispenser) error { return parseClientCert(d, v) },
+		"client_cert": clientCertArgs(&v.ClientCert, &v.ClientKey),
 		"server_name": stringArg(&v.ServerName),
 		"timeout":     parsedArg(&v.Timeout, config.ParseDuration),
 		"auth":        func(d *caddyfile.Dispenser) error { return parseAuth(d, v) },
 		"auth_mount":  stringArg(&v.AuthMount),
 	}.parse(d, "keys vault", v.Validate)
-}
-
-func parseClientCert(d *caddyfile.Dispenser, v *config.Vault) error {
-	if !d.AllArgs(&v.ClientCert, &v.ClientKey) {
-		return d.Err("client_cert: write the certificate and its key, `client_cert CERT KEY`")
-	}
-	return nil
 }
 
 // parseAuth leaves it to the validation to say what is missing.

@@ -19,6 +19,18 @@ type Counters struct {
 	// that it does not appear in the configuration that the admin API shows.
 	URL string `json:"url,omitempty"`
 
+	// A PEM file with the CA certificates to trust, for a rediss URL. Default: those
+	// of the system.
+	CACert string `json:"ca_cert,omitempty"`
+
+	// PEM files for TLS client authentication, for a rediss URL.
+	ClientCert string `json:"client_cert,omitempty"`
+	ClientKey  string `json:"client_key,omitempty"`
+
+	// The name expected in the server's certificate, for a rediss URL. Default: the
+	// host of the URL, or the one that a sentinel or a node has named.
+	ServerName string `json:"server_name,omitempty"`
+
 	// How long a request waits for Redis. Default: 50ms.
 	Timeout Duration `json:"timeout,omitempty"`
 
@@ -37,6 +49,9 @@ func (c Counters) validate() error {
 	if c.Timeout < 0 {
 		return errors.New("counters timeout: must be greater than zero")
 	}
+	if err := c.validateTLS(); err != nil {
+		return err
+	}
 	if c.Store != "redis" {
 		if c != (Counters{Store: c.Store}) {
 			return errors.New("counters: url, timeout and on_error are for Redis; write `counters redis://HOST` or remove them")
@@ -44,6 +59,22 @@ func (c Counters) validate() error {
 		return nil
 	}
 	return validateRedisURL(c.URL)
+}
+
+// HasTLS reports whether there are settings that are for TLS alone.
+func (c Counters) HasTLS() bool {
+	return c.CACert != "" || c.ClientCert != "" || c.ClientKey != "" || c.ServerName != ""
+}
+
+// validateTLS does not know of a URL behind a placeholder whether it is with TLS.
+func (c Counters) validateTLS() error {
+	switch {
+	case (c.ClientCert == "") != (c.ClientKey == ""):
+		return errors.New("counters client_cert: write the certificate and its key, `client_cert CERT KEY`")
+	case c.HasTLS() && !IsPlaceholder(c.URL) && !strings.HasPrefix(c.URL, "rediss"):
+		return errors.New("counters: ca_cert, client_cert and server_name are for Redis with TLS; write `counters rediss://HOST` or remove them")
+	}
+	return nil
 }
 
 // validateRedisURL never quotes the URL: it may hold a password.

@@ -54,7 +54,8 @@ type Gate struct {
 	// HEAD, DELETE or OPTIONS request without a body passes.
 	BodyShape string `json:"body_shape,omitempty"`
 
-	// The largest body accepted, as it was sent. Default: 1MiB.
+	// The largest body accepted, as it was sent. Default: 1MiB for bodies that are
+	// read, any size for those that only pass through.
 	MaxBody Size `json:"max_body,omitempty"`
 
 	// The largest body accepted after Content-Encoding was undone. Default: 8MiB.
@@ -140,12 +141,19 @@ func (g *Gate) SetDefaults() {
 	setDefault(&g.Strip, "on")
 	setDefault(&g.BodyShape, "any")
 	setDefault(&g.Errors, "json")
-	setDefault(&g.MaxBody, 1<<20)
 	setDefault(&g.MaxDecoded, 8<<20)
 	setDefault(&g.MaxRatio, 100)
 	for i := range g.Limits {
 		setDefault(&g.Limits[i].Name, g.Limits[i].name())
 	}
+}
+
+// MaxRead is the largest body that is read, as it was sent.
+func (g *Gate) MaxRead() Size {
+	if g.MaxBody == 0 {
+		return 1 << 20
+	}
+	return g.MaxBody
 }
 
 func setDefault[T comparable](v *T, def T) {

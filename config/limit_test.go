@@ -111,6 +111,7 @@ func TestCountersErrors(t *testing.T) {
 	const (
 		write  = "counters: write `memory`"
 		secret = "counters: a URL with a user, a password"
+		tls    = "counters: ca_cert, client_cert and server_name are for Redis with TLS; write `counters rediss://HOST`"
 	)
 	for _, tc := range []struct {
 		app  App
@@ -134,6 +135,15 @@ func TestCountersErrors(t *testing.T) {
 		{App{Counters: Counters{Store: "memory", OnError: "deny"}}, "counters: url, timeout and on_error are for Redis"},
 		{App{Counters: Counters{Store: "redis", URL: "{env.A}", Timeout: -1}}, "counters timeout: must be"},
 		{App{Counters: Counters{Store: "redis", URL: "{env.A}", OnError: "panic"}}, `counters on_error: "panic" is not one`},
+		{App{Counters: Counters{Store: "redis", URL: "rediss://a", CACert: "ca", ClientCert: "c", ClientKey: "k", ServerName: "s"}}, ""},
+		{App{Counters: Counters{Store: "redis", URL: "rediss+cluster://a", ServerName: "s"}}, ""},
+		{App{Counters: Counters{Store: "redis", URL: "{env.A}", CACert: "ca"}}, ""},
+		{App{Counters: Counters{Store: "redis", URL: "redis://a", CACert: "ca"}}, tls},
+		{App{Counters: Counters{Store: "redis", URL: "redis+sentinel://a/s", ServerName: "s"}}, tls},
+		{App{Counters: Counters{Store: "redis", URL: "redis://a", ClientCert: "c", ClientKey: "k"}}, tls},
+		{App{Counters: Counters{Store: "memory", CACert: "ca"}}, tls},
+		{App{Counters: Counters{Store: "redis", URL: "rediss://a", ClientCert: "c"}}, "counters client_cert: write the certificate and its key"},
+		{App{Counters: Counters{Store: "redis", URL: "rediss://a", ClientKey: "k"}}, "counters client_cert: write the certificate and its key"},
 		{App{BufferMemory: 1 << 10}, "buffer_memory: 1024 bytes are too few"},
 		{App{BufferMemory: -1}, "buffer_memory: -1 bytes are too few"},
 	} {

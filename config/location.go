@@ -19,6 +19,70 @@ const (
 	InForm   = "form"
 )
 
+// Place is the part of a request that a location is in.
+type Place uint8
+
+// The places.
+const (
+	PlaceAuthorization Place = iota // a scheme of that header
+	PlaceHeader                     // a header of a name
+	PlaceQuery
+	PlaceBody
+)
+
+// style is all that is asked of a style of locations, but for how to find and cut what
+// stands there: that is up to internal/credential, which has a function for each.
+type style struct {
+	in    string // in Caddyfile and JSON, and the label of the metrics
+	place Place
+	// check checks the names. It is given example, which is a name, "" if the style
+	// takes none or not just any.
+	check   func(l Location, setting, example string) error
+	example string
+	// rows says that it may be `in ARRAY`.
+	rows bool
+}
+
+// styles has a row for each style, in the order in which they are told to people.
+var styles = [...]style{
+	{in: InBearer, place: PlaceAuthorization, check: checkBearer},
+	{in: InHeader, place: PlaceHeader, check: checkHeader, example: "X-API-Key"},
+	{in: InQuery, place: PlaceQuery, check: checkNames, example: "apiKey"},
+	{in: InBody, place: PlaceBody, check: checkNames, example: "token", rows: true},
+	{in: InBasic, place: PlaceAuthorization, check: checkBasic},
+	{in: InForm, place: PlaceBody, check: checkNames, example: "api_key"},
+}
+
+// Styles is how many styles there are.
+const Styles = len(styles)
+
+// LocationStyles returns the names of all styles.
+func LocationStyles() []string {
+	names := make([]string, len(styles))
+	for i := range styles {
+		names[i] = styles[i].in
+	}
+	return names
+}
+
+// StyleIndex returns the index of a style in LocationStyles, or -1.
+func StyleIndex(name string) int {
+	for i := range styles {
+		if styles[i].in == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// style returns the row of the location, one that is empty if there is none.
+func (l Location) style() style {
+	if i := StyleIndex(l.In); i >= 0 {
+		return styles[i]
+	}
+	return style{}
+}
+
 // Location says where a credential may stand in a request, or what is removed from
 // it though it is none.
 type Location struct {
@@ -60,30 +124,49 @@ func (g *Gate) validateLocations() error {
 		if err := l.validate(setting); err != nil {
 			return err
 		}
-		for _, place := range l.places() {
-			switch other := seen[place.id]; other {
+		for _, spot := range l.spots() {
+			switch other := seen[spot.id]; other {
 			case "":
-				seen[place.id] = setting
+				seen[spot.id] = setting
 			case setting:
-				return fmt.Errorf("%s %s: %sis there twice", setting, l.In, place.label)
+				return fmt.Errorf("%s %s: %sis there twice", setting, l.In, spot.label)
 			default:
-				return fmt.Errorf("%s %s: %sis a place for credentials, too, as the usual ones are if no `credential` is written; choose one", setting, l.In, place.label)
+				return fmt.Errorf("%s %s: %sis a place for credentials, too, as the usual ones are if no `credential` is written; choose one", setting, l.In, spot.label)
 			}
 		}
 	}
 	return nil
 }
 
-// place is one place of a location.
-type place struct{ id, label string }
+// Place returns the part of the request that the location is in.
+func (l Location) Place() Place { return l.style().place }
 
-func (l Location) places() []place {
-	if l.In == InBearer || l.In == InBasic {
-		return []place{{id: l.In}}
+// Headers returns the names of the headers in which the key stands, none if it does not
+// stand in one.
+func (l Location) Headers() []string {
+	switch l.Place() {
+	case PlaceAuthorization:
+		return []string{"Authorization"}
+	case PlaceHeader:
+		return l.Names
+	default:
+		return nil
 	}
-	var list []place
+}
+
+// HasRows reports whether the location can be inside an array.
+func (l Location) HasRows() bool { return l.style().rows }
+
+// spot is one of the spots that a location names.
+type spot struct{ id, label string }
+
+func (l Location) spots() []spot {
+	if l.Place() == PlaceAuthorization {
+		return []spot{{id: l.In}}
+	}
+	var list []spot
 	for _, name := range l.Names {
-		list = append(list, place{l.In + " " + strings.ToLower(l.Rows) + " " + strings.ToLower(name), name + " "})
+		list = append(list, spot{l.In + " " + strings.ToLower(l.Rows) + " " + strings.ToLower(name), name + " "})
 	}
 	return list
 }
@@ -105,41 +188,51 @@ func (g *Gate) takes(in, name string) string {
 }
 
 func (l Location) validate(setting string) error {
-	if l.Rows != "" && l.In != InBody {
+	row := l.style()
+	if l.Rows != "" && !row.rows {
 		return fmt.Errorf("%s %s: only `%[1]s body FIELD… in ARRAY` has rows", setting, l.In)
 	}
-	switch l.In {
-	case InBearer:
-		if len(l.Names) > 0 {
-			return fmt.Errorf("%s bearer: takes no name, it always is the Authorization header", setting)
-		}
-	case InBasic:
-		if len(l.Names) > 1 || len(l.Names) == 1 && l.Names[0] != "user" && l.Names[0] != "password" {
-			return fmt.Errorf("%s basic: write `basic`, `basic user` or `basic password`", setting)
-		}
-	case InHeader, InQuery, InBody, InForm:
-		return l.validateNames(setting)
-	default:
-		return fmt.Errorf("%s: %q is not one of bearer, header, query, body, basic, form", setting, l.In)
+	if row.check == nil {
+		return fmt.Errorf("%s: %q is not one of %s", setting, l.In, strings.Join(LocationStyles(), ", "))
+	}
+	return row.check(l, setting, row.example)
+}
+
+func checkBearer(l Location, setting, _ string) error {
+	if len(l.Names) > 0 {
+		return fmt.Errorf("%s bearer: takes no name, it always is the Authorization header", setting)
 	}
 	return nil
 }
 
-func (l Location) validateNames(setting string) error {
+func checkBasic(l Location, setting, _ string) error {
+	if len(l.Names) > 1 || len(l.Names) == 1 && l.Names[0] != "user" && l.Names[0] != "password" {
+		return fmt.Errorf("%s basic: write `basic`, `basic user` or `basic password`", setting)
+	}
+	return nil
+}
+
+func checkNames(l Location, setting, example string) error {
 	if len(l.Names) == 0 {
-		return fmt.Errorf("%s %s: at least one name is needed, such as `%[1]s %[2]s %s`", setting, l.In, exampleName[l.In])
+		return fmt.Errorf("%s %s: at least one name is needed, such as `%[1]s %[2]s %s`", setting, l.In, example)
+	}
+	if slices.Contains(l.Names, "") {
+		return fmt.Errorf("%s %s: a name must not be empty", setting, l.In)
+	}
+	return nil
+}
+
+func checkHeader(l Location, setting, example string) error {
+	if err := checkNames(l, setting, example); err != nil {
+		return err
 	}
 	for _, name := range l.Names {
-		if name == "" {
-			return fmt.Errorf("%s %s: a name must not be empty", setting, l.In)
-		}
-		if l.In == InHeader && !httpguts.ValidHeaderFieldName(name) {
+		switch {
+		case !httpguts.ValidHeaderFieldName(name):
 			return fmt.Errorf("%s header: %q is not a header name (RFC 9110, section 5.1)", setting, name)
-		}
-		if l.In == InHeader && isReserved(name) {
+		case isReserved(name):
 			return fmt.Errorf("%s header: %s has a meaning of its own in HTTP; use a header such as X-API-Key", setting, name)
-		}
-		if l.In == InHeader && isAuthorization(name) {
+		case isAuthorization(name):
 			return fmt.Errorf("%s header: %s is read by `%[1]s bearer` and `%[1]s basic`", setting, name)
 		}
 	}
@@ -160,5 +253,3 @@ func isReserved(name string) bool {
 			strings.HasPrefix(canonical, "X-Forwarded-") || strings.HasPrefix(canonical, "Sec-")
 	}
 }
-
-var exampleName = map[string]string{InHeader: "X-API-Key", InQuery: "apiKey", InBody: "token", InForm: "api_key"}

@@ -42,8 +42,11 @@ func (m Moment) MarshalText() ([]byte, error) {
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (m *Moment) UnmarshalText(text []byte) error {
 	var t time.Time
-	text = bytes.ToUpper(text) // RFC 3339 allows t and z, package time does not
-	if err := t.UnmarshalText(text); err != nil || t.UTC().Year() < 1970 || t.UTC().Year() > 9999 {
+	err := t.UnmarshalText(text)
+	if err != nil {
+		err = t.UnmarshalText(bytes.ToUpper(text)) // RFC 3339 allows t and z, package time does not
+	}
+	if err != nil || t.UTC().Year() < 1970 || t.UTC().Year() > 9999 {
 		return errMoment
 	}
 	*m = MomentOf(t)

@@ -11,5 +11,6 @@
 //		replay.Release()
 //	}
 //
-// A body that is only passed on goes through Limit and Trailers instead.
+// A body that is only passed on goes through Once, Limit and Trailers instead. Peek tells
+// which of the two it is, where only its beginning can.
 package body

@@ -15,6 +15,7 @@ import (
 func Replace(r *http.Request, b *Buffer, changed bool) *Replay {
 	p := &b.replay
 	p.buf, p.req = b, r
+	reuse(r.Body)
 	if len(b.data) == 0 {
 		r.Body, r.GetBody = http.NoBody, noBody
 	} else {

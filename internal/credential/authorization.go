@@ -18,8 +18,8 @@ func (f *Finder) schemes(v string, s *Set) (rest string) {
 		if part = trimOWS(part); part == "" {
 			continue
 		}
-		own = f.scheme(part, own, first, s)
-		if own != "" {
+		var cut bool
+		if own, cut = f.scheme(part, own, first, s); cut {
 			found = true
 		} else if tail != "" || !first {
 			others = append(others, part)
@@ -32,37 +32,30 @@ func (f *Finder) schemes(v string, s *Set) (rest string) {
 }
 
 // scheme adds the credential in part, if its scheme is looked for, and returns
-// its location, otherwise "". A part without a scheme of its own continues the
+// its location, otherwise "", and whether the part is to go. A part without a scheme of its own continues the
 // one before it: a scheme with a comma in its token, hence malformed.
-func (f *Finder) scheme(part, before string, first bool, s *Set) (location string) {
+func (f *Finder) scheme(part, before string, first bool, s *Set) (location string, cut bool) {
 	n := tokenLen(part)
 	scheme, rest := part[:n], part[n:]
 	parameter := !first && strings.HasPrefix(trimOWS(rest), "=")
 	switch {
 	case f.bearer && !parameter && strings.EqualFold(scheme, "Bearer"):
-		return locationIf(s.addBearer(rest), "bearer")
+		return "bearer", s.addBearer(rest)
 	case f.basic != "" && !parameter && strings.EqualFold(scheme, "Basic"):
-		return locationIf(s.addBasic(rest, f.basic), "basic")
+		return "basic", s.addBasic(rest, f.basic)
 	case f.remove.Bearer && !parameter && strings.EqualFold(scheme, "Bearer"), f.remove.Basic && !parameter && strings.EqualFold(scheme, "Basic"):
-		return unread
+		return unread, true
 	case before != "" && (parameter || scheme == "" || rest == ""):
-		return locationIf(s.addMalformed(before), before)
+		return before, s.addMalformed(before, []byte(part))
 	}
-	return ""
-}
-
-func locationIf(cut bool, location string) string {
-	if cut {
-		return location
-	}
-	return ""
+	return "", false
 }
 
 // addBearer adds what follows the scheme: a token.
 func (s *Set) addBearer(rest string) (cut bool) {
 	token, ok := token68(rest)
 	if !ok {
-		return s.addMalformed("bearer")
+		return s.addMalformed("bearer", []byte(rest))
 	}
 	return s.addString("bearer", token)
 }
@@ -72,7 +65,7 @@ func (s *Set) addBearer(rest string) (cut bool) {
 func (s *Set) addBasic(rest, part string) (cut bool) {
 	token, ok := token68(rest)
 	if !ok {
-		return s.addMalformed("basic")
+		return s.addMalformed("basic", []byte(rest))
 	}
 	s.query = append(s.query[:0], strings.TrimRight(token, "=")...)
 	pair, err := base64.RawStdEncoding.AppendDecode(s.arena.room(len(token)), s.query)
@@ -80,7 +73,7 @@ func (s *Set) addBasic(rest, part string) (cut bool) {
 	user, password, colon := bytes.Cut(pair, []byte(":"))
 	switch {
 	case err != nil || !colon:
-		return s.addMalformed("basic")
+		return s.addMalformed("basic", []byte(rest))
 	case part == "user", part == "any" && len(password) == 0:
 		return s.add("basic", user)
 	default:

@@ -55,7 +55,28 @@ func TestJudge(t *testing.T) {
 		"bearer, known":          {header("Authorization"), "Bearer K1", "", "bearer=K1"},
 		"bearer, unknown":        {header("Authorization"), "Bearer user.jwt.x", "Bearer user.jwt.x", ""},
 		"bearer, no token":       {header("Authorization"), "Bearer a b", "Bearer a b", ""},
-		"bearer, comma":          {header("Authorization"), "Bearer other,K1", "Bearer other,K1", ""},
+		"bearer, comma":          {header("Authorization"), "Bearer other,K1", "Bearer other", "bearer!"},
+		"bearer, tab":            {header("Authorization"), "Bearer\tK1", "", "bearer!"},
+		"bearer, first word":     {header("Authorization"), "Bearer K1 x", "", "bearer!"},
+		"bearer, last word":      {header("Authorization"), "Bearer x y K1", "", "bearer!"},
+		"bearer, quoted":         {header("Authorization"), `Bearer "K1"`, "", "bearer!"},
+		"bearer, parameter":      {header("Authorization"), `Bearer token="K1", nonce=x`, "nonce=x", "bearer!"},
+		"header, semicolon":      {header("X-Api-Key"), "K1;q=1", "", "header X-API-Key!"},
+		"header, scheme":         {header("X-Api-Key"), "Bearer K1", "", "header X-API-Key!"},
+		"header, Latin 1 space":  {header("X-Api-Key"), "K1\xa0", "", "header X-API-Key!"},
+		"query, spaces":          {query, "apiKey=+K1%20&a", "a", "query apiKey!"},
+		"query, NUL":             {query, "apiKey=K1%00x", "", "query apiKey!"},
+		"query, decoded twice":   {query, "apiKey=x%26apiKey%3DK1", "", "query apiKey!"},
+		"query, invalid":         {query, "apiKey=K1%ff", "", "query apiKey!"},
+		"query, much around it":  {query, "apiKey=" + strings.Repeat("+", MaxKey) + "K1", "", "query apiKey!"},
+		"form, line":             {form, "token=K1%0A", "", "form token!"},
+		"member, spaces":         {body, `{"token":"\u0020K1 "}`, `{}`, "body token!"},
+		"member, BOM":            {body, `{"token":"\ufeffK1"}`, `{}`, "body token!"},
+		"member, surrogate":      {body, `{"token":"K1\ud800"}`, `{}`, "body token!"},
+		"member, array of one":   {body, `{"a":1,"token":[ ["\u004b1"]]}`, `{"a":1}`, "body token!"},
+		"member, number that is": {body, `{"token":4711}`, `{}`, "body token!"},
+		"member, padding":        {body, `{"token":"K1=="}`, `{"token":"K1=="}`, ""},
+		"member, in a word":      {body, `{"token":"xK1"}`, `{"token":"xK1"}`, ""},
 		"bearer, both":           {header("Authorization"), "Bearer K1, Bearer  other", "Bearer  other", "bearer=K1"},
 		"basic, unknown":         {header("Authorization"), "Basic dTpw", "Basic dTpw", ""},
 		"header, known":          {header("X-Api-Key"), "K1", "", "header X-API-Key=K1"},
@@ -80,7 +101,7 @@ func TestJudge(t *testing.T) {
 		"rows":                   {body, `[{"token":"x"},{"token":"K1"},{"token":"y"}]`, `[{"token":"x"},{},{"token":"y"}]`, "body token=K1"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := Set{Judge: &judgeOf{known: []string{"K1", "K2"}}}
+			s := Set{Judge: &judgeOf{known: []string{"K1", "K2", "4711"}}}
 			got, err := c.in(c.raw, &s)
 			if err != nil || got != c.want {
 				t.Errorf("got %.200q, %v; want %.200q", got, err, c.want)

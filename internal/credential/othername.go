@@ -70,7 +70,7 @@ func within(name, folded []byte, odd bool) bool {
 		var step, want []byte
 		step, name = cutStep(name)
 		want, folded = cutStep(folded)
-		if !bytes.EqualFold(step, want) && !(odd && couldBe(step, want)) {
+		if !bytes.EqualFold(step, want) && (!odd || !couldBe(step, want)) {
 			return false
 		}
 	}

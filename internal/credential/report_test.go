@@ -362,8 +362,7 @@ func TestSpelling(t *testing.T) {
 			body := []byte(c.body)
 			clean, err := newFinder(t, c.options).JSON(body, lines && c.body[0] == '{', new(Set))
 			got := ""
-			var spelling *SpellingError
-			if errors.As(err, &spelling) {
+			if spelling, ok := errors.AsType[*SpellingError](err); ok {
 				got = spelling.Name
 			}
 			if got != c.want || err != nil && (got == "" || string(clean) != c.body) {

@@ -138,22 +138,22 @@ func (s *Set) add(location string, key []byte) (cut bool) {
 		s.blank = true
 		return s.Judge == nil
 	case !validKey(key):
-		return s.addMalformed(location)
+		return s.addMalformed(location, key)
 	case s.Judge != nil && !s.isKey(location, key):
-		return false
+		return s.addNear(location, key)
 	}
 	s.put(location, key, false)
 	return true
 }
 
-// addMalformed is add for what cannot be a key.
-func (s *Set) addMalformed(location string) (cut bool) {
+// addMalformed is add for text that cannot be a key.
+func (s *Set) addMalformed(location string, text []byte) (cut bool) {
 	switch {
 	case location == unread:
 		return true
 	case s.Judge != nil:
 		s.Judge.IsKey(location, nil)
-		return false
+		return s.addNear(location, text)
 	}
 	s.put(location, nil, true)
 	return true
@@ -171,9 +171,10 @@ func (s *Set) isKey(location string, key []byte) bool {
 		s.many = true
 		return true
 	}
-	c := candidate{s.arena.keep(key), s.Judge.IsKey(location, key)}
-	s.judged = append(s.judged, c)
-	return c.isKey
+	key = s.arena.keep(key) // which may have overwritten it where it was
+	isKey := s.Judge.IsKey(location, key)
+	s.judged = append(s.judged, candidate{key, isKey})
+	return isKey
 }
 
 func (s *Set) put(location string, key []byte, malformed bool) {

@@ -63,8 +63,16 @@ func (p *parser) credential(i, depth int, location string, r *row) int {
 	named := p.s.Judge == nil
 	if i >= len(p.b) || p.b[i] != '"' {
 		end := p.value(i, depth)
-		if end >= 0 && p.b[i] != 'n' && named { // only strings are keys
-			p.s.addMalformed(location)
+		if end < 0 {
+			return -1
+		}
+		switch c := p.b[i]; { // only strings are keys
+		case named && c != 'n':
+			p.s.addMalformed(location, nil)
+		case !named && (c == '[' || c == '-' || isDigit(c)): // of which some readers make text
+			text, _ := p.unescaped(p.b[i:end])
+			r.cut = p.s.addNear(location, text)
+			return end
 		}
 		r.cut = named
 		return end
@@ -77,6 +85,8 @@ func (p *parser) credential(i, depth int, location string, r *row) int {
 		r.cut = p.s.add(location, key)
 	case named:
 		return p.loneSurrogate(i)
+	default:
+		r.cut = p.s.addNear(location, key)
 	}
 	return end
 }

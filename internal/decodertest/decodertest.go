@@ -59,7 +59,7 @@ func Start(t testing.TB, dir string) *Decoders {
 
 func start(t testing.TB, dir string, command []string) child {
 	t.Helper()
-	cmd := exec.Command(command[0], command[1:]...)
+	cmd := exec.Command(command[0], command[1:]...) //nolint:gosec // commands of this file
 	cmd.Dir, cmd.Stderr = dir, os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {

@@ -29,6 +29,10 @@ var clients = map[Framing]*http.Client{
 	HTTP2:   newClient(true),
 }
 
+// Client returns a client that sends requests in that framing, if their length is
+// known or not as it has them.
+func Client(f Framing) *http.Client { return clients[f] }
+
 func newClient(http2 bool) *http.Client {
 	t := &http.Transport{DisableCompression: true, Protocols: new(http.Protocols)}
 	t.Protocols.SetHTTP1(!http2)

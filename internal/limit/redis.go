@@ -5,8 +5,11 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"time"
+
+	"github.com/ingestauth/caddy-ingest-auth/internal/redis"
 )
 
 // DefaultTimeout is how long a request waits for Redis by default.
@@ -17,20 +20,11 @@ const DefaultTimeout = 50 * time.Millisecond
 const dialTimeout = time.Second
 
 // calls are reused.
-var calls = sync.Pool{New: func() any { return newCall() }}
+var calls = sync.Pool{New: func() any { return redis.NewCall() }}
 
 // RedisOptions configures Redis.
 type RedisOptions struct {
-	// URL is one of
-	//
-	//	redis://[[user]:password@]host[:port][/database]
-	//	redis+sentinel://[[user]:password@]host[:port][,…]/service[/database][?sentinel_password=…]
-	//	redis+cluster://[[user]:password@]host[:port][,…]
-	//
-	// or the same with rediss for TLS. User and password are percent-encoded;
-	// with sentinels they are those of the data nodes. Ports default to 6379,
-	// those of sentinels to 26379. Of a cluster or of the sentinels, some hosts
-	// are enough to find the rest.
+	// URL says where Redis is, see redis.Options.
 	URL string
 
 	// Timeout is how long Count waits for an answer, 50 ms by default.
@@ -49,44 +43,78 @@ type RedisOptions struct {
 // key>:<window in ms>, hold no secrets and expire one second after their
 // window. The one hash tag puts them all on one node of a cluster.
 type Redis struct {
-	link    redisLink
+	client  *redis.Client
 	timeout time.Duration
 }
 
 // NewRedis checks the options. It does not connect: that is what Probe does.
 // Errors do not quote the URL, since it may hold a password.
 func NewRedis(o RedisOptions) (*Redis, error) {
-	target, err := parseRedisURL(o.URL)
-	if err != nil {
-		return nil, err
-	}
-	if o.TLS != nil {
-		if target.tls == nil {
-			return nil, errors.New("checking Redis options: TLS settings without TLS: write rediss instead of redis in the URL")
-		}
-		target.tls = o.TLS
-	}
 	r := &Redis{timeout: o.Timeout}
 	if r.timeout <= 0 {
 		r.timeout = DefaultTimeout
 	}
-	r.link.timeout = r.timeout
-	r.link.finder = redisFinder{redisTarget: target, timeout: r.patience()}
-	r.link.ctx, r.link.cancel = context.WithCancel(context.Background())
+	client, err := redis.New(redis.Options{
+		URL: o.URL, TLS: o.TLS, Name: clientName(),
+		DialTimeout: r.patience(), WriteTimeout: r.timeout,
+		Check: checkServer,
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.client = client
 	return r, nil
 }
 
+// clientName is what operators of Redis see of a gate. The name of the host, in
+// Kubernetes that of the pod, tells gates apart whose addresses a proxy hides.
+func clientName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		return "ingest-auth"
+	}
+	return "ingest-auth@" + host
+}
+
+// checkServer makes sure that the server can count, now and here: it has the script
+// from then on, is no replica and has the slot of the counters.
+func checkServer(do redis.Do) error {
+	reply, err := do(appendEval(nil, "EVAL", takeScript, OpAdd, probeTake))
+	if err != nil {
+		if errors.Is(ofCounter(err), errNoCounter) {
+			return nil // see Probe
+		}
+		return err
+	}
+	var states [1]State
+	_, err = statesOf(reply.Numbers, OpAdd, probeTake, states[:])
+	return err
+}
+
 // errNoCounter is the error of one counter: Redis counts, but something else is
-// where this one should be. Others are not concerned.
+// where this one should be, or those of one request are on two nodes just now.
+// Others are not concerned.
 var errNoCounter = errors.New("no counter")
 
 // ofCounter makes of an answer that one counter cannot be used the error that says so.
 func ofCounter(err error) error {
-	var answered serverError
-	if errors.As(err, &answered) && answered.code() == "WRONGTYPE" {
+	if code := codeOf(err); code == "WRONGTYPE" || code == codeMoving {
 		return fmt.Errorf("%w: %w", errNoCounter, err)
 	}
 	return err
+}
+
+// codeMoving is what a node answers while a cluster moves the slot of the counters, if
+// it does not have all counters of a request.
+const codeMoving = "TRYAGAIN"
+
+// codeOf returns what kind of error the server has answered, or "".
+func codeOf(err error) string {
+	var answered redis.ServerError
+	if !errors.As(err, &answered) {
+		return ""
+	}
+	return answered.Code()
 }
 
 // patience is how long what no request waits for may take.
@@ -103,14 +131,14 @@ func (r *Redis) Count(ctx context.Context, op Op, _ time.Time, takes []Take, sta
 // which it cannot is dropped, so that the next probe looks for the server anew.
 // That the counter of probes cannot be used shows that others can.
 func (r *Redis) Probe(ctx context.Context) error {
-	p, err := r.link.connect(ctx)
+	drop, err := r.client.Connect(ctx)
 	if err != nil {
 		return fmt.Errorf("connecting to Redis: %w", err)
 	}
 	var states [1]State
 	if _, err := r.count(ctx, r.patience(), OpAdd, probeTake, states[:]); err != nil && !errors.Is(err, errNoCounter) {
 		if ctx.Err() == nil {
-			r.link.drop(p, err)
+			drop(err)
 		}
 		return err
 	}
@@ -121,12 +149,12 @@ func (r *Redis) Probe(ctx context.Context) error {
 }
 
 // Close closes the connection. Count and Probe fail from then on.
-func (r *Redis) Close() { r.link.close() }
+func (r *Redis) Close() { r.client.Close() }
 
 func (r *Redis) count(ctx context.Context, timeout time.Duration, op Op, takes []Take, states []State) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	c := calls.Get().(*call)
+	c := calls.Get().(*redis.Call)
 	fits, err := r.run(ctx, c, op, takes, states)
 	if err != nil {
 		return false, fmt.Errorf("counting in Redis: %w", err)
@@ -135,17 +163,39 @@ func (r *Redis) count(ctx context.Context, timeout time.Duration, op Op, takes [
 	return fits, nil
 }
 
-// run runs the script, by its name, which is shorter, if the server knows it.
-func (r *Redis) run(ctx context.Context, c *call, op Op, takes []Take, states []State) (bool, error) {
-	c.command = appendEval(c.command[:0], "EVALSHA", takeScriptName, op, takes)
-	err := r.link.do(ctx, c)
-	var answered serverError
-	if errors.As(err, &answered) && answered.code() == "NOSCRIPT" {
-		c.command = appendEval(c.command[:0], "EVAL", takeScript, op, takes)
-		err = r.link.do(ctx, c)
+// run runs the script. While a cluster moves the slot of the counters, a node serves
+// several only if it has them all, so those that nobody has are made first.
+func (r *Redis) run(ctx context.Context, c *redis.Call, op Op, takes []Take, states []State) (bool, error) {
+	err := r.eval(ctx, c, op, takes)
+	if err != nil && len(takes) > 1 && codeOf(err) == codeMoving {
+		if err = r.create(ctx, c, takes); err == nil {
+			err = r.eval(ctx, c, op, takes)
+		}
 	}
 	if err != nil {
 		return false, ofCounter(err)
 	}
-	return statesOf(c.reply.numbers, op, takes, states)
+	return statesOf(c.Reply.Numbers, op, takes, states)
+}
+
+// create makes sure that there are counters to take from: adding nothing makes one.
+func (r *Redis) create(ctx context.Context, c *redis.Call, takes []Take) error {
+	for _, t := range takes {
+		t.Cost = 0
+		if err := r.eval(ctx, c, OpAdd, []Take{t}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eval runs the script, by its name, which is shorter, if the server knows it.
+func (r *Redis) eval(ctx context.Context, c *redis.Call, op Op, takes []Take) error {
+	c.Command = appendEval(c.Command[:0], "EVALSHA", takeScriptName, op, takes)
+	err := r.client.Do(ctx, c)
+	if err != nil && codeOf(err) == "NOSCRIPT" {
+		c.Command = appendEval(c.Command[:0], "EVAL", takeScript, op, takes)
+		err = r.client.Do(ctx, c)
+	}
+	return err
 }

@@ -2,19 +2,11 @@ package limit
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
 	mathrand "math/rand/v2"
-	"net"
 	"os"
-	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -224,78 +216,6 @@ func TestRedisScriptFlushed(t *testing.T) {
 			t.Errorf("remaining %d, want %d", states[0].Remaining, want)
 		}
 	}
-}
-
-func TestRedisAuthentication(t *testing.T) {
-	s := redistest.Start(t, "--requirepass", "p@ss/word-1")
-	connectRedis(t, RedisOptions{URL: "redis://:p%40ss%2Fword-1@" + s.Addr()})
-	connectRedis(t, RedisOptions{URL: "redis://default:p%40ss%2Fword-1@" + s.Addr()})
-	for _, user := range []string{"", ":wrong-password@", "wrong-user:wrong-password@"} {
-		r, err := NewRedis(RedisOptions{URL: "redis://" + user + s.Addr(), Timeout: patience})
-		if err != nil {
-			t.Fatal(err)
-		}
-		err = r.Probe(context.Background())
-		r.Close()
-		if err == nil || strings.Contains(err.Error(), "wrong-password") {
-			t.Errorf("%q: got error %v", user, err)
-		}
-	}
-}
-
-func TestRedisTLS(t *testing.T) {
-	dir := t.TempDir()
-	roots := writeCertificate(t, dir)
-	tlsPort := redistest.FreePort(t)
-	redistest.Start(t, "--tls-port", strconv.Itoa(tlsPort), "--tls-auth-clients", "no",
-		"--tls-cert-file", filepath.Join(dir, "cert.pem"), "--tls-key-file", filepath.Join(dir, "key.pem"))
-	url := fmt.Sprintf("rediss://127.0.0.1:%d", tlsPort)
-	r := connectRedis(t, RedisOptions{URL: url, TLS: &tls.Config{RootCAs: roots}})
-	if fits, _ := redisCount(t, r, OpTake, one(1, 1, time.Hour)); !fits {
-		t.Error("refused")
-	}
-	strict, err := NewRedis(RedisOptions{URL: url, Timeout: patience})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer strict.Close()
-	if err := strict.Probe(context.Background()); err == nil {
-		t.Error("a certificate of an unknown CA was accepted")
-	}
-	if _, err := NewRedis(RedisOptions{URL: "redis://h", TLS: &tls.Config{}}); err == nil {
-		t.Error("TLS settings for a connection without TLS were accepted")
-	}
-}
-
-// writeCertificate writes cert.pem and key.pem for 127.0.0.1.
-func writeCertificate(t *testing.T, dir string) *x509.CertPool {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
-	}
-	cert, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert})
-	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	for name, b := range map[string][]byte{"cert.pem": certPEM, "key.pem": keyPEM} {
-		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(certPEM)
-	return roots
 }
 
 // TestRedisTimeout: a server that hangs costs a request the timeout, no more,
@@ -551,6 +471,115 @@ func TestRedisCluster(t *testing.T) {
 		}
 	}
 	testOutage(t, url, owner.Kill, owner.Restart)
+}
+
+// user returns the arguments that make the user of docs/limits.md, with a password and
+// more rights.
+func user(t *testing.T, more ...string) []string {
+	t.Helper()
+	doc, err := os.ReadFile("../../docs/limits.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, ok := strings.Cut(string(doc), "\nACL SETUSER ")
+	line, _, _ := strings.Cut(rest, "\n")
+	if !ok || !strings.HasPrefix(line, "gate on >PASSWORD ") {
+		t.Fatalf("the user is %q", line)
+	}
+	return append([]string{"--user"}, append(strings.Fields(line), more...)...)
+}
+
+// TestRedisSlotMoves: a cluster that moves the slot with the counters in it serves all
+// of them meanwhile, also those that are new, and none is counted without Redis.
+func TestRedisSlotMoves(t *testing.T) {
+	nodes := redistest.StartCluster(t, user(t, "+asking")...)
+	url := "redis+cluster://gate:PASSWORD@" + nodes[0].Addr()
+	g := startGate(t, url, patience)
+	g.countMany(t) // counters 0 to 63
+	owner := slices.IndexFunc(nodes, func(n *redistest.Server) bool { return n.Command("DBSIZE") != ":0" })
+	from, to := nodes[owner], nodes[(owner+1)%3]
+	rounds := int64(1)
+	count := func() {
+		t.Helper()
+		g.countMany(t)
+		rounds++
+	}
+	// several counts in counters that are on one node, or nowhere yet.
+	several := func(g *gate, first int) []State {
+		t.Helper()
+		takes, states := make([]Take, 3), make([]State, 3)
+		for i := range takes {
+			takes[i] = one(first+i, 10, 1000*time.Hour)
+		}
+		if fits, err := g.Count(context.Background(), OpTake, time.Now(), takes, states); err != nil || !fits {
+			t.Errorf("several from %d: %t, %v, %+v", first, fits, err, states)
+		}
+		return states
+	}
+	several(g, 300)
+	if host, _ := os.Hostname(); !strings.Contains(from.Command("CLIENT LIST"), " name=ingest-auth@"+host+" ") {
+		t.Errorf("connections have no name:\n%s", from.Command("CLIENT LIST"))
+	}
+	move := redistest.BeginMove("limits", from, to)
+	count()
+	several(g, 400)
+	from.Command("DEL " + string(appendCounterName(nil, &probeTake[0])))
+	late := startGate(t, url, patience)
+	late.countMany(t)
+	rounds++
+	for keys := move.Keys(10); len(keys) > 0; keys = move.Keys(10) {
+		move.Carry(keys)
+		count()
+	}
+	for _, first := range []int{300, 400} {
+		if states := several(late, first); states[0].Remaining != 8 || states[2].Remaining != 8 {
+			t.Errorf("counters from %d: %+v", first, states)
+		}
+	}
+	if states := several(late, 402); states[0].Remaining != 7 || states[1].Remaining != 9 { // two are new
+		t.Errorf("counters from 402: %+v", states)
+	}
+	count()
+	move.End()
+	count()
+	for i := range 64 {
+		_, states := redisCount(t, g.shared.(*Redis), OpPeek, one(i, 1<<50, 1000*time.Hour))
+		if got := states[0].Limit - states[0].Remaining; got != rounds {
+			t.Fatalf("counter %d is at %d, want %d", i, got, rounds)
+		}
+	}
+	g.undisturbed(t)
+	late.undisturbed(t)
+}
+
+// TestRedisCountersOnTwoNodes: while the counters of one request are on two nodes, which
+// no node can serve, others count in Redis as before.
+func TestRedisCountersOnTwoNodes(t *testing.T) {
+	nodes := redistest.StartCluster(t)
+	g := startGate(t, "redis+cluster://"+nodes[0].Addr(), patience)
+	takes, states := []Take{one(1, 10, 1000*time.Hour), one(2, 10, 1000*time.Hour)}, make([]State, 2)
+	count := func(takes []Take) {
+		t.Helper()
+		if fits, err := g.Count(context.Background(), OpTake, time.Now(), takes, states); err != nil || !fits {
+			t.Errorf("%t, %v, %+v", fits, err, states)
+		}
+	}
+	count(takes)
+	owner := slices.IndexFunc(nodes, func(n *redistest.Server) bool { return n.Command("DBSIZE") != ":0" })
+	move := redistest.BeginMove("limits", nodes[owner], nodes[(owner+1)%3])
+	move.Carry([]string{string(appendCounterName(nil, &takes[0]))})
+	count(takes)
+	if h := g.Health(); !h.Up || h.Outages != 0 || h.Degraded != 1 || g.logs.Len() != 1 {
+		t.Errorf("%+v, logs %v", h, g.logs.All())
+	}
+	count(takes[:1])
+	count(takes[1:])
+	move.End()
+	count(takes)
+	// The second of five was counted in memory.
+	if states[0].Remaining != 7 || states[1].Remaining != 7 || g.Health().Degraded != 1 {
+		t.Errorf("%+v, %+v", states, g.Health())
+	}
 }
 
 // TestRedisSentinel: when the master dies, counting goes on with the replica

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"github.com/ingestauth/caddy-ingest-auth/internal/redis"
 )
 
 // keyPrefix holds the hash tag that puts all counters into one slot of a
@@ -30,20 +32,20 @@ var probeTake = []Take{{Key: KeyOf("probe"), Rate: Rate{1, time.Second}, Cost: 1
 // appendEval appends the command that runs the script: EVALSHA with its name,
 // or EVAL with its text.
 func appendEval(b []byte, command, script string, op Op, takes []Take) []byte {
-	b = appendCount(b, '*', 4+4*len(takes))
-	b = appendWord(b, command)
-	b = appendWord(b, script)
-	b = appendNumber(b, int64(len(takes)))
+	b = redis.AppendArray(b, 4+4*len(takes))
+	b = redis.AppendWord(b, command)
+	b = redis.AppendWord(b, script)
+	b = redis.AppendNumber(b, int64(len(takes)))
 	for i := range takes {
 		var name [96]byte
-		b = appendWord(b, appendCounterName(name[:0], &takes[i]))
+		b = redis.AppendWord(b, appendCounterName(name[:0], &takes[i]))
 	}
-	b = appendWord(b, opNames[op])
+	b = redis.AppendWord(b, opNames[op])
 	for i := range takes {
 		t := &takes[i]
-		b = appendNumber(b, t.Rate.Window.Milliseconds())
-		b = appendNumber(b, t.Rate.N)
-		b = appendNumber(b, t.Cost)
+		b = redis.AppendNumber(b, t.Rate.Window.Milliseconds())
+		b = redis.AppendNumber(b, t.Rate.N)
+		b = redis.AppendNumber(b, t.Cost)
 	}
 	return b
 }

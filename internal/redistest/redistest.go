@@ -4,8 +4,10 @@ package redistest
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -77,23 +79,43 @@ func (s *Server) Resume() { s.signal(syscall.SIGCONT) }
 // Addr returns host:port.
 func (s *Server) Addr() string { return "127.0.0.1:" + strconv.Itoa(s.port) }
 
-// Command sends one inline command over a connection of its own and returns the
-// first line of the answer, and of a bulk string the string; or "" if that fails.
-func (s *Server) Command(line string) string {
+// Command sends inline commands over one connection of its own and returns the
+// first line of the last answer, and of a bulk string the string; or "" if that
+// fails.
+func (s *Server) Command(lines ...string) (answer string) {
 	conn, err := net.DialTimeout("tcp", s.Addr(), time.Second)
 	if err != nil {
 		return ""
 	}
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(time.Second))
-	fmt.Fprintf(conn, "%s\r\n", line)
-	r := bufio.NewReader(conn)
-	answer, _ := r.ReadString('\n')
-	if n, err := strconv.Atoi(strings.TrimPrefix(strings.TrimSpace(answer), "$")); err == nil && answer[0] == '$' && n > 0 {
-		b, _ := r.Peek(n)
-		return string(b)
+	in := bufio.NewReader(conn)
+	for _, line := range lines {
+		fmt.Fprintf(conn, "%s\r\n", line)
+		answer = readAnswer(in)
 	}
-	return strings.TrimSpace(answer)
+	return answer
+}
+
+func readAnswer(in *bufio.Reader) string {
+	line, _ := in.ReadString('\n')
+	line = strings.TrimSpace(line)
+	if size, ok := strings.CutPrefix(line, "$"); ok {
+		if n, err := strconv.Atoi(size); err == nil && n > 0 {
+			b := make([]byte, n+len("\r\n"))
+			_, _ = io.ReadFull(in, b)
+			return string(b[:n])
+		}
+	}
+	return line
+}
+
+// OK runs a command that must succeed.
+func (s *Server) OK(lines ...string) {
+	s.t.Helper()
+	if got := s.Command(lines...); got != "+OK" {
+		s.t.Fatalf("%s: %s", lines[len(lines)-1], got)
+	}
 }
 
 // FreePort returns a port that is free, and whose cluster bus port is too.
@@ -132,26 +154,22 @@ func Await(t testing.TB, what string, holds func() bool) {
 	}
 }
 
-// StartCluster starts a cluster of three nodes without replicas.
-func StartCluster(t *testing.T) []*Server {
+// StartBareSentinel starts a sentinel that watches nothing.
+func StartBareSentinel(t testing.TB) *Server {
 	t.Helper()
-	if _, err := exec.LookPath("redis-cli"); err != nil {
-		t.Skip("needs redis-cli: apt-get install redis-server")
+	config := filepath.Join(t.TempDir(), "sentinel.conf")
+	if err := os.WriteFile(config, nil, 0o600); err != nil {
+		t.Fatal(err)
 	}
-	args := []string{"--cluster", "create"}
-	var nodes []*Server
-	for range 3 {
-		n := Start(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "1000")
-		nodes = append(nodes, n)
-		args = append(args, n.Addr())
-	}
-	if out, err := exec.Command("redis-cli", append(args, "--cluster-yes")...).CombinedOutput(); err != nil {
-		t.Fatalf("creating the cluster: %v\n%s", err, out)
-	}
-	for _, n := range nodes {
-		Await(t, "the cluster", func() bool { return strings.Contains(n.Command("CLUSTER INFO"), "cluster_state:ok") })
-	}
-	return nodes
+	return Start(t, config, "--sentinel")
+}
+
+// Watch makes a sentinel know the master, and no other, as "service". The password
+// is that of the sentinel, if it has one.
+func (s *Server) Watch(master *Server, password string) {
+	s.t.Helper()
+	login := "AUTH " + cmp.Or(password, "none")
+	s.OK(login, "SENTINEL REMOVE service", "SENTINEL MONITOR service 127.0.0.1 "+strconv.Itoa(master.port)+" 1")
 }
 
 // StartSentinel starts a server, a replica of it, and a sentinel that watches

@@ -42,6 +42,7 @@ var otherEngines = map[string]func(t *testing.T, s *vaulttest.Server){
 }
 
 func TestVaultMountIsReplaced(t *testing.T) {
+	t.Parallel()
 	for name, replace := range otherEngines {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -1,0 +1,120 @@
+package caddymodule
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/ingestauth/caddy-ingest-auth/internal/gate"
+)
+
+// host is Caddy as gates see it.
+type host struct {
+	lease *lease // on what the gates use
+}
+
+// ClientIP returns the client's address as Caddy determined it.
+func (host) ClientIP(r *http.Request) string {
+	ip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
+	return ip
+}
+
+// OriginalQuery returns the query that Caddy keeps for error routes and placeholders.
+func (host) OriginalQuery(r *http.Request) string {
+	if orig, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
+		return orig.URL.RawQuery
+	}
+	return ""
+}
+
+// SetOriginalQuery changes it. The URL is shared by all copies of the request. The
+// request URI is not: it is replaced in this copy, and in the replacer, which an
+// earlier handler may have bound to another.
+func (host) SetOriginalQuery(r *http.Request, query string) {
+	orig := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request)
+	orig.URL.RawQuery = query
+	orig.RequestURI = gate.WithQuery(orig.RequestURI, query)
+	ctx := context.WithValue(r.Context(), caddyhttp.OriginalRequestCtxKey, orig)
+	*r = *r.WithContext(ctx)
+	if repl, ok := replacer(r); ok {
+		repl.Set("http.request.orig_uri", orig.RequestURI)
+	}
+}
+
+// Introduce tells placeholders and the access log who is calling.
+func (host) Introduce(r *http.Request, values func(name string) (any, bool), fields zapcore.ObjectMarshaler) {
+	if repl, ok := replacer(r); ok {
+		repl.Map(values)
+	}
+	addLogField(r, zap.Inline(fields))
+}
+
+// Value answers a placeholder.
+func (host) Value(r *http.Request, name string) any {
+	repl, ok := replacer(r)
+	if !ok {
+		return nil
+	}
+	value, _ := repl.Get(name)
+	return value
+}
+
+// Expand replaces placeholders. What they stand for may be nothing.
+func (host) Expand(r *http.Request, text string) string {
+	repl, ok := replacer(r)
+	if !ok {
+		return text
+	}
+	return repl.ReplaceKnown(text, "")
+}
+
+// IsCopy reports whether r is a copy of the request that the server holds, which
+// handlers such as tracing make. The replacer was made for the server's.
+func (host) IsCopy(r *http.Request) bool {
+	repl, ok := replacer(r)
+	if !ok {
+		return false
+	}
+	const probe = "probe"
+	method := r.Method
+	r.Method = probe
+	seen, _ := repl.GetString("http.request.method")
+	r.Method = method
+	return seen != probe
+}
+
+// Error returns the error for `handle_errors`.
+func (host) Error(status int, message string) error {
+	return caddyhttp.Error(status, errors.New(message))
+}
+
+// Hold keeps open what the gates use, also if the configuration is replaced.
+func (h host) Hold() { h.lease.enter() }
+
+// Release ends Hold.
+func (h host) Release() { h.lease.leave() }
+
+func replacer(r *http.Request) (*caddy.Replacer, bool) {
+	repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	return repl, ok
+}
+
+// addLogField adds a field to the request's entry in the access log, if the
+// server has one.
+func addLogField(r *http.Request, f zap.Field) {
+	ctx := r.Context()
+	if srv, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); !ok || srv.Logs == nil {
+		return
+	}
+	if extra, ok := ctx.Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields); ok {
+		extra.Add(f)
+	}
+}
+
+// Interface guard
+var _ gate.Host = host{}

@@ -1,0 +1,99 @@
+package logs
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/ingestauth/caddy-ingest-auth/config"
+)
+
+// loggerName stands for a module whose only purpose is its ID, the name of a
+// logger.
+type loggerName string
+
+// CaddyModule returns the Caddy module information.
+func (n loggerName) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: caddy.ModuleID(n), New: func() caddy.Module { return n }}
+}
+
+// logCheck looks at the logs that HTTP requests reach.
+type logCheck struct {
+	ctx            caddy.Context
+	places         []config.Location // where keys may stand
+	identity       string            // header of the assertion
+	logCredentials bool              // a server has the option log_credentials
+}
+
+// leaks returns what is to be done about the sinks of a logger that would write keys, "" if
+// there is none. missing says so for those without the redact_keys encoder.
+func (c *logCheck) leaks(name, missing string) (remedy string) {
+	p := newLogProbe(c.places, c.identity, c.logCredentials)
+	activeProbe.Store(p)
+	defer activeProbe.Store(nil)
+	c.ctx.Logger(loggerName(name)).Core().With(p.fields)
+	switch {
+	case p.encoded != p.cleaned:
+		return missing
+	case len(p.leaked) > 0:
+		return "take " + strings.Join(p.leaked, ", ") + " out of the filter around redact_keys, or write it into the block of `format redact_keys`, as `wrap filter`"
+	}
+	return ""
+}
+
+// Check returns an error that names the logs which HTTP requests reach and which would
+// write keys that stand in these places, or assertions, which stand in a header of that name.
+func Check(ctx caddy.Context, places []config.Location, assertion string) error {
+	c := logCheck{ctx: ctx, places: places, identity: assertion}
+	names := c.readServers()
+	const global = "write `format redact_keys` into a block `log` of the global options, and into every other `log` there"
+	if c.leaks("http", global) == "" {
+		return nil
+	}
+	var bad []string
+	for _, name := range names {
+		if remedy := c.leaks("http.log.access."+name, "add `format redact_keys` to the site's `log` block"); remedy != "" {
+			bad = append(bad, nameOf(name)+": "+remedy)
+		}
+	}
+	if remedy := c.leaks("http.log.error", global); remedy != "" || len(bad) == 0 {
+		bad = append(bad, "a global log (the default one, where errors of all sites go, or one you named): "+cmp.Or(remedy, c.leaks("http", global)))
+	}
+	return fmt.Errorf("ingest_auth: refusing to start, because keys would be written in clear to %s; another format goes into its block, as `wrap console` or `wrap json` (`log_check off` in the global ingest_auth option turns this check off)",
+		strings.Join(bad, "; and to "))
+}
+
+// nameOf names an access log. One without a name of its own is what `log` alone makes.
+func nameOf(accessLog string) string {
+	if accessLog == "" {
+		return "the access log of a site"
+	}
+	return fmt.Sprintf("the access log %q", accessLog)
+}
+
+// readServers returns the names of the access logs of all servers.
+func (c *logCheck) readServers() []string {
+	v, err := c.ctx.AppIfConfigured("http")
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, srv := range v.(*caddyhttp.App).Servers {
+		if srv.Logs == nil {
+			continue
+		}
+		c.logCredentials = c.logCredentials || srv.Logs.ShouldLogCredentials
+		if srv.Logs.DefaultLoggerName != "" {
+			names = append(names, srv.Logs.DefaultLoggerName)
+		}
+		for _, loggers := range srv.Logs.LoggerNames {
+			names = append(names, loggers...)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}

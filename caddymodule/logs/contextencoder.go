@@ -1,0 +1,114 @@
+package logs
+
+import (
+	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+	"go.uber.org/zap/buffer"
+	"go.uber.org/zap/zapcore"
+)
+
+// contextEncoder is the redact_keys encoder of a logger with fields of its own. It keeps
+// requests and what cannot change as they are, and encodes them when an entry is written:
+// reverse_proxy makes such a logger for every request that it passes on, and nearly always
+// writes nothing with it.
+type contextEncoder struct {
+	base    zapcore.Encoder // other loggers have it too
+	own     zapcore.Encoder // a clone of base with fields of this logger; nil if it has none
+	pending []zapcore.Field
+	open    int              // objects that are being encoded
+	room    [4]zapcore.Field // for pending
+}
+
+func newContextEncoder(base zapcore.Encoder, pending []zapcore.Field) *contextEncoder {
+	e := &contextEncoder{base: base}
+	e.pending = append(e.room[:0], pending...)
+	return e
+}
+
+// Clone is part of the zapcore.Encoder interface.
+func (e *contextEncoder) Clone() zapcore.Encoder {
+	return newContextEncoder(e.encoder(), e.pending)
+}
+
+// EncodeEntry is part of the zapcore.Encoder interface.
+func (e *contextEncoder) EncodeEntry(ent zapcore.Entry, fields []zapcore.Field) (*buffer.Buffer, error) {
+	return encodeClean(e.encoder(), e.pending, ent, fields)
+}
+
+func (e *contextEncoder) encoder() zapcore.Encoder {
+	if e.own != nil {
+		return e.own
+	}
+	return e.base
+}
+
+// now returns what encodes a field at once, after those that were there before.
+func (e *contextEncoder) now() cleaner {
+	if e.own == nil {
+		e.own = e.base.Clone()
+	}
+	for i := range e.pending {
+		e.pending[i].AddTo(cleaner{e.own})
+	}
+	e.pending = e.pending[:0]
+	return cleaner{e.own}
+}
+
+// later keeps a field, unless it belongs to an object that is open (Caddy's filter writes the
+// fields of an object here) or a probe wants to know what becomes of it.
+func (e *contextEncoder) later(f zapcore.Field) {
+	if e.open > 0 || activeProbe.Load() != nil {
+		f.AddTo(e.now())
+		return
+	}
+	e.pending = append(e.pending, f)
+}
+
+// AddObject is part of the zapcore.ObjectEncoder interface.
+func (e *contextEncoder) AddObject(key string, m zapcore.ObjectMarshaler) error {
+	if _, ok := m.(caddyhttp.LoggableHTTPRequest); ok {
+		e.later(zap.Object(key, m))
+		return nil
+	}
+	e.open++
+	defer func() { e.open-- }()
+	return e.now().AddObject(key, m)
+}
+
+// OpenNamespace is part of the zapcore.ObjectEncoder interface.
+func (e *contextEncoder) OpenNamespace(key string) { e.now().OpenNamespace(key) }
+
+// AddString is part of the zapcore.ObjectEncoder interface.
+func (e *contextEncoder) AddString(key, value string) { e.later(zap.String(key, value)) }
+
+// The rest of the zapcore.ObjectEncoder interface: what may change is encoded at once.
+
+func (e *contextEncoder) AddArray(key string, m zapcore.ArrayMarshaler) error {
+	return e.now().AddArray(key, m)
+}
+func (e *contextEncoder) AddBinary(key string, v []byte)       { e.now().AddBinary(key, v) }
+func (e *contextEncoder) AddByteString(key string, v []byte)   { e.now().AddByteString(key, v) }
+func (e *contextEncoder) AddReflected(key string, v any) error { return e.now().AddReflected(key, v) }
+
+func (e *contextEncoder) AddBool(key string, v bool)              { e.later(zap.Bool(key, v)) }
+func (e *contextEncoder) AddComplex128(key string, v complex128)  { e.later(zap.Complex128(key, v)) }
+func (e *contextEncoder) AddComplex64(key string, v complex64)    { e.later(zap.Complex64(key, v)) }
+func (e *contextEncoder) AddDuration(key string, v time.Duration) { e.later(zap.Duration(key, v)) }
+func (e *contextEncoder) AddFloat64(key string, v float64)        { e.later(zap.Float64(key, v)) }
+func (e *contextEncoder) AddFloat32(key string, v float32)        { e.later(zap.Float32(key, v)) }
+func (e *contextEncoder) AddInt(key string, v int)                { e.later(zap.Int(key, v)) }
+func (e *contextEncoder) AddInt64(key string, v int64)            { e.later(zap.Int64(key, v)) }
+func (e *contextEncoder) AddInt32(key string, v int32)            { e.later(zap.Int32(key, v)) }
+func (e *contextEncoder) AddInt16(key string, v int16)            { e.later(zap.Int16(key, v)) }
+func (e *contextEncoder) AddInt8(key string, v int8)              { e.later(zap.Int8(key, v)) }
+func (e *contextEncoder) AddTime(key string, v time.Time)         { e.later(zap.Time(key, v)) }
+func (e *contextEncoder) AddUint(key string, v uint)              { e.later(zap.Uint(key, v)) }
+func (e *contextEncoder) AddUint64(key string, v uint64)          { e.later(zap.Uint64(key, v)) }
+func (e *contextEncoder) AddUint32(key string, v uint32)          { e.later(zap.Uint32(key, v)) }
+func (e *contextEncoder) AddUint16(key string, v uint16)          { e.later(zap.Uint16(key, v)) }
+func (e *contextEncoder) AddUint8(key string, v uint8)            { e.later(zap.Uint8(key, v)) }
+func (e *contextEncoder) AddUintptr(key string, v uintptr)        { e.later(zap.Uintptr(key, v)) }
+
+var _ zapcore.Encoder = (*contextEncoder)(nil)

@@ -1,0 +1,63 @@
+package credential
+
+import "github.com/ingestauth/caddy-ingest-auth/config"
+
+// location is how a style of locations is looked at: what it adds to where credentials
+// may stand, and to where something is only removed. What else is asked of a style is
+// in config.
+type location struct {
+	find   func(o *Options, l config.Location)
+	remove func(to *Locations, l config.Location)
+}
+
+// locations has a row for each of config.LocationStyles.
+var locations = map[string]location{
+	config.InBearer: {
+		func(o *Options, _ config.Location) { o.Bearer = true },
+		func(to *Locations, _ config.Location) { to.Bearer = true },
+	},
+	config.InBasic: {
+		func(o *Options, l config.Location) { o.Basic = partOfBasic(l) },
+		func(to *Locations, _ config.Location) { to.Basic = true },
+	},
+	config.InHeader: {
+		func(o *Options, l config.Location) { o.Headers = append(o.Headers, l.Names...) },
+		func(to *Locations, l config.Location) { to.Headers = append(to.Headers, l.Names...) },
+	},
+	config.InQuery: {
+		func(o *Options, l config.Location) { o.Query = append(o.Query, l.Names...) },
+		func(to *Locations, l config.Location) { to.Query = append(to.Query, l.Names...) },
+	},
+	config.InBody: {
+		func(o *Options, l config.Location) { addMembers(&o.Body, &o.BodyRows, l) },
+		func(to *Locations, l config.Location) { addMembers(&to.Body, &to.BodyRows, l) },
+	},
+	config.InForm: {
+		func(o *Options, l config.Location) { o.Form = append(o.Form, l.Names...) },
+		func(to *Locations, l config.Location) { to.Form = append(to.Form, l.Names...) },
+	},
+}
+
+// Find has credentials looked for in a location that is valid.
+func (o *Options) Find(l config.Location) { locations[l.In].find(o, l) }
+
+// Add adds a location that is valid.
+func (to *Locations) Add(l config.Location) { locations[l.In].remove(to, l) }
+
+// partOfBasic is the part that is the key, as Options.Basic says it.
+func partOfBasic(l config.Location) string {
+	if len(l.Names) == 0 {
+		return "any"
+	}
+	return l.Names[0]
+}
+
+func addMembers(members *[]string, rows *[]BodyRow, l config.Location) {
+	if l.Rows == "" {
+		*members = append(*members, l.Names...)
+		return
+	}
+	for _, name := range l.Names {
+		*rows = append(*rows, BodyRow{Name: name, In: l.Rows})
+	}
+}

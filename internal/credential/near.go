@@ -1,0 +1,45 @@
+package credential
+
+import (
+	"bytes"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// addNear is add for text that is no key, on behalf of a Judge. Readers trim and split
+// what they take for a key (`Bearer\tKEY`, `"KEY"`, `KEY%20`, `KEY, x`), at the first
+// separator or at the last one. What they may find a key in is a malformed credential.
+func (s *Set) addNear(location string, text []byte) (cut bool) {
+	first, last := edgeWords(text) // last stays readable if first is copied: it is behind it
+	if !s.isNearKey(location, first) && !s.isNearKey(location, last) {
+		return false
+	}
+	s.put(location, nil, true)
+	return true
+}
+
+func (s *Set) isNearKey(location string, word []byte) bool {
+	return len(word) > 0 && len(word) <= MaxKey && s.isKey(location, word)
+}
+
+// edgeWords returns the first and the last word of text, which may be the same. It is
+// one word if it has no separator but the '=' that base64 ends in.
+func edgeWords(text []byte) (first, last []byte) {
+	if !bytes.ContainsFunc(bytes.TrimRight(text, "="), isSeparator) {
+		return text, text
+	}
+	first = bytes.TrimFunc(text, isSeparator)
+	last = first
+	if i := bytes.IndexFunc(first, isSeparator); i >= 0 {
+		last = last[bytes.LastIndexFunc(last, isSeparator):]
+		first, last = first[:i], bytes.TrimLeftFunc(last, isSeparator)
+	}
+	return first, last
+}
+
+// isSeparator reports whether some reader ends a key at r, or drops it around one.
+func isSeparator(r rune) bool {
+	return r == utf8.RuneError || unicode.IsSpace(r) || unicode.In(r, unicode.Cc, unicode.Cf) ||
+		strings.ContainsRune("\"'`,;=#&<>(){}[]\\", r)
+}

@@ -1,0 +1,62 @@
+package flow
+
+import (
+	"slices"
+	"sync"
+	"time"
+)
+
+// The events take 300 KiB at most, all together.
+const (
+	maxEvents = 50
+
+	// MaxEventBody is the length in bytes of Event.Body, at most, MaxEventText that of
+	// each of the other texts that clients send.
+	MaxEventBody = 4 << 10
+	MaxEventText = 256
+)
+
+// Event is a request of a test key, as a person may see it.
+type Event struct {
+	ID          uint64    `json:"id"` // counts up
+	Time        time.Time `json:"time"`
+	KeyID       string    `json:"key_id"`
+	Account     string    `json:"account,omitempty"`
+	Mode        string    `json:"mode"`
+	Method      string    `json:"method"`
+	Path        string    `json:"path"`
+	Verdict     string    `json:"verdict"`
+	ContentType string    `json:"content_type,omitempty"`
+	Body        string    `json:"body,omitempty"`
+	// BodyNote says why Body is not all of the body: `truncated`, `streamed`, or
+	// `withheld` if it could not be made sure that no key is in it.
+	BodyNote string `json:"body_note,omitempty"`
+}
+
+// Events holds the last requests of test keys, in memory only.
+type Events struct {
+	mu     sync.Mutex
+	last   uint64  // ID
+	events []Event // the latest last
+}
+
+// Add keeps an event, in place of the oldest if there are too many.
+func (l *Events) Add(e Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last++
+	e.ID = l.last
+	if len(l.events) == maxEvents {
+		l.events = slices.Delete(l.events, 0, 1)
+	}
+	l.events = append(l.events, e)
+}
+
+// List returns the events, the latest first.
+func (l *Events) List() []Event {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	list := append([]Event{}, l.events...)
+	slices.Reverse(list)
+	return list
+}

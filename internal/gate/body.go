@@ -1,0 +1,202 @@
+package gate
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/ingestauth/caddy-ingest-auth/internal/body"
+	"github.com/ingestauth/caddy-ingest-auth/internal/credential"
+	"github.com/ingestauth/caddy-ingest-auth/internal/mediatype"
+)
+
+// takeBody finds the credentials in the body and removes them. The next handlers
+// get a body that can be read again, or one that streams.
+func (g *Gate) takeBody(r *http.Request, p *passage) *refusal {
+	if !hasBody(r) {
+		body.Trailers(r, g.forbidden)
+		return nil
+	}
+	if awaitsContinue(r) {
+		b := &awaited{ReadCloser: r.Body}
+		r.Body = b
+		defer b.settle(r.Header)
+	}
+	if g.settings.MaxBody > 0 && r.ContentLength > int64(g.settings.MaxBody) {
+		return refBody(body.ErrTooLarge)
+	}
+	kind, ref := g.kindOf(r, p)
+	if ref != nil {
+		return ref
+	}
+	if kind == mediatype.Opaque && g.binding != bindBody {
+		return g.streamBody(r)
+	}
+	return g.readBody(r, p, kind)
+}
+
+// kindOf tells how the body is looked at, from its type and its first bytes.
+func (g *Gate) kindOf(r *http.Request, p *passage) (mediatype.Kind, *refusal) {
+	kind, ref := g.bodyKind(r.Header)
+	p.opaque = kind == mediatype.Opaque
+	if ref != nil || kind != mediatype.Any && kind != mediatype.Frames || g.checksJSON || g.binding == bindBody || len(r.Header["Content-Encoding"]) > 0 {
+		return kind, ref
+	}
+	p.readsBody = true
+	may, err := mayBeJSON(r, kind)
+	switch {
+	case err != nil:
+		return 0, refBody(err)
+	case !may:
+		return mediatype.Opaque, nil
+	}
+	return kind, nil
+}
+
+// mayBeJSON reports whether a body opens JSON, as far as its beginning tells.
+func mayBeJSON(r *http.Request, kind mediatype.Kind) (bool, error) {
+	beginning, whole, err := body.Peek(r, func(beginning []byte) bool {
+		_, decided := opensJSON(kind, beginning, false)
+		return decided
+	})
+	opens, decided := opensJSON(kind, beginning, whole)
+	return opens || !decided, err
+}
+
+func hasBody(r *http.Request) bool {
+	return r.Body != nil && r.Body != http.NoBody && r.ContentLength != 0
+}
+
+// streamBody lets a body through that the gate has no business in, up to its
+// largest size if one is written, and without trailers that only the gate or no one
+// may set.
+func (g *Gate) streamBody(r *http.Request) *refusal {
+	body.Once(r)
+	if g.settings.MaxBody > 0 {
+		if err := body.Limit(r, int64(g.settings.MaxBody)); err != nil {
+			return refBody(err)
+		}
+	}
+	body.Trailers(r, g.forbidden)
+	return nil
+}
+
+func (g *Gate) readBody(r *http.Request, p *passage, kind mediatype.Kind) *refusal {
+	limits := g.reading
+	limits.Verified = p.record != nil
+	if kind == mediatype.Opaque {
+		limits.Verbatim = true
+	}
+	p.readsBody = true
+	var err error
+	if p.body, err = body.Read(r, limits); err != nil {
+		return refBody(err)
+	}
+	raw := p.body.Bytes()
+	clean, _, err := scan(g.finder, kind, raw, p.set)
+	if err != nil {
+		return refBody(err)
+	}
+	cut := len(clean) != len(raw)
+	p.body.Truncate(len(clean)) // it was cut in place
+	p.replay = body.Replace(r, p.body, cut)
+	return nil
+}
+
+// bodyKind tells from the Content-Type how the body is looked at.
+func (g *Gate) bodyKind(h http.Header) (mediatype.Kind, *refusal) {
+	if !g.looksAtJSON && !g.finder.LooksAtForm() {
+		return mediatype.Opaque, nil
+	}
+	values := h["Content-Type"]
+	if len(values) > 1 {
+		return 0, refTypes
+	}
+	if len(values) == 0 {
+		return g.looked(mediatype.Form), nil
+	}
+	kind, params, ok := mediatype.Of(strings.ToLower(values[0]))
+	switch kind = g.looked(kind); {
+	case !ok:
+		return 0, refTypes
+	case kind != mediatype.Opaque && !mediatype.IsUTF8(params):
+		return 0, refChars
+	}
+	return kind, nil
+}
+
+// looked is the kind for a gate that may not look for all there is in it.
+func (g *Gate) looked(kind mediatype.Kind) mediatype.Kind {
+	switch {
+	case kind == mediatype.Form && !g.finder.LooksAtForm():
+		return mediatype.Any
+	case kind != mediatype.Form && !g.looksAtJSON:
+		return mediatype.Opaque
+	}
+	return kind
+}
+
+// opensWhole reports whether a whole body of that kind is looked at as JSON.
+func opensWhole(kind mediatype.Kind, raw []byte) bool {
+	switch kind {
+	case mediatype.JSON, mediatype.Lines:
+		return true
+	case mediatype.Form, mediatype.Any, mediatype.Frames:
+		opens, _ := opensJSON(kind, raw, true)
+		return opens
+	default:
+		return false
+	}
+}
+
+// opensJSON is credential.OpensJSON for a body of that kind. Frames of gRPC may have JSON
+// in them, which no reader of JSON gets to.
+func opensJSON(kind mediatype.Kind, beginning []byte, whole bool) (opens, decided bool) {
+	if kind == mediatype.Frames && isFrame(beginning) {
+		return false, true
+	}
+	return credential.OpensJSON(beginning, whole)
+}
+
+// isFrame reports whether a message of gRPC, of less than 16 MiB, begins there (gRPC
+// over HTTP/2, "Length-Prefixed-Message").
+func isFrame(b []byte) bool { return len(b) > 1 && b[0] <= 1 && b[1] == 0 }
+
+// scan removes credentials from a body in place. looked is false if there was
+// nothing to look at.
+func scan(f *credential.Finder, kind mediatype.Kind, raw []byte, set *credential.Set) (clean []byte, looked bool, err error) {
+	switch {
+	case opensWhole(kind, raw):
+		clean, err = f.JSON(raw, kind == mediatype.Lines, set)
+		if err == nil && kind == mediatype.Form {
+			err = noForm(f, clean, set)
+		}
+		return clean, true, err
+	case kind == mediatype.Form:
+		clean, err = f.Form(raw, set)
+		return clean, true, err
+	}
+	return raw, false, nil
+}
+
+// errTwoReadings is about a body that has one credential for backends that take it
+// for JSON, and another for those that take it for a form.
+var errTwoReadings = errors.New("JSON with the field of a form in it that is a credential")
+
+// noForm fails if a JSON body that is a form to some backends has a credential for
+// those. It is then no longer what it was.
+func noForm(f *credential.Finder, body []byte, set *credential.Set) error {
+	found := len(set.Found())
+	rest, err := f.Form(body, set)
+	if err == nil && (len(rest) != len(body) || len(set.Found()) != found) {
+		err = errTwoReadings
+	}
+	return err
+}
+
+// isGRPC reports whether the client speaks gRPC (gRPC over HTTP/2, "Requests"), and
+// not what is only called after it: gRPC-Web and Connect go by the HTTP status.
+func isGRPC(r *http.Request) bool {
+	t, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	return r.Method == http.MethodPost && mediatype.IsGRPC(strings.TrimSpace(t))
+}

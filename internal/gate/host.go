@@ -1,0 +1,127 @@
+package gate
+
+import (
+	"net/http"
+	"time"
+
+	"go.uber.org/zap/zapcore"
+
+	"github.com/ingestauth/caddy-ingest-auth/keysync"
+)
+
+// Host is what a gate runs in: Caddy's handler, or any net/http server. Its methods are
+// called for requests that pass at the same time.
+type Host interface {
+	// ClientIP returns the address of the client, "" if it is not known.
+	ClientIP(r *http.Request) string
+
+	// OriginalQuery returns the query as the client sent it, if the host keeps it
+	// apart from the request, else "".
+	OriginalQuery(r *http.Request) string
+
+	// SetOriginalQuery replaces what OriginalQuery returns, if that is not "". It may
+	// give the request another context.
+	SetOriginalQuery(r *http.Request, query string)
+
+	// Introduce tells the host what became of the request: values answers
+	// placeholders, by their names without braces, and fields belong in the access log.
+	Introduce(r *http.Request, values func(name string) (any, bool), fields zapcore.ObjectMarshaler)
+
+	// Value returns what the last Introduce that knows the name has answered, also
+	// that of another gate on the request's way. It is nil if there is none.
+	Value(r *http.Request, name string) any
+
+	// Expand replaces the placeholders in a text.
+	Expand(r *http.Request, text string) string
+
+	// IsCopy reports whether r is a copy of the request that the server holds.
+	IsCopy(r *http.Request) bool
+
+	// Error returns the error that has the host answer in its own way.
+	Error(status int, message string) error
+
+	// Hold keeps what the gate uses open until Release, though the host may have
+	// replaced the gate.
+	Hold()
+	Release()
+}
+
+// Handler is what a request is handed to. It returns an error for the host to answer.
+type Handler interface {
+	ServeHTTP(w http.ResponseWriter, r *http.Request) error
+}
+
+// Meter counts what gates do. Its methods are called for requests that pass at the same
+// time; they take no lock that all of them share unless there is no other way.
+type Meter interface {
+	// Request counts a request. A streamed body that turns out to be too large is
+	// counted twice: as allowed, and as what it was refused for.
+	Request(j Judged)
+
+	// Passed measures the gate's own time for a request.
+	Passed(took time.Duration, readBody bool)
+
+	// Lookup counts what a look-up came to.
+	Lookup(outcome keysync.Outcome)
+
+	// LimitTake counts that a counter of the limit was taken from, LimitRefusal that
+	// one refused a request.
+	LimitTake(limit string)
+	LimitRefusal(limit string)
+}
+
+// Judged is a request as it is counted.
+type Judged struct {
+	Verdict  Verdict
+	Location string          // where the key stood, as "header X-API-Key"; "" if there is none that counts
+	Record   *keysync.Record // of the key, nil if it is not known
+	Enforced bool
+}
+
+// Mode is the mode of a key, as an index.
+type Mode uint8
+
+// The modes.
+const (
+	NoMode Mode = iota // there is no key, or it is not known
+	ModeLive
+	ModeTest
+
+	// Modes is how many there are.
+	Modes = int(iota)
+)
+
+var modes = [Modes]string{NoMode: "", ModeLive: keysync.ModeLive, ModeTest: keysync.ModeTest}
+
+// String returns the mode as records have it.
+func (m Mode) String() string { return modes[m] }
+
+// ModeOf returns the mode of a record, which may be nil.
+func ModeOf(rec *keysync.Record) Mode {
+	switch {
+	case rec == nil:
+		return NoMode
+	case rec.Mode == keysync.ModeLive:
+		return ModeLive
+	case rec.Mode == keysync.ModeTest:
+		return ModeTest
+	}
+	return NoMode
+}
+
+// modeSet is a set of modes, those that a gate takes.
+type modeSet uint8
+
+// modesOf returns the modes of these names, all if there are none.
+func modesOf(names []string) modeSet {
+	if len(names) == 0 {
+		return ^modeSet(0)
+	}
+	var set modeSet
+	for _, name := range names {
+		set |= 1 << ModeOf(&keysync.Record{Mode: name})
+	}
+	return set
+}
+
+func (s modeSet) has(m Mode) bool { return s>>m&1 == 1 }

@@ -1,0 +1,67 @@
+package gate
+
+import (
+	"net/http"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/ingestauth/caddy-ingest-auth/internal/body"
+	"github.com/ingestauth/caddy-ingest-auth/internal/credential"
+	"github.com/ingestauth/caddy-ingest-auth/internal/limit"
+)
+
+// passage is the way of one request through the gate.
+type passage struct {
+	set    *credential.Set
+	now    time.Time
+	slot   []string     // storage of a removed header, for the identity header
+	judge  *judge       // of a gate that names no locations
+	body   *body.Buffer // what was read of the request, nil if nothing was
+	replay *body.Replay // the body as the next handler sees it
+	opaque bool         // the body is of a type that is not looked at
+	caller
+
+	// Of a gate that only reports:
+	verdict   Verdict         // that the assertion carries
+	recording *body.Recording // of the body as it came; nil if it was not looked at
+	ownHeaders
+
+	network   string          // of the client, if a limit counts by it
+	entered   *limit.InFlight // counts the request as in flight, nil if nothing does
+	enteredAs limit.CounterKey
+
+	// For metrics and traces:
+	span      trace.Span // that the server's tracing started; one that records nothing if there is none
+	readsBody bool
+	observed  bool
+}
+
+// end gives back what the passage borrowed, except for the body: that belongs to
+// the next handlers until release.
+func (p *passage) end(r *http.Request) {
+	credential.PutSet(p.set)
+	if p.judge != nil {
+		p.judge.free()
+	}
+	switch {
+	case p.replay != nil:
+		p.replay.Abandon(r.Context()) // unless it was released
+	case p.body != nil:
+		p.body.Free()
+	}
+	if p.recording != nil {
+		p.recording.Free()
+	}
+	if p.entered != nil {
+		p.entered.Release(p.enteredAs)
+	}
+}
+
+// release gives the memory of the body back. It must not be called after an
+// error, because error routes may still read the body.
+func (p *passage) release() {
+	if p.replay != nil {
+		p.replay.Release()
+	}
+}

@@ -1,0 +1,85 @@
+package gate
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/ingestauth/caddy-ingest-auth/internal/limit"
+)
+
+// tally is what the counters said of one request.
+type tally struct {
+	takes   []limit.Take
+	states  []limit.State
+	closest int // index of the state closest to refusing, -1 if nothing was counted
+	style   limit.Style
+	known   placeholders // answers the placeholders that are not about limits
+
+	// Room for the usual number of counters, and for what the request is answered into:
+	// one allocation is cheaper than two.
+	takesRoom  [2]limit.Take
+	statesRoom [2]limit.State
+	response   response
+}
+
+func newTally(style limit.Style) *tally {
+	t := &tally{style: style, closest: -1}
+	t.takes, t.states = t.takesRoom[:0], t.statesRoom[:0]
+	return t
+}
+
+// makeStates makes a state for every take.
+func (t *tally) makeStates() {
+	if len(t.takes) <= len(t.statesRoom) {
+		t.states = t.statesRoom[:len(t.takes)]
+		return
+	}
+	t.states = make([]limit.State, len(t.takes))
+}
+
+// counted returns t after its states have been filled, or nil if they were not:
+// counters that are down may let requests through uncounted.
+func (t *tally) counted() *tally {
+	if t.closest = limit.Closest(t.states); t.closest < 0 {
+		return nil
+	}
+	return t
+}
+
+// setHeaders describes the limits in h.
+func (t *tally) setHeaders(h http.Header) {
+	limit.SetHeaders(h, t.style, t.states[t.closest])
+	if t.style == limit.IETF {
+		limit.SetIETFHeaders(h, t.takes, t.states)
+	}
+}
+
+// placeholder answers placeholders: those of the limit that the headers describe,
+// and those that t.known does.
+func (t *tally) placeholder(key string) (any, bool) {
+	name, ours := strings.CutPrefix(key, placeholderPrefix+"limit.")
+	if !ours {
+		return t.known(key)
+	}
+	s := &t.states[t.closest]
+	switch name {
+	case "name":
+		return t.takes[t.closest].Limit, true
+	case "limit":
+		return s.Limit, true
+	case "remaining":
+		return s.Remaining, true
+	case "reset":
+		return unixSeconds(s.Reset), true
+	}
+	return nil, false
+}
+
+// placeholders returns what answers the placeholders of the request.
+func (p *passage) placeholders(known placeholders) placeholders {
+	if p.tally == nil {
+		return known
+	}
+	p.tally.known = known
+	return p.tally.placeholder
+}

@@ -1,0 +1,80 @@
+// Package metrics counts what gates do, for Prometheus.
+package metrics
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// Prefix is what the names of all metrics begin with.
+const Prefix = "ingest_auth_"
+
+// Meters are what all gates count together.
+type Meters struct {
+	requests requestCounts
+	lookups  lookupCounts
+	// Keys are requests by key. They are not among Collectors.
+	Keys *KeyCounts
+
+	handlerUnread prometheus.Histogram // of requests whose body was not read
+	handlerRead   prometheus.Histogram
+	handler       *prometheus.HistogramVec
+
+	SourceOK     prometheus.Observer
+	SourceFailed prometheus.Observer
+	source       *prometheus.HistogramVec
+	Unusable     prometheus.Counter
+
+	limitTakes    *prometheus.CounterVec
+	limitRefusals *prometheus.CounterVec
+
+	Evictions      Lasting
+	redisOutages   Lasting
+	redisFallbacks Lasting
+}
+
+// New returns meters that have counted nothing.
+func New() *Meters {
+	m := &Meters{
+		Keys: newKeyCounts(maxMeteredKeys),
+		handler: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    Prefix + "handler_duration_seconds",
+			Help:    "The gate's own time for a request, until it hands it on or refuses it.",
+			Buckets: handlerBuckets,
+		}, []string{"body"}),
+		source: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    Prefix + "source_duration_seconds",
+			Help:    "Time that reads of records from Vault took.",
+			Buckets: sourceBuckets,
+		}, []string{"result"}),
+		Unusable: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: Prefix + "unusable_records_total",
+			Help: "Reads of Vault that gave a malformed record.",
+		}),
+		limitTakes:    newLimitVec("limit_takes_total", "Times a counter of the limit was taken from."),
+		limitRefusals: newLimitVec("limit_refusals_total", "Times a counter of the limit refused a request."),
+	}
+	m.handlerUnread = m.handler.WithLabelValues("unread").(prometheus.Histogram)
+	m.handlerRead = m.handler.WithLabelValues("read").(prometheus.Histogram)
+	m.SourceOK = m.source.WithLabelValues("ok")
+	m.SourceFailed = m.source.WithLabelValues("error")
+	return m
+}
+
+// Buckets in seconds. A known key takes microseconds, a body as long as its client
+// needs.
+var (
+	handlerBuckets = []float64{5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}
+	sourceBuckets  = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5}
+)
+
+// Collectors returns all that counts for the life of the process.
+func (m *Meters) Collectors() []prometheus.Collector {
+	return []prometheus.Collector{
+		&m.requests, &m.lookups, m.handler, m.source, m.Unusable, m.limitTakes, m.limitRefusals,
+		m.Evictions.counter("cache_evictions_total", "Records that left the cache because it was full."),
+		m.redisOutages.counter("redis_outages_total", "Times the gate gave Redis up."),
+		m.redisFallbacks.counter("redis_fallbacks_total", "Times limits were counted, or not, without Redis."),
+	}
+}
+
+func newLimitVec(name, help string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: Prefix + name, Help: help}, []string{"limit"})
+}
