@@ -6,10 +6,12 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/keycache"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
@@ -20,7 +22,7 @@ const sourceNamespace = appID + ".sources"
 type sourceShares struct {
 	kind   string // name of the module
 	origin *pooled[keysync.Source]
-	cache  *pooled[*frontCache] // nil if the source needs none
+	cache  *pooled[*keycache.Cache] // nil if the source needs none
 }
 
 // getter is what the gates ask.
@@ -99,5 +101,47 @@ func closeSource(s keysync.Source, log *zap.Logger) {
 	}
 	if err := c.Close(); err != nil {
 		log.Error("closing the key source", zap.Error(err))
+	}
+}
+
+// openCache puts a cache in front of the source.
+func (a *App) openCache(ctx caddy.Context) (err error) {
+	origin, signer := a.source.origin, a.signer.value
+	o := keycache.Options{
+		Settings: a.Cache,
+		Storage:  ctx.Storage(),
+		Derive:   func() ([][]byte, error) { return signer.Derive("ingest_auth cache snapshot", time.Now()) },
+		Meter:    meterRead,
+	}
+	if l, ok := origin.value.(keysync.Located); ok {
+		o.Place = a.source.kind + " " + l.Identity()
+	} else if a.Cache.Snapshot > 0 {
+		return fmt.Errorf("ingest_auth: cache snapshot: the source %s does not tell where its records are, so a snapshot might be of others; remove `snapshot`", a.source.kind)
+	}
+	key := fmt.Sprintf("cache of %s %+v %s", origin.key, a.Cache, a.signer.key)
+	a.source.cache, err = fromPool(key, a.log.Named("keys"), func(log *zap.Logger) (*keycache.Cache, func(), error) {
+		c, err := keycache.Open(origin.value, o, log)
+		if err != nil {
+			return nil, nil, err
+		}
+		unmeter := meters.Evictions.Follow(func() uint64 { return c.Stats().Evicted })
+		return c, func() { _ = c.Close(); unmeter() }, nil
+	})
+	if err != nil {
+		return fmt.Errorf("ingest_auth: %w", err)
+	}
+	return nil
+}
+
+// meterRead measures a read of a source.
+func meterRead(took time.Duration, err error) {
+	unusable := errors.Is(err, keysync.ErrUnusable)
+	if unusable {
+		meters.Unusable.Inc()
+	}
+	if err == nil || errors.Is(err, keysync.ErrUnknown) || unusable {
+		meters.SourceOK.Observe(took.Seconds())
+	} else {
+		meters.SourceFailed.Observe(took.Seconds())
 	}
 }

@@ -1,4 +1,4 @@
-package caddymodule
+package keycache
 
 import (
 	"context"
@@ -16,19 +16,19 @@ type snapshotter struct {
 	cache   *cache.Cache
 	storage certmagic.Storage
 	name    string
-	derive  deriveFunc
+	derive  DeriveFunc
 	log     *zap.Logger
 	stop    chan struct{}
 	stopped chan struct{}
 }
 
-// deriveFunc returns the secrets that authenticate snapshots, the current first.
-type deriveFunc func() ([][]byte, error)
+// DeriveFunc returns the secrets that authenticate snapshots, the current first.
+type DeriveFunc func() ([][]byte, error)
 
 // snapshotTimeout is how long the storage may take for one snapshot.
 const snapshotTimeout = 10 * time.Second
 
-func startSnapshots(c *cache.Cache, place string, st certmagic.Storage, derive deriveFunc, every time.Duration, log *zap.Logger) *snapshotter {
+func startSnapshots(c *cache.Cache, place string, st certmagic.Storage, derive DeriveFunc, every time.Duration, log *zap.Logger) *snapshotter {
 	s := &snapshotter{
 		cache: c, storage: st, name: "ingest_auth/snapshot/" + hexDigest(place), derive: derive, log: log,
 		stop: make(chan struct{}), stopped: make(chan struct{}),

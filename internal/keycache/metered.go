@@ -1,8 +1,7 @@
-package caddymodule
+package keycache
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
@@ -11,21 +10,13 @@ import (
 // meteredSource measures the reads of a source.
 type meteredSource struct {
 	keysync.Source
+	meter func(took time.Duration, err error)
 }
 
 // Lookup implements keysync.Source.
 func (s meteredSource) Lookup(ctx context.Context, d keysync.Digest) (*keysync.Record, error) {
 	began := time.Now()
 	record, err := s.Source.Lookup(ctx, d)
-	took := time.Since(began).Seconds()
-	unusable := errors.Is(err, keysync.ErrUnusable)
-	if unusable {
-		meters.Unusable.Inc()
-	}
-	if err == nil || errors.Is(err, keysync.ErrUnknown) || unusable {
-		meters.SourceOK.Observe(took)
-	} else {
-		meters.SourceFailed.Observe(took)
-	}
+	s.meter(time.Since(began), err)
 	return record, err
 }

@@ -1,4 +1,4 @@
-package caddymodule
+package keycache
 
 import (
 	"crypto/rand"
