@@ -397,12 +397,13 @@ func TestFloodOfRandomKeys(t *testing.T) {
 			return err == nil
 		})
 	}
-	for i := range 2 * live { // they find nothing, and use the allowance for an empty cache up
-		_, _, _ = c.Get(t.Context(), sourcetest.Digest(10_000_000+i))
+	var wg sync.WaitGroup
+	for i := range 5 * live { // they find nothing, and use the allowance for an empty cache up
+		wg.Go(func() { _, _, _ = c.Get(t.Context(), sourcetest.Digest(10_000_000+i)) })
 	}
+	wg.Wait()
 	w.forget()
 	var next, unknown, refused atomic.Int64
-	var wg sync.WaitGroup
 	for range 200 {
 		wg.Go(func() {
 			for i := next.Add(1); i <= random; i = next.Add(1) {
