@@ -46,7 +46,7 @@ func configuredStore(ctx context.Context, path string) (keysync.Store, error) {
 
 // readApp reads the app in a configuration file, JSON if it is called so, else a Caddyfile.
 func readApp(path string) (*App, error) {
-	content, err := os.ReadFile(path) //nolint:gosec // whoever runs the program names the file
+	content, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}

@@ -6,11 +6,11 @@
 package main
 
 import (
+	_ "example.test/sqlitekeys"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
-	_ "github.com/ingestauth/caddy-ingest-auth"
 
-	_ "example.test/sqlitekeys"
+	_ "github.com/ingestauth/caddy-ingest-auth"
 )
 
 func main() { caddycmd.Main() }
