@@ -44,7 +44,7 @@ var attackTable = []struct{ kind, tests string }{
 	{"huge bodies and forms (Go CVE-2025-61726), bombs, nested encodings", "caddymodule.TestAttackBodySizes internal/body.TestBombStopsEarly"},
 	{"thousands of heads that announce bodies, thousands of slow uploads", "caddymodule.TestHeadsWithoutBodies caddymodule.TestSlowUploads internal/body.TestBudgetKeepsRoom"},
 	{"many values to look up in one request", "internal/credential.TestJudgeIsAskedOnce"},
-	{"a flood of random keys, also before the cache is filled", "keysync.TestCacheColdFlood keysync.TestCacheFloodOfRandomKeys"},
+	{"a flood of random keys, also before the cache is filled", "keysync/cache.TestCacheColdFlood keysync/cache.TestCacheFloodOfRandomKeys"},
 	{"more than 100 hosts, other case (Caddy CVE-2026-27588)", "caddymodule.TestAttackManyHosts"},
 	{"a clock that is set hands out budget again", "internal/limit.TestClockSteps"},
 
@@ -57,11 +57,11 @@ var attackTable = []struct{ kind, tests string }{
 	{"counters of somebody else's resource on a 404", "caddymodule.TestRefusalsTellNothingOfOthers examples.TestInstasentTellsNothingOfOthers"},
 
 	// Whose fault it is.
-	{"a failed look-up reported as an invalid key (Unkey, Vexa #495)", "caddymodule.TestVault keysync.TestOutageDrill"},
-	{"another engine mounted over the one that was checked: its 404 is no unknown key", "keysync.TestVaultMountIsReplaced"},
-	{"a healthy Vault and an empty cache: no 503", "keysync.TestCacheFillsAsFastAsTheSourceAnswers"},
+	{"a failed look-up reported as an invalid key (Unkey, Vexa #495)", "caddymodule.TestVault keysync/vault.TestOutageDrill"},
+	{"another engine mounted over the one that was checked: its 404 is no unknown key", "keysync/vault.TestVaultMountIsReplaced"},
+	{"a healthy Vault and an empty cache: no 503", "keysync/cache.TestCacheFillsAsFastAsTheSourceAnswers"},
 	{"an unresolved secret reference taken for the secret (APISIX PR #13667)", "caddymodule.TestUnresolvedSecretIsRefused"},
-	{"two records for one digest, the last one wins (APISIX PR #13529)", "keysync.TestOpenFileErrors"},
+	{"two records for one digest, the last one wins (APISIX PR #13529)", "keysync/file.TestOpenFileErrors"},
 	{"JWT alg confusion and none (APISIX CVE-2026-39999)", "caddymodule.TestExampleBackends"},
 	{"a read of the backend that failed taken for the end of a line", "internal/wire.TestReadErrorStaysError caddymodule.TestTransportStalls"},
 }

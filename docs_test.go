@@ -20,7 +20,8 @@ import (
 	_ "github.com/ingestauth/caddy-ingest-auth"
 	"github.com/ingestauth/caddy-ingest-auth/caddymodule"
 	"github.com/ingestauth/caddy-ingest-auth/config"
-	"github.com/ingestauth/caddy-ingest-auth/keysync"
+	"github.com/ingestauth/caddy-ingest-auth/keysync/cache"
+	"github.com/ingestauth/caddy-ingest-auth/keysync/vault"
 )
 
 // A fence with the info string caddyfile is a configuration that can be used as it
@@ -31,6 +32,10 @@ var (
 	heading = regexp.MustCompile(`(?m)^#+ +(.+)$`)
 	code    = regexp.MustCompile("`([^`]+)`")
 )
+
+// otherCaddy is the example whose Caddyfiles are for a Caddy with more modules. It tests them
+// itself.
+const otherCaddy = "examples/custom-source/"
 
 // readAll returns the content of files by path.
 func readAll(t *testing.T, patterns ...string) map[string]string {
@@ -67,6 +72,9 @@ func adaptFile(path, input string) ([]byte, error) {
 // part of one in the place where it belongs.
 func TestDocumentedCaddyfiles(t *testing.T) {
 	for path, content := range readAll(t, "README.md", "docs/*.md", "examples/*/README.md") {
+		if strings.HasPrefix(path, otherCaddy) {
+			continue
+		}
 		for i, f := range fence.FindAllStringSubmatch(content, -1) {
 			if f[1] != "caddyfile" {
 				continue
@@ -99,6 +107,9 @@ func TestProxiesAreTrustedStrictly(t *testing.T) {
 	}
 	trusting := 0
 	for path, content := range configs {
+		if strings.HasPrefix(path, otherCaddy) {
+			continue
+		}
 		adapted, err := adaptFile(path, content)
 		if err != nil {
 			t.Fatalf("%s: %v", path, err)
@@ -339,11 +350,11 @@ func codeDefaults(t *testing.T) map[string]any {
 	flatten("", reflect.ValueOf(gate), defaults)
 	flatten("counters ", reflect.ValueOf(redis.Counters), defaults)
 	flatten("", reflect.ValueOf(app), defaults)
+	flatten("keys ", reflect.ValueOf(fileDefaults(t)), defaults)
 	flatten("keys vault ", reflect.ValueOf(vaultDefaults(t)), defaults)
 	flatten("transport ingest ", reflect.ValueOf(transportDefaults(t)), defaults)
 	defaults["counters"] = defaults["counters store"]
 	delete(defaults, "counters store")
-	delete(defaults, "keys source") // `keys file` says it
 	return defaults
 }
 
@@ -362,10 +373,20 @@ func flatten(prefix string, v reflect.Value, to map[string]any) {
 	}
 }
 
+// fileDefaults returns the settings of a key file that was set up without any.
+func fileDefaults(t *testing.T) caddymodule.FileSource {
+	t.Helper()
+	f := new(caddymodule.FileSource)
+	if err := f.Provision(caddy.Context{}); err != nil {
+		t.Fatal(err)
+	}
+	return *f
+}
+
 // cacheDefaults returns the settings of a cache that was made without any.
 func cacheDefaults(t *testing.T) config.Cache {
 	t.Helper()
-	c, err := keysync.NewCache(nil, keysync.CacheOptions{})
+	c, err := cache.New(nil, cache.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -383,7 +404,7 @@ func cacheDefaults(t *testing.T) config.Cache {
 // vaultDefaults returns the settings of a Vault that was made without any.
 func vaultDefaults(t *testing.T) config.Vault {
 	t.Helper()
-	v, err := keysync.NewVault(keysync.VaultOptions{Auth: keysync.VaultAuth{Token: "none"}}, zap.NewNop())
+	v, err := vault.New(vault.Options{Auth: vault.Auth{Token: "none"}}, zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -71,7 +71,7 @@ func (a *App) heldRecords(seen []flow.Key) (held map[string]*keysync.Record, oth
 	for _, s := range seen {
 		held[s.Record.KeyID] = nil
 	}
-	for rec := range a.records() {
+	for rec := range a.source.records() {
 		if _, ok := held[rec.KeyID]; ok {
 			held[rec.KeyID] = rec
 			continue
@@ -83,12 +83,13 @@ func (a *App) heldRecords(seen []flow.Key) (held map[string]*keysync.Record, oth
 	return held, firstByID(others)
 }
 
-// records yields the records of the file or of the cache.
-func (a *App) records() iter.Seq[*keysync.Record] {
-	if s, ok := a.source.value.(interface {
-		Records() iter.Seq[*keysync.Record]
-	}); ok {
-		return s.Records()
+// records yields the records that the source or the cache holds.
+func (s *sourceShares) records() iter.Seq[*keysync.Record] {
+	if s.cache != nil {
+		return s.cache.value.Records()
+	}
+	if l, ok := s.origin.value.(keysync.Lister); ok {
+		return l.Records()
 	}
 	return func(func(*keysync.Record) bool) {}
 }
@@ -144,13 +145,13 @@ func (p *purge) matches(rec *keysync.Record) bool {
 }
 
 // adminPurge drops cached records, so that the next request reads them again. A
-// key file is read again at once.
+// source that holds its records reads them again at once.
 func adminPurge(app *App, w http.ResponseWriter, r *http.Request) error {
 	p, err := readPurge(r.Body)
 	if err != nil {
 		return err
 	}
-	n, err := app.purge(p)
+	n, err := app.source.purge(p)
 	if err != nil {
 		return apiError(http.StatusInternalServerError, keyNames.Text(err.Error()))
 	}
@@ -159,20 +160,20 @@ func adminPurge(app *App, w http.ResponseWriter, r *http.Request) error {
 	}{n})
 }
 
-func (a *App) purge(p *purge) (n int, err error) {
-	switch s := a.source.value.(type) {
-	case *keysync.File:
-		for rec := range s.Records() {
-			if p.matches(rec) {
-				n++
-			}
+func (s *sourceShares) purge(p *purge) (n int, err error) {
+	if s.cache != nil && p.All != nil {
+		return s.cache.value.PurgeAll(), nil
+	}
+	if s.cache != nil {
+		return s.cache.value.Purge(p.matches), nil
+	}
+	for rec := range s.records() {
+		if p.matches(rec) {
+			n++
 		}
-		err = s.Reload()
-	case *vaultSource:
-		if p.All != nil {
-			return s.PurgeAll(), nil
-		}
-		n = s.Purge(p.matches)
+	}
+	if r, ok := s.origin.value.(keysync.Reloader); ok {
+		err = r.Reload()
 	}
 	return n, err
 }

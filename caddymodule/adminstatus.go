@@ -1,11 +1,11 @@
 package caddymodule
 
 import (
+	"encoding/json"
 	"net/http"
 	"time"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/flow"
-	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
 // processStart is when the process began, near enough.
@@ -28,23 +28,38 @@ type status struct {
 	RecentEvents  bool                    `json:"recent_events"` // are kept
 }
 
-// sourceStatus is the state of the key source, a file or a Vault.
+// sourceStatus is the state of the key source. Beside what all have in common stand the
+// figures of its cache, if it has one, under the name of the source.
 type sourceStatus struct {
 	Kind    string `json:"kind"`
-	Records int    `json:"records"`           // in the file, or in the cache
+	Records int    `json:"records"`           // that the source holds, or the cache
 	Problem string `json:"problem,omitempty"` // why the source cannot be used now
 
-	LoadedAt time.Time `json:"loaded_at,omitzero"` // the file
+	LoadedAt time.Time `json:"loaded_at,omitzero"` // when the source has read what it holds
 
-	Vault *vaultStatus `json:"vault,omitempty"`
+	cache *cacheStatus
 }
 
-type vaultStatus struct {
+type cacheStatus struct {
 	Unknown         int       `json:"unknown"`          // digests remembered as unknown
-	Reads           uint64    `json:"reads"`            // of Vault so far
+	Reads           uint64    `json:"reads"`            // of the source so far
 	RefusedReads    uint64    `json:"refused_reads"`    // look-ups refused because of the cap
 	UnusableRecords uint64    `json:"unusable_records"` // malformed records read so far
 	ChangesRead     time.Time `json:"changes_read_at,omitzero"`
+}
+
+// MarshalJSON puts the figures of the cache where they belong.
+func (s sourceStatus) MarshalJSON() ([]byte, error) {
+	type plain sourceStatus
+	all, err := json.Marshal(plain(s))
+	if err != nil || s.cache == nil {
+		return all, err
+	}
+	figures, err := json.Marshal(map[string]*cacheStatus{s.Kind: s.cache})
+	if err != nil {
+		return nil, err
+	}
+	return append(append(all[:len(all)-1], ','), figures[1:]...), nil
 }
 
 type signingStatus struct {
@@ -88,7 +103,7 @@ func adminStatus(app *App, w http.ResponseWriter, _ *http.Request) error {
 		Time:          now.UTC(),
 		UptimeSeconds: int64(now.Sub(processStart).Seconds()),
 		Verdicts:      app.watch.flow.value.Verdicts(now),
-		Source:        app.sourceStatus(),
+		Source:        app.source.adminStatus(),
 		Signing:       app.signingStatus(now),
 		Limits:        app.limitStatus(now),
 		Counters:      app.counters.status(),
@@ -97,27 +112,18 @@ func adminStatus(app *App, w http.ResponseWriter, _ *http.Request) error {
 	})
 }
 
-func (a *App) sourceStatus() sourceStatus {
-	switch s := a.source.value.(type) {
-	case *keysync.File:
-		f := s.Status()
-		return sourceStatus{Kind: "file", Records: f.Records, LoadedAt: f.LoadedAt.UTC(), Problem: keyNames.Text(f.Problem)}
-	case *vaultSource:
-		return s.status()
+func (s *sourceShares) adminStatus() sourceStatus {
+	st, _ := s.status()
+	out := sourceStatus{Kind: s.kind, Records: st.Records, LoadedAt: st.LoadedAt.UTC(), Problem: keyNames.Text(st.Problem)}
+	if s.cache != nil {
+		c := s.cache.value.Stats()
+		out.Records = c.Records
+		out.cache = &cacheStatus{
+			Unknown: c.Unknown, Reads: c.Reads, RefusedReads: c.RefusedReads,
+			UnusableRecords: st.Unusable, ChangesRead: st.ChangesAt.UTC(),
+		}
 	}
-	return sourceStatus{}
-}
-
-func (s *vaultSource) status() sourceStatus {
-	c := s.Stats()
-	st := sourceStatus{Kind: "vault", Records: c.Records, Vault: &vaultStatus{
-		Unknown: c.Unknown, Reads: c.Reads, RefusedReads: c.RefusedReads,
-		UnusableRecords: s.vault.UnusableRecords(), ChangesRead: s.feed.LastRead().UTC(),
-	}}
-	if err := s.vault.Ready(); err != nil {
-		st.Problem = keyNames.Text(err.Error())
-	}
-	return st
+	return out
 }
 
 func (a *App) signingStatus(now time.Time) signingStatus {

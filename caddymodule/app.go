@@ -32,7 +32,8 @@ type App struct {
 
 	identityHeader string            // canonical name of the header that carries the assertion
 	places         []config.Location // where the gates look for keys
-	source         *pooled[keysync.Getter]
+	opener         keysync.Opener
+	source         sourceShares
 	signer         *pooled[*assertion.Signer]
 	counters       counterShares
 	watch          watchShares
@@ -62,6 +63,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.App.SetDefaults()
 	a.identityHeader = http.CanonicalHeaderKey(a.Sign.Header)
 	keyNames.AddHeader(a.Sign.Header)
+	if err := a.loadOpener(ctx); err != nil {
+		return err
+	}
 	if err := a.openCounters(); err != nil {
 		return err
 	}

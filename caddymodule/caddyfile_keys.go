@@ -1,68 +1,56 @@
 package caddymodule
 
 import (
+	"encoding/json"
+	"slices"
+	"strings"
+
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/ingestauth/caddy-ingest-auth/config"
 )
 
-// parseKeys reads `keys`, in one line for a file and as a block for a Vault.
+// parseKeys reads `keys NAME …` as the module of the source does.
 func parseKeys(d *caddyfile.Dispenser, a *App) error {
-	if a.Keys.Source != "" {
+	if len(a.Keys) > 0 {
 		return d.Err("keys: is there twice")
 	}
-	args := d.RemainingArgs()
-	switch {
-	case len(args) == 2 && args[0] == "file":
-		a.Keys = config.Keys{Source: args[0], File: args[1]}
-	case len(args) == 1 && args[0] == "vault":
-		a.Keys.Source = args[0]
-		return parseVault(d, a)
-	default:
-		return d.Err("keys: write `keys file PATH` or `keys vault { … }`")
+	if !d.NextArg() || !slices.Contains(sourceNames(), d.Val()) {
+		return errKeysSyntax(d)
 	}
-	return nil
+	name := d.Val()
+	settings, err := caddyfile.UnmarshalModule(d, sourceNamespace+"."+name)
+	if err != nil {
+		return err
+	}
+	a.Keys, err = keysJSON(name, settings)
+	return err
 }
 
-func parseVault(d *caddyfile.Dispenser, a *App) error {
-	v := &a.Keys.Vault
-	return subdirectives{
-		"address":     stringArg(&v.Address),
-		"mount":       stringArg(&v.Mount),
-		"prefix":      stringArg(&v.Prefix),
-		"namespace":   stringArg(&v.Namespace),
-		"ca_cert":     stringArg(&v.CACert),
-		"client_cert": clientCertArgs(&v.ClientCert, &v.ClientKey),
-		"server_name": stringArg(&v.ServerName),
-		"timeout":     parsedArg(&v.Timeout, config.ParseDuration),
-		"auth":        func(d *caddyfile.Dispenser) error { return parseAuth(d, v) },
-		"auth_mount":  stringArg(&v.AuthMount),
-	}.parse(d, "keys vault", a.Validate)
+// keysJSON returns the settings of a source with its name before them.
+func keysJSON(name string, settings any) (json.RawMessage, error) {
+	members, err := json.Marshal(settings)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := json.Marshal(struct {
+		Source string `json:"source"`
+	}{name})
+	if err != nil || string(members) == "{}" {
+		return keys, err
+	}
+	return append(append(keys[:len(keys)-1], ','), members[1:]...), nil
 }
 
-// parseAuth leaves it to the validation to say what is missing.
-func parseAuth(d *caddyfile.Dispenser, v *config.Vault) error {
-	args := d.RemainingArgs()
-	if v.Auth != "" {
-		return d.Err("auth: is there twice")
+// errKeysSyntax says how a source is written, and which others this Caddy has.
+func errKeysSyntax(d *caddyfile.Dispenser) error {
+	var others strings.Builder
+	for _, name := range sourceNames() {
+		if name != "file" && name != "vault" {
+			others.WriteString(" or `keys " + name + " …`")
+		}
 	}
-	if len(args) == 0 {
-		return d.Err("auth: write how to log in: token, token_file, approle or kubernetes")
-	}
-	v.Auth, args = args[0], args[1:]
-	if v.Auth == "approle" && len(args) == 3 && args[2] == "wrapped" {
-		v.Wrapped, args = true, args[:2]
-	}
-	if (v.Auth == "approle" || v.Auth == "kubernetes") && len(args) > 0 {
-		v.Role, args = args[0], args[1:]
-	}
-	if len(args) > 0 {
-		v.Credential, args = args[0], args[1:]
-	}
-	if len(args) > 0 {
-		return d.Errf("auth %s: too many arguments", v.Auth)
-	}
-	return nil
+	return d.Err("keys: write `keys file PATH` or `keys vault { … }`" + others.String())
 }
 
 func parseCache(d *caddyfile.Dispenser, a *App) error {

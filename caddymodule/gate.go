@@ -83,7 +83,7 @@ func (g *Gate) Provision(ctx caddy.Context) error {
 func (a *App) gateOptions() gate.Options {
 	o := gate.Options{
 		Header:   a.identityHeader,
-		Source:   a.source.value,
+		Source:   a.source.getter(),
 		Signer:   a.signer.value,
 		HalfLife: durationOf(a.Sign.TTL) / 2,
 		Budget:   a.counters.memory.value,

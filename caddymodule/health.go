@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"net/http"
 	"time"
 
@@ -11,7 +12,6 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/internal/answer"
 	"github.com/ingestauth/caddy-ingest-auth/internal/assertion"
 	"github.com/ingestauth/caddy-ingest-auth/internal/limit"
-	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
 func init() {
@@ -106,7 +106,7 @@ func (h *health) write(w http.ResponseWriter) {
 }
 
 // readiness says whether the gates can do their work: sign, and tell good keys
-// from bad ones. While Vault is down they can for as long as the cache holds
+// from bad ones. While the source is down they can for as long as the cache holds
 // something to serve, and while Redis is, unless it is to refuse requests then; to
 // send traffic elsewhere would only make it worse.
 func (a *App) readiness() *health {
@@ -114,14 +114,7 @@ func (a *App) readiness() *health {
 	if _, err := a.signer.value.Sign(new(assertion.Claims), time.Now()); err != nil {
 		h.Problems = append(h.Problems, "no signing key")
 	}
-	switch s := a.source.value.(type) {
-	case *keysync.File:
-		if s.Status().Problem != "" {
-			h.Warnings = append(h.Warnings, "key file cannot be used; its last good content is served")
-		}
-	case *vaultSource:
-		h.addVault(s)
-	}
+	h.addSource(&a.source)
 	if redis := a.counters.redis; redis != nil && !redis.value.Health().Up {
 		h.addRedis(redis.value.OnError())
 	}
@@ -142,15 +135,20 @@ func (h *health) addRedis(onError limit.OnError) {
 	}
 }
 
-func (h *health) addVault(s *vaultSource) {
-	switch ready := s.vault.Ready() == nil; {
-	case ready && s.vault.FoundNothing():
-		h.Warnings = append(h.Warnings, "no key has been found in Vault yet; check mount and prefix")
-	case ready:
-	case s.Usable():
-		h.Warnings = append(h.Warnings, "Vault cannot be read; known keys are served from the cache")
+func (h *health) addSource(s *sourceShares) {
+	st, known := s.status()
+	public := cmp.Or(st.Public, "the key source cannot be read")
+	switch {
+	case !known:
+	case st.Problem == "" && st.Warning != "":
+		h.Warnings = append(h.Warnings, st.Warning)
+	case st.Problem == "":
+	case s.cache == nil:
+		h.Warnings = append(h.Warnings, public+"; its last good content is served")
+	case s.cache.value.Usable():
+		h.Warnings = append(h.Warnings, public+"; known keys are served from the cache")
 	default:
-		h.Problems = append(h.Problems, "Vault cannot be read, and no key is in the cache")
+		h.Problems = append(h.Problems, public+", and no key is in the cache")
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/limit"
-	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
 // linger is how long a configuration that was replaced keeps what it has opened.
@@ -28,7 +27,7 @@ type lease struct {
 	users atomic.Int64
 	once  sync.Once
 
-	source *pooled[keysync.Getter]
+	source sourceShares
 	redis  *pooled[*limit.Resilient]
 }
 

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -24,46 +25,57 @@ func (a *App) newGauges() []prometheus.Collector {
 		redis := a.counters.redis.value
 		list = append(list, newGauge("redis_up", "1 while limits count in Redis.", func() float64 { return oneIf(redis.Health().Up) }))
 	}
-	switch s := a.source.value.(type) {
-	case *keysync.File:
-		return append(list, fileGauges(s)...)
-	case *vaultSource:
-		return append(list, vaultGauges(s)...)
+	return append(list, a.source.gauges()...)
+}
+
+// gauges show what the source knows of its state.
+func (s *sourceShares) gauges() (list []prometheus.Collector) {
+	_, reports := s.status()
+	_, watches := s.origin.value.(keysync.Watcher)
+	status := func() keysync.Status { st, _ := s.status(); return st }
+	if s.cache != nil {
+		list = append(list, newGauge("cache_records", "Records in the cache.", func() float64 { return float64(s.cache.value.Stats().Records) }))
+	}
+	if !reports {
+		return list
+	}
+	list = append(list, newGauge("source_up", "1 while the source of the keys can be read.", func() float64 { return oneIf(status().Problem == "") }))
+	if s.cache == nil {
+		name := strings.Map(metricRune, s.kind) + "_records"
+		list = append(list, newGauge(name, "Records that the source holds.", func() float64 { return float64(status().Records) }))
+	}
+	if s.cache != nil && watches {
+		list = append(list, changeGauges(func() time.Time { return status().ChangesAt })...)
 	}
 	return list
 }
 
-func fileGauges(f *keysync.File) []prometheus.Collector {
-	return []prometheus.Collector{
-		newGauge("file_records", "Records in the key file.", func() float64 { return float64(f.Len()) }),
-		sourceUp(func() bool { return f.Status().Problem == "" }),
+// metricRune replaces what must not stand in the name of a metric.
+func metricRune(r rune) rune {
+	if (r < 'a' || r > 'z') && (r < '0' || r > '9') {
+		return '_'
 	}
+	return r
 }
 
-func vaultGauges(s *vaultSource) []prometheus.Collector {
-	began := time.Now() // what the lag counts from before the first poll
+func changeGauges(read func() time.Time) []prometheus.Collector {
+	began := time.Now() // what the lag counts from before the first time
 	return []prometheus.Collector{
-		newGauge("cache_records", "Records in the cache.", func() float64 { return float64(s.Stats().Records) }),
-		sourceUp(func() bool { return s.vault.Ready() == nil }),
 		newGauge("change_feed_lag_seconds", "Time since the change feed was last read.", func() float64 {
-			last := s.feed.LastRead()
+			last := read()
 			if last.IsZero() {
 				last = began
 			}
 			return max(0, time.Since(last).Seconds())
 		}),
 		newGauge("change_feed_last_success_timestamp_seconds", "When the change feed was last read, in Unix time; 0 if never.", func() float64 {
-			last := s.feed.LastRead()
+			last := read()
 			if last.IsZero() {
 				return 0
 			}
 			return float64(last.UnixMilli()) / 1000
 		}),
 	}
-}
-
-func sourceUp(up func() bool) prometheus.Collector {
-	return newGauge("source_up", "1 while the source of the keys can be read.", func() float64 { return oneIf(up()) })
 }
 
 func newGauge(name, help string, value func() float64) prometheus.Collector {

@@ -1,78 +1,147 @@
 package caddymodule
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/keycache"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
-// openSource opens the source of the records. The signing keys must be open: they
-// authenticate snapshots.
-func (a *App) openSource(ctx caddy.Context) error {
-	if a.Keys.Source == "vault" {
-		return a.openVault(ctx)
-	}
-	return a.openFile()
+// sourceNamespace is where the modules of sources are. Each is a keysync.Opener.
+const sourceNamespace = appID + ".sources"
+
+// sourceShares are the shares of the pool that looking keys up needs.
+type sourceShares struct {
+	kind   string // name of the module
+	origin *pooled[keysync.Source]
+	cache  *pooled[*keycache.Cache] // nil if the source needs none
 }
 
-func (a *App) openFile() error {
-	path, err := filepath.Abs(a.Keys.File)
-	if err != nil {
-		return fmt.Errorf("ingest_auth: locating key file %s: %w", a.Keys.File, err)
+// getter is what the gates ask.
+func (s *sourceShares) getter() keysync.Getter {
+	if s.cache != nil {
+		return s.cache.value.Cache
 	}
-	a.source, err = fromPool("keys file "+path, a.log.Named("keys"), func(log *zap.Logger) (keysync.Getter, func(), error) {
-		f, err := keysync.OpenFile(path, log)
-		if err != nil {
-			return nil, nil, err
-		}
-		return f, func() { _ = f.Close() }, nil
-	})
-	if err != nil {
-		return fmt.Errorf("ingest_auth: %w", missingKeyFile(path, err))
+	return s.origin.value.(keysync.Getter)
+}
+
+// status returns what the source knows of its state, if it does.
+func (s *sourceShares) status() (st keysync.Status, known bool) {
+	r, known := s.origin.value.(keysync.Reporter)
+	if known {
+		st = r.Status()
 	}
+	return st, known
+}
+
+func (s *sourceShares) release() error {
+	return errors.Join(s.cache.release(), s.origin.release())
+}
+
+// loadOpener loads the module of the source.
+func (a *App) loadOpener(ctx caddy.Context) (err error) {
+	if a.source.kind, err = a.App.Source(); err != nil {
+		return fmt.Errorf("ingest_auth: %w", err)
+	}
+	if known := sourceNames(); !slices.Contains(known, a.source.kind) {
+		return fmt.Errorf("ingest_auth: keys: %q is not one of %s", a.source.kind, strings.Join(known, ", "))
+	}
+	module, err := ctx.LoadModule(a, "Keys")
+	if err != nil {
+		return fmt.Errorf("ingest_auth: keys: %w", err)
+	}
+	opener, ok := module.(keysync.Opener)
+	if !ok {
+		return fmt.Errorf("ingest_auth: keys: module %s.%s is no source: it does not implement keysync.Opener", sourceNamespace, a.source.kind)
+	}
+	a.opener = opener
 	return nil
 }
 
-func missingKeyFile(path string, err error) error {
-	if errors.Is(err, os.ErrPermission) {
-		return fmt.Errorf("the user that runs the gate (uid %d) needs read access to key file %s and its folders, such as `chown`, or `chmod 640` and its group: %w", os.Geteuid(), path, err)
+// sourceNames returns the names of all sources that this Caddy was built with.
+func sourceNames() (names []string) {
+	for _, m := range caddy.GetModules(sourceNamespace) {
+		names = append(names, m.ID.Name())
 	}
-	if !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	return fmt.Errorf("there is no key file %s: make one with `ingest-keys create --file PATH --account NAME`, create one holding {\"keys\":[]}, or name another with `keys file PATH` in the global ingest_auth option: %w", path, err)
+	return names
 }
 
-func (a *App) openVault(ctx caddy.Context) error {
-	options, err := vaultOptions(a.Keys.Vault)
+// openSource opens the source of the records, and the cache in front of it if it needs
+// one. The signing keys must be open: they authenticate snapshots.
+func (a *App) openSource(ctx caddy.Context) (err error) {
+	key := fmt.Sprintf("keys %s %s", a.source.kind, a.opener.Settings())
+	a.source.origin, err = fromPool(key, a.log.Named("keys"), func(log *zap.Logger) (keysync.Source, func(), error) {
+		s, err := a.opener.Open(ctx, log)
+		if err != nil {
+			return nil, nil, err
+		}
+		return s, func() { closeSource(s, log) }, nil
+	})
 	if err != nil {
 		return fmt.Errorf("ingest_auth: %w", err)
 	}
-	storage, signer := ctx.Storage(), a.signer.value
-	derive := func() ([][]byte, error) { return signer.Derive("ingest_auth cache snapshot", time.Now()) }
-	a.source, err = fromPool(a.vaultPoolKey(options), a.log.Named("keys"), func(log *zap.Logger) (keysync.Getter, func(), error) {
-		s, err := openVault(ctx, options, a.Cache, storage, derive, log)
+	if _, ok := a.source.origin.value.(keysync.Getter); ok {
+		return nil
+	}
+	return a.openCache(ctx)
+}
+
+func closeSource(s keysync.Source, log *zap.Logger) {
+	c, ok := s.(io.Closer)
+	if !ok {
+		return
+	}
+	if err := c.Close(); err != nil {
+		log.Error("closing the key source", zap.Error(err))
+	}
+}
+
+// openCache puts a cache in front of the source.
+func (a *App) openCache(ctx caddy.Context) (err error) {
+	origin, signer := a.source.origin, a.signer.value
+	o := keycache.Options{
+		Settings: a.Cache,
+		Storage:  ctx.Storage(),
+		Derive:   func() ([][]byte, error) { return signer.Derive("ingest_auth cache snapshot", time.Now()) },
+		Meter:    meterRead,
+	}
+	if l, ok := origin.value.(keysync.Located); ok {
+		o.Place = a.source.kind + " " + l.Identity()
+	} else if a.Cache.Snapshot > 0 {
+		return fmt.Errorf("ingest_auth: cache snapshot: the source %s does not tell where its records are, so a snapshot might be of others; remove `snapshot`", a.source.kind)
+	}
+	key := fmt.Sprintf("cache of %s %+v %s", origin.key, a.Cache, a.signer.key)
+	a.source.cache, err = fromPool(key, a.log.Named("keys"), func(log *zap.Logger) (*keycache.Cache, func(), error) {
+		c, err := keycache.Open(origin.value, o, log)
 		if err != nil {
 			return nil, nil, err
 		}
-		return s, func() { s.close(log) }, nil
+		unmeter := meters.Evictions.Follow(func() uint64 { return c.Stats().Evicted })
+		return c, func() { _ = c.Close(); unmeter() }, nil
 	})
 	if err != nil {
-		return fmt.Errorf("ingest_auth: keys vault: %w", err)
+		return fmt.Errorf("ingest_auth: %w", err)
 	}
 	return nil
 }
 
-// vaultPoolKey names a Vault by its settings, with the secrets as a hash.
-func (a *App) vaultPoolKey(o keysync.VaultOptions) string {
-	sum := sha256.Sum256([]byte(string(o.Auth.Token) + "\x00" + string(o.Auth.SecretID)))
-	return fmt.Sprintf("keys vault %+v %+v %x %s", a.Keys.Vault, a.Cache, sum[:8], a.signer.key)
+// meterRead measures a read of a source.
+func meterRead(took time.Duration, err error) {
+	unusable := errors.Is(err, keysync.ErrUnusable)
+	if unusable {
+		meters.Unusable.Inc()
+	}
+	if err == nil || errors.Is(err, keysync.ErrUnknown) || unusable {
+		meters.SourceOK.Observe(took.Seconds())
+	} else {
+		meters.SourceFailed.Observe(took.Seconds())
+	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 	"github.com/ingestauth/caddy-ingest-auth/internal/vaulttest"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
+	"github.com/ingestauth/caddy-ingest-auth/keysync/vault"
 )
 
 const vaultSite = `{
@@ -54,9 +55,9 @@ func vaultGate(t *testing.T) (*gatetest.Gate, *vaulttest.Server, keysync.Store) 
 // adminStore changes the keys in a Vault.
 func adminStore(t *testing.T, server *vaulttest.Server) keysync.Store {
 	t.Helper()
-	store, err := keysync.NewVault(keysync.VaultOptions{
+	store, err := vault.New(vault.Options{
 		Address: server.URL(), Timeout: 5 * time.Second,
-		Auth: keysync.VaultAuth{Method: keysync.VaultToken, Token: keysync.Secret(server.Root)},
+		Auth: vault.Auth{Method: vault.Token, Token: vault.Secret(server.Root)},
 	}, zap.NewNop())
 	if err != nil {
 		t.Fatal(err)

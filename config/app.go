@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -9,11 +10,11 @@ import (
 
 // App holds the settings that all gates share.
 type App struct {
-	// Where the records of the keys are. Default: the file keys.json in the
-	// working directory.
-	Keys Keys `json:"keys,omitzero"`
+	// Where the records of the keys are: `source` names the kind of source, and beside it
+	// stand the settings of that. Default: the file keys.json in the working directory.
+	Keys json.RawMessage `json:"keys,omitempty" caddy:"namespace=ingest_auth.sources inline_key=source"`
 
-	// How long records of a Vault are remembered.
+	// How long records are remembered.
 	Cache Cache `json:"cache,omitzero"`
 
 	// How the assertion is signed.
@@ -79,10 +80,7 @@ type Sign struct {
 
 // SetDefaults fills in what was not set.
 func (a *App) SetDefaults() {
-	setDefault(&a.Keys.Source, "file")
-	if a.Keys.Source == "file" {
-		setDefault(&a.Keys.File, "keys.json")
-	}
+	a.setDefaultSource()
 	setDefault(&a.Sign.Header, "X-Ingest-Identity")
 	setDefault(&a.Sign.Algorithm, "EdDSA")
 	setDefault(&a.Sign.Issuer, "ingest-auth")
@@ -101,7 +99,7 @@ func (a *App) SetDefaults() {
 
 // Validate reports the first setting that is wrong. What is not set is fine.
 func (a *App) Validate() error {
-	if err := a.Keys.validate(); err != nil {
+	if _, err := a.Source(); err != nil {
 		return err
 	}
 	if err := a.Cache.validate(); err != nil {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -21,7 +22,7 @@ func TestDefaultsAreValid(t *testing.T) {
 	if err := a.Validate(); err != nil {
 		t.Errorf("app: %v", err)
 	}
-	if a.Keys != (Keys{Source: "file", File: "keys.json"}) || a.LogCheck != "on" ||
+	if string(a.Keys) != `{"source":"file"}` || a.LogCheck != "on" ||
 		a.Sign != (Sign{
 			Header: "X-Ingest-Identity", Algorithm: "EdDSA", Issuer: "ingest-auth", Audience: "backend",
 			TTL: Duration(time.Minute), Rotate: Duration(24 * time.Hour),
@@ -108,7 +109,7 @@ func TestGateErrors(t *testing.T) {
 
 func TestAppErrors(t *testing.T) {
 	for want, a := range map[string]App{
-		`keys: "consul" is not one of`:        {Keys: Keys{Source: "consul"}},
+		"keys: must be an object":             {Keys: json.RawMessage(`["file"]`)},
 		`log_check: "maybe" is not one of`:    {LogCheck: "maybe"},
 		`sign algorithm: "none" is not one`:   {Sign: Sign{Algorithm: "none"}},
 		`sign header: "Authorization" cannot`: {Sign: Sign{Header: "Authorization"}},
@@ -126,6 +127,30 @@ func TestAppErrors(t *testing.T) {
 		}
 		if err != nil && strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("error shows the secret: %v", err)
+		}
+	}
+}
+
+func TestSource(t *testing.T) {
+	for keys, want := range map[string]struct{ source, keys string }{
+		"":                               {"file", `{"source":"file"}`},
+		"null":                           {"file", `{"source":"file"}`},
+		"{}":                             {"file", `{"source":"file"}`},
+		`{"file":"k.json"}`:              {"file", `{"file":"k.json","source":"file"}`},
+		`{"source":"vault"}`:             {"vault", `{"source":"vault"}`},
+		`{"source":"sqlite","path":"k"}`: {"sqlite", `{"source":"sqlite","path":"k"}`},
+		`{"source":null}`:                {"", ""},
+		`{"source":""}`:                  {"", ""},
+		`{"source":["file"]}`:            {"", ""},
+		`"file"`:                         {"", ""},
+	} {
+		a := App{Keys: json.RawMessage(keys)}
+		source, err := a.Source()
+		if source != want.source || (err == nil) != (want.source != "") {
+			t.Errorf("%s: source %q, %v", keys, source, err)
+		}
+		if a.SetDefaults(); want.keys != "" && string(a.Keys) != want.keys {
+			t.Errorf("%s: %s with defaults, want %s", keys, a.Keys, want.keys)
 		}
 	}
 }

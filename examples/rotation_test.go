@@ -86,7 +86,7 @@ func TestRotation(t *testing.T) {
 func (ex *example) ingestKeys(t *testing.T, args ...string) string {
 	t.Helper()
 	cmd := &cobra.Command{Use: "ingest-keys"}
-	keyscli.Setup(cmd)
+	keyscli.Setup(nil)(cmd)
 	var out bytes.Buffer
 	cmd.SetOut(&out)
 	cmd.SetErr(new(bytes.Buffer))

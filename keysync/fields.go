@@ -24,6 +24,9 @@ var (
 	scopeForm      = regexp.MustCompile(`^[!#-\[\]-~]{1,256}$`)
 )
 
+// IsKeyID reports whether s can be a key ID.
+func IsKeyID(s string) bool { return identifierForm.MatchString(s) }
+
 type field struct {
 	name string
 	read func(dec *decoder, rec *Record, value []byte) error

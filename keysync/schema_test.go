@@ -78,12 +78,3 @@ func TestRecordSchema(t *testing.T) {
 		check(t, name, s.Properties[name].Ref, "#/$defs/time")
 	}
 }
-
-func TestChangesSchema(t *testing.T) {
-	s := readSchema(t, "changes.json")
-	check(t, "required", s.Required, []string{"id", "last", "digests"})
-	check(t, "others", string(s.AdditionalProperties), "false")
-	check(t, "id", s.Properties["id"].Pattern, feedIDForm.String())
-	check(t, "last", s.Properties["last"].Maximum, uint64(maxNumber))
-	check(t, "digests", s.Properties["digests"].MaxItems, maxChanges)
-}

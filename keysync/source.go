@@ -26,6 +26,23 @@ type Getter interface {
 	Get(ctx context.Context, d Digest) (*Record, Outcome, error)
 }
 
+// Outcome says how a look-up went.
+type Outcome uint8
+
+// The outcomes of a look-up.
+const (
+	OutcomeHit     Outcome = iota // served from the cache
+	OutcomeStale                  // served from the cache though it is to be read again
+	OutcomeMiss                   // read from the source
+	OutcomeUnknown                // no such key
+	OutcomeError                  // the source cannot say
+)
+
+// String returns "hit", "stale", "miss", "unknown" or "error".
+func (o Outcome) String() string {
+	return [...]string{"hit", "stale", "miss", "unknown", "error"}[o]
+}
+
 var (
 	// ErrUnknown says that no such key exists.
 	ErrUnknown = errors.New("unknown key")

@@ -41,8 +41,9 @@ type Store interface {
 // ErrKeyIDTaken says that a key ID stands for another key already.
 var ErrKeyIDTaken = errors.New("key ID is taken by another key")
 
-// checked returns the JSON of a record, if it is one that can be read again.
-func checked(rec *Record) ([]byte, error) {
+// EncodeRecord returns the JSON of a record, if it is one that ParseRecord reads. The error
+// names the field and quotes nothing.
+func EncodeRecord(rec *Record) ([]byte, error) {
 	b, err := json.Marshal(rec)
 	if err != nil {
 		return nil, err
@@ -52,4 +53,18 @@ func checked(rec *Record) ([]byte, error) {
 		return nil, fmt.Errorf("field %q: %s", e.Field, e.Problem)
 	}
 	return b, nil
+}
+
+// FindIn searches what a Store lists for a key ID, and returns ErrUnknown if it is not
+// there. Records that cannot be used are passed over.
+func FindIn(list iter.Seq2[Entry, error], keyID string) (Entry, error) {
+	for e, err := range list {
+		if err != nil && !errors.Is(err, ErrUnusable) {
+			return Entry{}, err
+		}
+		if err == nil && e.Record.KeyID == keyID {
+			return e, nil
+		}
+	}
+	return Entry{}, ErrUnknown
 }

@@ -17,6 +17,8 @@ import (
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/vaulttest"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
+	"github.com/ingestauth/caddy-ingest-auth/keysync/file"
+	"github.com/ingestauth/caddy-ingest-auth/keysync/vault"
 )
 
 // TestMain clears what Vault's client reads, so that tests mean the same
@@ -93,7 +95,7 @@ func (s shell) records(t *testing.T) map[string]*keysync.Record {
 func execute(ctx context.Context, now time.Time, stdin io.Reader, args ...string) ran {
 	var out, log bytes.Buffer
 	cmd := &cobra.Command{Use: "ingest-keys"}
-	setup(cmd, func() time.Time { return now })
+	setup(cmd, func() time.Time { return now }, nil)
 	root := &cobra.Command{Use: "ingest-auth", SilenceUsage: true} // as Caddy's
 	root.AddCommand(cmd)
 	root.SetArgs(append([]string{"ingest-keys"}, args...))
@@ -106,7 +108,7 @@ func execute(ctx context.Context, now time.Time, stdin io.Reader, args ...string
 
 func fileShell(t *testing.T) shell {
 	path := filepath.Join(t.TempDir(), "keys.json")
-	store := keysync.NewFileStore(path)
+	store := file.NewStore(path)
 	if _, err := store.Create(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -131,9 +133,9 @@ func token(t *testing.T, srv *vaulttest.Server, policy string) string {
 	return secret.Auth.ClientToken
 }
 
-func openVault(t *testing.T, srv *vaulttest.Server) *keysync.Vault {
-	v, err := keysync.NewVault(keysync.VaultOptions{
-		Address: srv.URL(), Timeout: readTimeout, Auth: keysync.VaultAuth{Token: keysync.Secret(srv.Root)},
+func openVault(t *testing.T, srv *vaulttest.Server) *vault.Source {
+	v, err := vault.New(vault.Options{
+		Address: srv.URL(), Timeout: readTimeout, Auth: vault.Auth{Token: vault.Secret(srv.Root)},
 	}, zap.NewNop())
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
+	"github.com/ingestauth/caddy-ingest-auth/keysync/file"
 )
 
 // How many entries are written together. The change feed in Vault holds a
@@ -93,7 +94,7 @@ func importAll(ctx context.Context, s keysync.Store, entries []keysync.Entry, p 
 	done := imported{Keys: len(entries)}
 	defer p.end()
 	size, there := pieceSize, asked(ctx, s)
-	if file, ok := s.(*keysync.FileStore); ok {
+	if file, ok := s.(*file.Store); ok {
 		var err error
 		if there, err = listed(ctx, file); err != nil {
 			return done, fmt.Errorf("listing keys: %w", err)
@@ -144,7 +145,7 @@ func asked(ctx context.Context, s keysync.Store) isThere {
 }
 
 // listed reads a key file once.
-func listed(ctx context.Context, s *keysync.FileStore) (isThere, error) {
+func listed(ctx context.Context, s *file.Store) (isThere, error) {
 	digests := make(map[keysync.Digest]bool)
 	for e, err := range s.List(ctx) {
 		if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
+	"github.com/ingestauth/caddy-ingest-auth/keysync/file"
 )
 
 // oldKey is a key as other systems make them.
@@ -261,7 +262,7 @@ func TestImportGoesOn(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		store := &stoppingStore{Store: s.store, pieces: 1, stop: cancel}
-		if _, ok := s.store.(*keysync.FileStore); ok {
+		if _, ok := s.store.(*file.Store); ok {
 			// Asking a file for each key takes too long behind a wrapper.
 			store.Store = allNew{s.store}
 		}

@@ -1,6 +1,7 @@
 package keyscli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -16,7 +17,8 @@ import (
 const Short = "Creates, imports, lists, checks, rotates and revokes API keys"
 
 const long = `Manages the keys that an ingest_auth gate accepts, in the key file that the
-gate reads (--file) or in Vault (--vault).
+gate reads (--file), in Vault (--vault) or wherever the configuration of a gate says
+(--config).
 
 Only the SHA-256 of a key is stored. A key is shown once, when it is made, and is
 read from standard input where one is needed: never give a key as an argument,
@@ -33,21 +35,26 @@ const example = `  ingest-auth ingest-keys create --file keys.json --account acm
   ingest-auth ingest-keys list   --vault --account acme
   ingest-auth ingest-keys rotate --vault key_4z7qk2m5x3ta6wne --overlap 24h`
 
-// Setup makes cmd the command with all its subcommands. The exit code is 0, or 1
+// Setup returns what makes a command this one, with all its subcommands. The exit code is 0, or 1
 // if there is an error, if the key that was to be checked does not work, or if
 // the audit has found something.
-func Setup(cmd *cobra.Command) {
-	setup(cmd, time.Now)
+func Setup(configured OpenConfigured) func(cmd *cobra.Command) {
+	return func(cmd *cobra.Command) { setup(cmd, time.Now, configured) }
 }
+
+// OpenConfigured opens the store of the source in a configuration file. It is closed if it
+// is an io.Closer.
+type OpenConfigured func(ctx context.Context, path string) (keysync.Store, error)
 
 // cli is what the subcommands share.
 type cli struct {
-	now    func() time.Time
-	target target
+	now        func() time.Time
+	target     target
+	configured OpenConfigured
 }
 
-func setup(cmd *cobra.Command, now func() time.Time) {
-	c := &cli{now: func() time.Time { return now().UTC().Truncate(time.Second) }}
+func setup(cmd *cobra.Command, now func() time.Time, configured OpenConfigured) {
+	c := &cli{now: func() time.Time { return now().UTC().Truncate(time.Second) }, configured: configured}
 	cmd.Short, cmd.Long, cmd.Example = Short, long, example
 	cmd.Args, cmd.DisableFlagsInUseLine = cobra.ArbitraryArgs, true
 	cmd.RunE = unknownCommand

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,6 +17,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
+	"github.com/ingestauth/caddy-ingest-auth/keysync/file"
+	"github.com/ingestauth/caddy-ingest-auth/keysync/vault"
 )
 
 const (
@@ -32,14 +35,16 @@ const (
 // target says where the keys are.
 type target struct {
 	file   string
+	config string
 	vault  bool
 	mount  string
 	prefix string
-	auth   keysync.VaultAuth
+	auth   vault.Auth
 }
 
 func (t *target) flags(f *pflag.FlagSet) {
 	f.StringVar(&t.file, "file", "", "the `PATH` of the key file")
+	f.StringVar(&t.config, "config", "", "the `PATH` of a Caddyfile or JSON configuration whose key source it is")
 	f.BoolVar(&t.vault, "vault", false, "keys are in Vault; see the VAULT_* environment variables")
 	f.StringVar(&t.mount, "vault-mount", "", "the `PATH` where the KV engine, version 2, is mounted (default secret)")
 	f.StringVar(&t.prefix, "vault-prefix", "", "the `PATH` of the records below the mount (default ingest/keys)")
@@ -58,17 +63,20 @@ const (
 
 // store gives do the store that the flags name. What it returns has advice in it.
 func (c *cli) store(cmd *cobra.Command, absent mayBeAbsent, do func(ctx context.Context, s keysync.Store) error) error {
-	if (c.target.file != "") == c.target.vault {
-		return errors.New("say where the keys are, with either --file PATH or --vault")
+	if !c.target.isOne() {
+		return errors.New("say where the keys are, with one of --file PATH, --vault and --config PATH")
 	}
-	if !c.target.vault {
+	switch {
+	case c.target.file != "":
 		return c.target.fileStore(cmd, absent, do)
+	case c.target.config != "":
+		return c.configuredStore(cmd, do)
 	}
 	opts, err := c.target.vaultOptions()
 	if err != nil {
 		return err
 	}
-	v, err := keysync.NewVault(opts, zap.NewNop())
+	v, err := vault.New(opts, zap.NewNop())
 	if err != nil {
 		return err
 	}
@@ -82,26 +90,58 @@ func (c *cli) store(cmd *cobra.Command, absent mayBeAbsent, do func(ctx context.
 	return advise(do(cmd.Context(), v))
 }
 
+// isOne reports whether the flags name one place.
+func (t *target) isOne() bool {
+	n := 0
+	for _, named := range []bool{t.file != "", t.vault, t.config != ""} {
+		if named {
+			n++
+		}
+	}
+	return n == 1
+}
+
+func (t *target) hasVaultFlags() bool {
+	return t.mount != "" || t.prefix != "" || t.auth != (vault.Auth{})
+}
+
+// configuredStore uses the source of a configuration, whatever source that is.
+func (c *cli) configuredStore(cmd *cobra.Command, do func(ctx context.Context, s keysync.Store) error) error {
+	if c.target.hasVaultFlags() {
+		return errors.New("the --vault-… flags go with --vault, not with --config")
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), loginTimeout)
+	defer cancel()
+	s, err := c.configured(ctx, c.target.config)
+	if err != nil {
+		return advise(err)
+	}
+	if closer, ok := s.(io.Closer); ok {
+		defer closer.Close()
+	}
+	return advise(do(cmd.Context(), s))
+}
+
 func (t *target) fileStore(cmd *cobra.Command, absent mayBeAbsent, do func(ctx context.Context, s keysync.Store) error) error {
-	if t.mount != "" || t.prefix != "" || t.auth != (keysync.VaultAuth{}) {
+	if t.hasVaultFlags() {
 		return errors.New("the --vault-… flags go with --vault, not with --file")
 	}
 	_, err := os.Stat(t.file)
 	if errors.Is(err, fs.ErrNotExist) && absent == mustExist {
 		return fmt.Errorf("there is no key file %s; check the path, `ingest-keys create` makes a new file", t.file)
 	}
-	return do(cmd.Context(), keysync.NewFileStore(t.file))
+	return do(cmd.Context(), file.NewStore(t.file))
 }
 
 // vaultOptions uses what `vault login` has left if there is no VAULT_TOKEN.
-func (t *target) vaultOptions() (keysync.VaultOptions, error) {
-	opts := keysync.VaultOptions{Mount: t.mount, Prefix: t.prefix, Timeout: readTimeout, Auth: t.auth}
-	if cmp.Or(opts.Auth.Method, keysync.VaultToken) != keysync.VaultToken || os.Getenv(api.EnvVaultToken) != "" {
+func (t *target) vaultOptions() (vault.Options, error) {
+	opts := vault.Options{Mount: t.mount, Prefix: t.prefix, Timeout: readTimeout, Auth: t.auth}
+	if cmp.Or(opts.Auth.Method, vault.Token) != vault.Token || os.Getenv(api.EnvVaultToken) != "" {
 		return opts, nil
 	}
 	home, err := os.UserHomeDir()
 	if err == nil {
-		opts.Auth.Method, opts.Auth.File = keysync.VaultTokenFile, filepath.Join(home, ".vault-token")
+		opts.Auth.Method, opts.Auth.File = vault.TokenFile, filepath.Join(home, ".vault-token")
 		_, err = os.Stat(opts.Auth.File)
 	}
 	if err != nil {
@@ -112,7 +152,7 @@ func (t *target) vaultOptions() (keysync.VaultOptions, error) {
 
 // warnOfSkew compares the clocks, because times that count from now are reckoned
 // by ours.
-func warnOfSkew(cmd *cobra.Command, v *keysync.Vault) {
+func warnOfSkew(cmd *cobra.Command, v *vault.Source) {
 	skew, err := v.ClockSkew(cmd.Context())
 	if err != nil || skew.Abs() <= tolerableSkew {
 		return

@@ -48,7 +48,7 @@ func TestRefusals(t *testing.T) {
 		"bad mode to list":     {[]string{"list", "--mode", "x"}, "live or test"},
 		"no ID":                {[]string{"show"}, "takes one argument"},
 		"Vault flags for file": {[]string{"list", "--vault-mount", "x"}, "go with --vault"},
-		"two places":           {[]string{"list", "--vault"}, "either --file PATH or --vault"},
+		"two places":           {[]string{"list", "--vault"}, "one of --file PATH, --vault and --config PATH"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := s.run(t, "", tt.args...)
@@ -73,7 +73,7 @@ func TestPlace(t *testing.T) {
 		args []string
 		want string
 	}{
-		"none":     {[]string{"list"}, "either --file PATH or --vault"},
+		"none":     {[]string{"list"}, "one of --file PATH, --vault and --config PATH"},
 		"no file":  {[]string{"list", "--file", filepath.Join(t.TempDir(), "typo.json")}, "there is no key file"},
 		"no token": {[]string{"list", "--vault"}, "run `vault login`, set VAULT_TOKEN"},
 	} {
@@ -159,7 +159,7 @@ func TestParseMoment(t *testing.T) {
 // Every subcommand explains itself and shows an example.
 func TestHelp(t *testing.T) {
 	cmd := new(cobra.Command)
-	Setup(cmd)
+	Setup(nil)(cmd)
 	for _, sub := range cmd.Commands() {
 		if sub.Short == "" || sub.Long == "" || !strings.Contains(sub.Example, "ingest-auth ingest-keys "+sub.Name()+" ") {
 			t.Errorf("%s lacks help", sub.Name())

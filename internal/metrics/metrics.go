@@ -41,12 +41,12 @@ func New() *Meters {
 		}, []string{"body"}),
 		source: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    Prefix + "source_duration_seconds",
-			Help:    "Time that reads of records from Vault took.",
+			Help:    "Time that reads of records from the source took.",
 			Buckets: sourceBuckets,
 		}, []string{"result"}),
 		Unusable: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: Prefix + "unusable_records_total",
-			Help: "Reads of Vault that gave a malformed record.",
+			Help: "Reads of the source that gave a malformed record.",
 		}),
 		limitTakes:    newLimitVec("limit_takes_total", "Times a counter of the limit was taken from."),
 		limitRefusals: newLimitVec("limit_refusals_total", "Times a counter of the limit refused a request."),

@@ -8,11 +8,12 @@ import (
 	"math/rand/v2"
 
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
+	"github.com/ingestauth/caddy-ingest-auth/keysync/cache"
 )
 
 // churn is a full cache and how many keys it has seen.
 type churn struct {
-	cache           *keysync.Cache
+	cache           *cache.Cache
 	size            int
 	keys, strangers int
 }

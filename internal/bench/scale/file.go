@@ -14,7 +14,7 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/ingestauth/caddy-ingest-auth/keysync"
+	"github.com/ingestauth/caddy-ingest-auth/keysync/file"
 )
 
 // fileFigures are what a process of its own measures of a key file.
@@ -91,20 +91,20 @@ func measureInChild(ctx context.Context, path string) (f fileFigures, err error)
 
 // measureFile is what that process does.
 func measureFile(path string, w io.Writer) error {
-	var file *keysync.File
+	var keys *file.Source
 	var figures fileFigures
 	before := heapInUse()
 	err := figures.Open.measure(func() (err error) {
-		file, err = keysync.OpenFile(path, zap.NewNop())
+		keys, err = file.Open(path, zap.NewNop())
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	defer file.Close()
-	figures.Records = file.Len()
+	defer keys.Close()
+	figures.Records = keys.Len()
 	figures.Bytes = (heapInUse() - before) / float64(figures.Records)
-	if err := figures.Reload.measure(func() error { return change(file, path) }); err != nil {
+	if err := figures.Reload.measure(func() error { return change(keys, path) }); err != nil {
 		return err
 	}
 	return json.NewEncoder(w).Encode(figures)
@@ -119,13 +119,13 @@ func (s *step) measure(do func() error) error {
 
 // change changes the last byte of the file, a space or a line end, and waits until the file
 // has been read again.
-func change(file *keysync.File, path string) error {
-	before := file.Status().LoadedAt
+func change(keys *file.Source, path string) error {
+	before := keys.Status().LoadedAt
 	if err := overwriteEnd(path, "\n"); err != nil {
 		return err
 	}
 	for {
-		switch s := file.Status(); {
+		switch s := keys.Status(); {
 		case s.Problem != "":
 			return errors.New(s.Problem)
 		case s.LoadedAt.After(before):

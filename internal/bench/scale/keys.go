@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
+	"github.com/ingestauth/caddy-ingest-auth/keysync/cache"
 )
 
 // known returns the digest of a key that sources have, unknown of one that they have not: the
@@ -67,6 +68,6 @@ const noCap = 1 << 30
 
 // newCache returns a cache in which nothing grows old, and whose reads have no deadline worth
 // speaking of.
-func newCache(s source, size, reads int) (*keysync.Cache, error) {
-	return keysync.NewCache(s, keysync.CacheOptions{Size: size, Reads: reads, Fresh: ages, Outage: ages, Timeout: ages})
+func newCache(s source, size, reads int) (*cache.Cache, error) {
+	return cache.New(s, cache.Options{Size: size, Reads: reads, Fresh: ages, Outage: ages, Timeout: ages})
 }

@@ -8,12 +8,13 @@ import (
 	"slices"
 
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
+	"github.com/ingestauth/caddy-ingest-auth/keysync/cache"
 )
 
 // subject is a cache of so many keys, and a bare map of the same keys.
 type subject struct {
 	keys  int
-	cache *keysync.Cache
+	cache *cache.Cache
 	bare  source
 	bytes float64 // per key of the cache
 
@@ -36,7 +37,7 @@ func newSubject(ctx context.Context, keys int) (*subject, error) {
 // filled returns a cache with so many keys, and the bytes that each takes. It has room for
 // many more: digests are not spread evenly over its parts, and none is to be evicted. To fill
 // it would take eight seconds, or else it would order its keys more often than by default.
-func filled(ctx context.Context, s source, keys int) (*keysync.Cache, float64, error) {
+func filled(ctx context.Context, s source, keys int) (*cache.Cache, float64, error) {
 	before := heapInUse()
 	c, err := newCache(s, 8*keys, keys)
 	if err != nil {

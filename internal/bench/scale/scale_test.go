@@ -48,16 +48,16 @@ func TestDemandOf(t *testing.T) {
 func TestConstantsAreThoseOfTheCode(t *testing.T) {
 	const keysync = "../../../keysync/"
 	for file, lines := range map[string][]string{
-		keysync + "cache.go": {
-			fmt.Sprintf("setDefault(&o.Size, %d_000)", cacheSize/1000),
-			fmt.Sprintf("setDefault(&o.Reads, %d)", cacheReads),
-			fmt.Sprintf("setDefault(&o.Fresh, %d*time.Minute)", cacheFresh/time.Minute),
-			fmt.Sprintf("setDefault(&o.Unknown, %d*time.Second)", cacheUnknown/time.Second),
+		keysync + "cache/cache.go": {
+			fmt.Sprintf("cmp.Or(o.Size, %d_000)", cacheSize/1000),
+			fmt.Sprintf("cmp.Or(o.Reads, %d)", cacheReads),
+			fmt.Sprintf("cmp.Or(o.Fresh, %d*time.Minute)", cacheFresh/time.Minute),
+			fmt.Sprintf("cmp.Or(o.Unknown, %d*time.Second)", cacheUnknown/time.Second),
 		},
-		keysync + "cacheentry.go": {"return fresh*7/10 + rand.Int64N(fresh/5+1)"},
-		keysync + "feed.go":       {"feedPoll = time.Second"},
-		keysync + "vaultlogin.go": {"ttl/2+rand.N(ttl/4+1)"},
-		"../../../docs/vault.md":  {"token_ttl=1h"},
+		keysync + "cache/entry.go": {"return fresh*7/10 + rand.Int64N(fresh/5+1)"},
+		keysync + "vault/feed.go":  {"feedPoll = time.Second"},
+		keysync + "vault/login.go": {"ttl/2+rand.N(ttl/4+1)"},
+		"../../../docs/vault.md":   {"token_ttl=1h"},
 	} {
 		code, err := os.ReadFile(file)
 		if err != nil {

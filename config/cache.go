@@ -1,0 +1,48 @@
+package config
+
+import "fmt"
+
+// Cache says how long records are remembered. There is one in front of every source that
+// does not have its records in memory, as a key file does.
+type Cache struct {
+	// How many records are kept. Default: 100000.
+	Size int `json:"size,omitempty"`
+
+	// How long a record is served before it is read again. Default: 5m.
+	Fresh Duration `json:"fresh,omitempty"`
+
+	// How long it is remembered that there is no such key. Default: 10s.
+	Unknown Duration `json:"unknown,omitempty"`
+
+	// How long a record is served at most while the source is down, counted from when it
+	// was read. Default: 1h.
+	Outage Duration `json:"outage,omitempty"`
+
+	// How often per second the source is asked at most, once the cache has what is in use.
+	// Default: 200.
+	Reads int `json:"reads,omitempty"`
+
+	// How often the cache is written to Caddy's storage, and at stop, so that a
+	// gate that starts while the source is down can serve the keys it knew. Default:
+	// never.
+	Snapshot Duration `json:"snapshot,omitempty"`
+}
+
+func (c Cache) validate() error {
+	for _, check := range []error{
+		positive("cache size", c.Size),
+		positive("cache fresh", c.Fresh),
+		positive("cache unknown", c.Unknown),
+		positive("cache outage", c.Outage),
+		positive("cache reads", c.Reads),
+		positive("cache snapshot", c.Snapshot),
+	} {
+		if check != nil {
+			return check
+		}
+	}
+	if c.Fresh > 0 && c.Outage > 0 && c.Outage < c.Fresh {
+		return fmt.Errorf("cache outage: %s is shorter than fresh (%s), but a record is served for at least that long", c.Outage, c.Fresh)
+	}
+	return nil
+}

@@ -1,0 +1,132 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/ingestauth/caddy-ingest-auth/keysync"
+	"github.com/ingestauth/caddy-ingest-auth/keysync/internal/background"
+)
+
+const feedPoll = time.Second
+
+// Watch follows the change feed, the document
+//
+//	<mount>/data/<prefix>/changes
+//
+// and makes a cache forget what has changed, until ctx ends. It reads that one document
+// about once a second. If the document cannot tell what has changed, all records are
+// doubted; if there is none, records are read again only when they cease to be fresh.
+func (v *Source) Watch(ctx context.Context, to keysync.Invalidator) {
+	v.watch(ctx, to, feedPoll)
+}
+
+func (v *Source) watch(ctx context.Context, to keysync.Invalidator, every time.Duration) {
+	f := &feed{vault: v, cache: to, log: v.log}
+	for ctx.Err() == nil {
+		began := time.Now()
+		f.poll(ctx)
+		_ = background.Sleep(ctx, every-time.Since(began))
+	}
+}
+
+// feed is how far the change feed has been followed for one cache.
+type feed struct {
+	vault *Source
+	cache keysync.Invalidator
+	log   *zap.Logger
+
+	at     position
+	broken int    // version of the damaged document that has been dealt with
+	state  string // what has been logged last
+}
+
+// changesRead returns when the feed was last asked for and Vault could say what is in it,
+// or that there is none. It is zero before the first time.
+func (v *Source) changesRead() time.Time {
+	if ns := v.feedRead.Load(); ns != 0 {
+		return time.Unix(0, ns)
+	}
+	return time.Time{}
+}
+
+// poll looks at the feed once. Without a login, which has a log of its own, there
+// is nothing to look at.
+func (f *feed) poll(ctx context.Context) {
+	if f.vault.notReady() != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, f.vault.opts.Timeout)
+	defer cancel()
+	doc, err := f.vault.read(ctx, f.vault.dataPath(changesPath))
+	switch {
+	case errors.Is(err, keysync.ErrUnknown):
+		f.vault.feedRead.Store(time.Now().UnixNano())
+		f.gone()
+		if f.vault.FoundNothing() {
+			f.note("empty", "there is no change feed, and no record has been found yet: check mount and prefix; until one is found every key is refused", nil)
+			return
+		}
+		f.note("missing", "there is no change feed: changes take effect when records cease to be fresh", nil)
+		return
+	case err != nil:
+		if ctx.Err() == nil || errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			f.note("unreadable", "change feed cannot be read: changes take effect when records cease to be fresh", err)
+		}
+		return
+	}
+	c, err := parseChanges(doc.Data)
+	if err != nil {
+		f.damaged(doc.Metadata.Version, err)
+		return
+	}
+	f.vault.feedRead.Store(time.Now().UnixNano())
+	f.follow(c)
+}
+
+// follow forgets what c says has changed.
+func (f *feed) follow(c *changes) {
+	changed, ok := c.since(f.at)
+	if !ok {
+		f.cache.Doubt()
+	}
+	f.cache.Forget(changed...)
+	f.at, f.broken = c.position(), 0
+	f.note("followed", "following the change feed", nil)
+}
+
+// damaged deals with a document that cannot be read, once for each version of
+// it.
+func (f *feed) damaged(version int, err error) {
+	if f.broken != version {
+		f.cache.Doubt()
+		f.at, f.broken = position{}, version
+	}
+	f.note("damaged", "change feed is damaged: changes take effect when records cease to be fresh; repair or delete it",
+		fmt.Errorf("%s %w", f.vault.dataPath(changesPath), err))
+}
+
+// gone deals with a document that is no longer there.
+func (f *feed) gone() {
+	if f.at != (position{}) {
+		f.cache.Doubt()
+	}
+	f.at, f.broken = position{}, 0
+}
+
+// note logs what has become of the feed, once per change.
+func (f *feed) note(state, message string, err error) {
+	if state == f.state {
+		return
+	}
+	f.state = state
+	if state == "followed" {
+		f.log.Info(message)
+		return
+	}
+	f.log.Warn(message, zap.String("path", f.vault.dataPath(changesPath)), zap.Error(err))
+}
