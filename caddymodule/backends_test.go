@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/freeport"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 )
 
@@ -25,7 +26,7 @@ func TestExampleBackends(t *testing.T) {
 		for _, algorithm := range []string{"EdDSA", "ES256"} {
 			t.Run(name+" "+algorithm, func(t *testing.T) {
 				cmd := command(t)
-				backend := gatetest.FreeAddr(t)
+				backend := freeport.Addr(t)
 				g := gatetest.New(t, gatetest.Vars{"upstream": backend})
 				g.Write(t, "keys.json", gatetest.Keys(map[string]gatetest.Record{keyA: {"key_id": "key_a", "account": "acme"}}))
 				site := strings.Replace(options, "keys file", "sign {\nalgorithm "+algorithm+"\n}\nkeys file", 1)
@@ -113,7 +114,7 @@ func runBackend(t *testing.T, cmd *exec.Cmd, flags ...string) {
 func TestPackageVerify(t *testing.T) {
 	for _, algorithm := range []string{"EdDSA", "ES256"} {
 		t.Run(algorithm, func(t *testing.T) {
-			backend := gatetest.FreeAddr(t)
+			backend := freeport.Addr(t)
 			up := gatetest.NewUpstream(t, httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: backend}).ServeHTTP)
 			g := gatetest.New(t, nil)
 			g.Write(t, "keys.json", gatetest.Keys(map[string]gatetest.Record{keyA: {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/freeport"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 )
 
@@ -81,7 +82,7 @@ func TestChosenAddressIsWarnedOf(t *testing.T) {
 
 // One line for a server, however many gates there are, and none for its neighbours.
 func TestChosenAddressIsWarnedOfOnce(t *testing.T) {
-	g := gatetest.New(t, gatetest.Vars{"other": gatetest.FreeAddr(t)})
+	g := gatetest.New(t, gatetest.Vars{"other": freeport.Addr(t)})
 	g.Write(t, "keys.json", gatetest.Keys(nil))
 	g.Run(t, strings.Replace(options, "servers {", "servers :{{gate}} {\ntrusted_proxies static private_ranges", 1)+
 		":{{gate}} {\ningest_auth /a {\nlimit 1/1h by ip\n}\ningest_auth /b {\nlimit_failures 1/1h by ip\n}\n}\nhttp://{{other}} {\ningest_auth {\nlimit 1/1h by ip\n}\n}\n")

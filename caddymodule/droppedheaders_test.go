@@ -7,6 +7,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/freeport"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 	"github.com/ingestauth/caddy-ingest-auth/internal/redact"
 )
@@ -65,7 +66,7 @@ func TestHeadersThatCaddyDrops(t *testing.T) {
 
 // TestHeadersThatOneServerDrops: what counts is the server that the gate is on.
 func TestHeadersThatOneServerDrops(t *testing.T) {
-	listed, other := gatetest.FreeAddr(t), gatetest.FreeAddr(t)
+	listed, other := freeport.Addr(t), freeport.Addr(t)
 	port := func(addr string) string { return addr[strings.LastIndex(addr, ":"):] }
 	servers := "servers " + port(listed) + " {\nexpected_underscore_headers api_key\n}\n"
 	for name, tc := range map[string]struct {

@@ -15,6 +15,7 @@ import (
 	"github.com/klauspost/compress/zlib"
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/freeport"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 )
 
@@ -85,7 +86,7 @@ func TestRetryAfterDialErrorLosesNothing(t *testing.T) {
 		lb_policy first
 		lb_retries 1
 		fail_duration 1m
-	}`, map[string]gatetest.Record{keyA: {}}, gatetest.Vars{"bad": gatetest.FreeAddr(t), "good": good.Addr})
+	}`, map[string]gatetest.Record{keyA: {}}, gatetest.Vars{"bad": freeport.Addr(t), "good": good.Addr})
 	for _, f := range gatetest.Framings {
 		resp := g.Do(t, gatetest.Request{Framing: f, Target: "/", Body: `{"token":"` + keyA + `","a":1}`, Header: http.Header{"Content-Type": {"application/json"}}})
 		if seen := good.One(t); resp.Status != http.StatusOK || seen.Body != `{"a":1}` {

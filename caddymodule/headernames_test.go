@@ -12,6 +12,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/freeport"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 )
 
@@ -265,7 +266,7 @@ var variableServers = map[string]func(t *testing.T, addr string) *exec.Cmd{
 // startVariableServer starts a backend and returns its address.
 func startVariableServer(t *testing.T, command func(t *testing.T, addr string) *exec.Cmd) string {
 	t.Helper()
-	addr := gatetest.FreeAddr(t)
+	addr := freeport.Addr(t)
 	cmd := command(t, addr)
 	if cmd.Err != nil {
 		t.Skipf("needs %s: install its Debian package", cmd.Args[0])

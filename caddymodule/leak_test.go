@@ -20,6 +20,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/freeport"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 )
 
@@ -179,7 +180,7 @@ func runLeakFlows(t *testing.T, format, check string) *leakRun {
 	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "20")
 
 	run.gate = gatetest.New(t, gatetest.Vars{
-		"upstream": run.up.Addr, "fallback": run.up.Addr, "down": gatetest.FreeAddr(t), "early": earlyCloser(t), "format": format, "check": check,
+		"upstream": run.up.Addr, "fallback": run.up.Addr, "down": freeport.Addr(t), "early": earlyCloser(t), "format": format, "check": check,
 	})
 	run.gate.Write(t, "keys.json", gatetest.Keys(map[string]gatetest.Record{
 		canaryGood:    {"resources": map[string]any{"project": []string{"p"}}},

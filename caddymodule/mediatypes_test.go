@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/freeport"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 )
 
@@ -84,7 +85,7 @@ func phpServer(t *testing.T) (addr string) {
 	if _, err := exec.LookPath("php"); err != nil {
 		t.Skip("needs php")
 	}
-	addr = gatetest.FreeAddr(t)
+	addr = freeport.Addr(t)
 	page := filepath.Join(t.TempDir(), "page.php")
 	if err := os.WriteFile(page, []byte(`<?php echo isset($_POST["key"]) ? "form" : "none";`), 0o600); err != nil {
 		t.Fatal(err)

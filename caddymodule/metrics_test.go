@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/freeport"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 	"github.com/ingestauth/caddy-ingest-auth/internal/redistest"
 )
@@ -359,7 +360,7 @@ func scrapedTable(t *testing.T, g *gatetest.Gate) map[string]string {
 }
 
 func TestMetricsAreDocumented(t *testing.T) {
-	down := gatetest.FreeAddr(t)
+	down := freeport.Addr(t)
 	site := limitSite("limit 9/" + year + " by key")
 	g, _ := startLimits(t, "metrics per_key", "limit 9/"+year+" by key", nil)
 	g.Do(t, get("/", keyA))

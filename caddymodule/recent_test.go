@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/freeport"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 )
 
@@ -161,7 +162,7 @@ func TestAdminLeaksNothing(t *testing.T) {
 		t.Run(strip, func(t *testing.T) {
 			up := gatetest.NewUpstream(t, nil)
 			g := gatetest.New(t, gatetest.Vars{
-				"upstream": up.Addr, "fallback": up.Addr, "down": gatetest.FreeAddr(t), "early": earlyCloser(t), "format": "redact_keys", "check": "on\nrecent_events on",
+				"upstream": up.Addr, "fallback": up.Addr, "down": freeport.Addr(t), "early": earlyCloser(t), "format": "redact_keys", "check": "on\nrecent_events on",
 			})
 			g.Write(t, "keys.json", gatetest.Keys(map[string]gatetest.Record{
 				canaryGood:    {"mode": "test", "resources": map[string]any{"project": []string{"p"}}},

@@ -12,6 +12,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/freeport"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 )
 
@@ -122,7 +123,7 @@ func checkReported(t *testing.T, g *gatetest.Gate, up *gatetest.Upstream, req ga
 func TestReportModeOutage(t *testing.T) {
 	t.Setenv("TEST_VAULT_TOKEN", "a-token-for-no-vault")
 	up := gatetest.NewUpstream(t, nil)
-	g := gatetest.New(t, gatetest.Vars{"upstream": up.Addr, "vault": gatetest.FreeAddr(t)})
+	g := gatetest.New(t, gatetest.Vars{"upstream": up.Addr, "vault": freeport.Addr(t)})
 	vault := "keys vault {\naddress http://{{vault}}\nauth token {env.TEST_VAULT_TOKEN}\n}"
 	g.Run(t, strings.Replace(options, "keys file {{dir}}/keys.json", vault, 1)+limitSite("enforce off"))
 	checkReported(t, g, up, postJSON("/t", keyA, `{"event":"e"}`), "unavailable")

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ingestauth/caddy-ingest-auth/caddymodule"
+	"github.com/ingestauth/caddy-ingest-auth/internal/freeport"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 )
 
@@ -248,7 +249,7 @@ func TestStreamedBodyIsNeverCutShort(t *testing.T) {
 func TestStreamedBodyAfterDialError(t *testing.T) {
 	good := gatetest.NewUpstream(t, nil)
 	g := startSite(t, "ingest_auth\nreverse_proxy {{bad}} {{good}} {\nlb_policy first\nlb_retries 1\nfail_duration 1m\n}",
-		map[string]gatetest.Record{keyA: {}}, gatetest.Vars{"bad": gatetest.FreeAddr(t), "good": good.Addr})
+		map[string]gatetest.Record{keyA: {}}, gatetest.Vars{"bad": freeport.Addr(t), "good": good.Addr})
 	for _, f := range gatetest.Framings {
 		wantStatus(t, g, gatetest.Request{Framing: f, Target: "/", Body: "hello", Header: typed("text/plain")}, 200)
 		if seen := good.One(t); seen.Body != "hello" || seen.BodyErr != nil {

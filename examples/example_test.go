@@ -15,6 +15,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/freeport"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 )
 
@@ -32,7 +33,7 @@ type example struct {
 // the path of the key file. It uses a copy of the key file with more records.
 func start(t *testing.T, name string, more map[string]gatetest.Record) *example {
 	t.Helper()
-	liveBackend, testBackend := gatetest.FreeAddr(t), gatetest.FreeAddr(t)
+	liveBackend, testBackend := freeport.Addr(t), freeport.Addr(t)
 	ex := &example{
 		live: gatetest.NewUpstream(t, forward(liveBackend)),
 		test: gatetest.NewUpstream(t, forward(testBackend)),

@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/freeport"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 )
 
@@ -78,7 +79,7 @@ func newProcess(t *testing.T, backend http.HandlerFunc) *process {
 	t.Helper()
 	up := httptest.NewServer(backend)
 	t.Cleanup(up.Close)
-	p := &process{t: t, dir: t.TempDir(), site: gatetest.FreeAddr(t), admin: gatetest.FreeAddr(t), backend: up.Listener.Addr().String()}
+	p := &process{t: t, dir: t.TempDir(), site: freeport.Addr(t), admin: freeport.Addr(t), backend: up.Listener.Addr().String()}
 	p.write("keys.json", gatetest.Keys(map[string]gatetest.Record{testKey: {}}))
 	return p
 }

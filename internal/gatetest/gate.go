@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
@@ -15,6 +14,7 @@ import (
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
 	_ "github.com/ingestauth/caddy-ingest-auth"
+	"github.com/ingestauth/caddy-ingest-auth/internal/freeport"
 )
 
 // Gate is a running Caddy. There is one in a process at a time.
@@ -33,7 +33,7 @@ type Vars map[string]string
 // port of the site, {{dir}} the test's folder, and every name of vars its value.
 func New(tb testing.TB, vars Vars) *Gate {
 	tb.Helper()
-	g := &Gate{Addr: FreeAddr(tb), Admin: FreeAddr(tb), Dir: tb.TempDir()}
+	g := &Gate{Addr: freeport.Addr(tb), Admin: freeport.Addr(tb), Dir: tb.TempDir()}
 	_, port, _ := net.SplitHostPort(g.Addr)
 	pairs := []string{"{{gate}}", port, "{{dir}}", g.Dir}
 	for name, value := range vars {
@@ -90,24 +90,4 @@ func (g *Gate) Adapt(caddyfile string) ([]byte, error) {
 	cfg["admin"] = map[string]any{"listen": g.Admin, "config": map[string]any{"persist": false}}
 	cfg["storage"] = map[string]any{"module": "file_system", "root": filepath.Join(g.Dir, "storage")}
 	return json.Marshal(cfg)
-}
-
-// freeAddrs are those that FreeAddr has returned.
-var freeAddrs sync.Map
-
-// FreeAddr returns a host:port of this machine on which nothing listens, and not the same
-// twice: who gets it need not listen yet when the next one asks.
-func FreeAddr(tb testing.TB) string {
-	tb.Helper()
-	for {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			tb.Fatal(err)
-		}
-		addr := ln.Addr().String()
-		_ = ln.Close()
-		if _, again := freeAddrs.LoadOrStore(addr, true); !again {
-			return addr
-		}
-	}
 }

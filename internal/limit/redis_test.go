@@ -18,6 +18,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/freeport"
 	"github.com/ingestauth/caddy-ingest-auth/internal/redistest"
 )
 
@@ -241,7 +242,7 @@ func TestRedisTimeout(t *testing.T) {
 }
 
 func TestRedisNotConnected(t *testing.T) {
-	r, err := NewRedis(RedisOptions{URL: "redis://127.0.0.1:" + strconv.Itoa(redistest.FreePort(t))})
+	r, err := NewRedis(RedisOptions{URL: "redis://" + freeport.Addr(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/freeport"
 	"github.com/ingestauth/caddy-ingest-auth/internal/redistest"
 )
 
@@ -168,7 +169,7 @@ func (g *gate) countMany(t *testing.T) {
 func TestRedisSentinelDemotes(t *testing.T) {
 	user := strings.Fields("--user gate on >gate-pass ~ingest_auth:* +eval +evalsha +time +hmget +hset +hincrby +pexpireat")
 	master, other := redistest.Start(t, user...), redistest.Start(t, user...)
-	down := "127.0.0.1:" + strconv.Itoa(redistest.FreePort(t))
+	down := freeport.Addr(t)
 	ignorant, stale, sentinel := redistest.StartBareSentinel(t), redistest.StartBareSentinel(t), redistest.StartBareSentinel(t)
 	stale.Watch(master, "")
 	sentinel.Watch(master, "")
@@ -198,7 +199,7 @@ func TestRedisSentinelDemotes(t *testing.T) {
 func TestRedisSentinelKnowsBetter(t *testing.T) {
 	for _, command := range [][]string{
 		{"CONFIG SET min-replicas-to-write 1"},
-		{"CONFIG SET replica-serve-stale-data no", "REPLICAOF 127.0.0.1 " + strconv.Itoa(redistest.FreePort(t))},
+		{"CONFIG SET replica-serve-stale-data no", "REPLICAOF 127.0.0.1 " + strconv.Itoa(freeport.Port(t))},
 	} {
 		master, other, sentinel := redistest.Start(t), redistest.Start(t), redistest.StartBareSentinel(t)
 		sentinel.Watch(master, "")

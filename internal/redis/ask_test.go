@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/freeport"
 	"github.com/ingestauth/caddy-ingest-auth/internal/redistest"
 )
 
@@ -97,7 +98,7 @@ func TestSlotMovesWithKeys(t *testing.T) {
 // TestAskedNodeCannot: what is wrong with the node that the slot is moving to is the
 // error of who was sent there, and of nobody else.
 func TestAskedNodeCannot(t *testing.T) {
-	free := "127.0.0.1:" + strconv.Itoa(redistest.FreePort(t))
+	free := freeport.Addr(t)
 	for _, tc := range []struct {
 		name, want string
 		answer     func(words []string) string // of the node, nil if it is down

@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/ingestauth/caddy-ingest-auth/internal/freeport"
 )
 
 // Server is a redis-server of a test, in a directory of its own.
@@ -36,7 +38,7 @@ func Start(t testing.TB, args ...string) *Server {
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Skip("needs redis-server: apt-get install redis-server")
 	}
-	s := &Server{t: t, port: FreePort(t), dir: t.TempDir(), args: args}
+	s := &Server{t: t, port: freeport.Port(t), dir: t.TempDir(), args: args}
 	s.Restart()
 	t.Cleanup(s.Kill)
 	return s
@@ -116,28 +118,6 @@ func (s *Server) OK(lines ...string) {
 	if got := s.Command(lines...); got != "+OK" {
 		s.t.Fatalf("%s: %s", lines[len(lines)-1], got)
 	}
-}
-
-// FreePort returns a port that is free, and whose cluster bus port is too.
-func FreePort(t testing.TB) int {
-	t.Helper()
-	for range 100 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		port := l.Addr().(*net.TCPAddr).Port
-		l.Close()
-		if port+10_000 > 65_535 {
-			continue
-		}
-		if bus, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port+10_000)); err == nil {
-			bus.Close()
-			return port
-		}
-	}
-	t.Fatal("no free port")
-	return 0
 }
 
 // Await waits until a condition of another process holds.

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/ingestauth/caddy-ingest-auth/internal/freeport"
 )
 
 // TLS is what it takes to reach a server that wants client certificates.
@@ -36,7 +38,7 @@ func StartTLS(t testing.TB, args ...string) (*Server, TLS) {
 	c.ClientCert, c.ClientKey = ca.issue(t, dir, "client", &x509.Certificate{
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	})
-	port := strconv.Itoa(FreePort(t))
+	port := strconv.Itoa(freeport.Port(t))
 	c.Addr = "127.0.0.1:" + port
 	return Start(t, append([]string{
 		"--tls-port", port, "--tls-auth-clients", "yes", "--tls-ca-cert-file", c.CACert,
