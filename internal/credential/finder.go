@@ -7,7 +7,6 @@
 package credential
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -25,8 +24,16 @@ type Options struct {
 	// "user" and "password" say which part is the key, "any" takes the password
 	// or, if that is empty, the user name. "" does not look.
 	Basic string
+	// Schemes are other schemes to look for in the Authorization header, compared
+	// like strings.EqualFold. What follows is the key, or `token="…"` and other
+	// parameters, as Rails has it.
+	Schemes []string
 	// Headers are header names, compared as package fieldname does.
 	Headers []string
+	// Parts are parts of the values of other headers.
+	Parts []Part
+	// Paths are patterns of paths in which the segment {key} is the credential.
+	Paths []string
 	// Drop are header names, compared likewise, that no client may send: Headers
 	// deletes them unread, also with Keep.
 	Drop []string
@@ -63,7 +70,10 @@ type Options struct {
 // Locations are places in a request, written and compared as those of Options.
 type Locations struct {
 	Bearer, Basic        bool // the scheme of the Authorization header
+	Schemes              []string
 	Headers, Query, Form []string
+	Parts                []Part
+	Paths                []string
 	Body                 []string
 	BodyRows             []BodyRow
 }
@@ -86,32 +96,30 @@ type Requirement struct {
 
 // Finder finds credentials. It is immutable and safe for concurrent use.
 type Finder struct {
-	bearer, keep bool
-	basic        string
-	remove       Locations
-	headers      []header
-	headerLens   uint64 // bit n: a header name has length n modulo 64
-	query, form  params
-	levels       []level // 0: the rows of the body, then one per Requirement.In
-	resources    int     // length of Options.Resources
-	batches      []int   // levels of Options.Batches
-	looksAtJSON  bool
+	keep        bool
+	schemes     []scheme
+	headers     []header
+	headerLens  uint64 // bit n: a header name has length n modulo 64
+	paths       []pathPattern
+	query, form params
+	levels      []level // 0: the rows of the body, then one per Requirement.In
+	resources   int     // length of Options.Resources
+	batches     []int   // levels of Options.Batches
+	looksAtJSON bool
 }
 
 // New compiles o. It fails if a name is empty, invalid or given twice, if Basic
 // is unknown, or if more than 64 names are to be watched in one place.
 func New(o Options) (*Finder, error) {
-	f := &Finder{bearer: o.Bearer, basic: o.Basic, keep: o.Keep, remove: o.Remove, resources: len(o.Resources)}
-	switch o.Basic {
-	case "", "any", "user", "password":
-	default:
-		return nil, fmt.Errorf("reading credential basic: unknown part %q: use any, user or password", o.Basic)
-	}
-	if o.Bearer && o.Remove.Bearer || o.Basic != "" && o.Remove.Basic {
-		return nil, errors.New("a scheme of Authorization is both a credential and only removed: choose one")
+	f := &Finder{keep: o.Keep, resources: len(o.Resources)}
+	if err := f.addSchemes(o); err != nil {
+		return nil, fmt.Errorf("reading credential in Authorization: %w", err)
 	}
 	if err := f.addHeaders(o); err != nil {
 		return nil, fmt.Errorf("reading credential header: %w", err)
+	}
+	if err := f.addPaths(o); err != nil {
+		return nil, fmt.Errorf("reading credential path: %w", err)
 	}
 	if err := f.query.init("query ", o.Query, o.Remove.Query); err != nil {
 		return nil, fmt.Errorf("reading credential query: %w", err)

@@ -16,13 +16,25 @@ var locations = map[string]location{
 		func(o *Options, _ config.Location) { o.Bearer = true },
 		func(to *Locations, _ config.Location) { to.Bearer = true },
 	},
+	config.InScheme: {
+		func(o *Options, l config.Location) { o.Schemes = append(o.Schemes, l.Names...) },
+		func(to *Locations, l config.Location) { to.Schemes = append(to.Schemes, l.Names...) },
+	},
+	config.InCookie: {
+		func(o *Options, l config.Location) { o.Parts = append(o.Parts, cookies(l)...) },
+		func(to *Locations, l config.Location) { to.Parts = append(to.Parts, cookies(l)...) },
+	},
+	config.InPath: {
+		func(o *Options, l config.Location) { o.Paths = append(o.Paths, l.Names...) },
+		func(to *Locations, l config.Location) { to.Paths = append(to.Paths, l.Names...) },
+	},
 	config.InBasic: {
 		func(o *Options, l config.Location) { o.Basic = partOfBasic(l) },
 		func(to *Locations, _ config.Location) { to.Basic = true },
 	},
 	config.InHeader: {
-		func(o *Options, l config.Location) { o.Headers = append(o.Headers, l.Names...) },
-		func(to *Locations, l config.Location) { to.Headers = append(to.Headers, l.Names...) },
+		func(o *Options, l config.Location) { addHeader(&o.Headers, &o.Parts, l) },
+		func(to *Locations, l config.Location) { addHeader(&to.Headers, &to.Parts, l) },
 	},
 	config.InQuery: {
 		func(o *Options, l config.Location) { o.Query = append(o.Query, l.Names...) },
@@ -50,6 +62,14 @@ func partOfBasic(l config.Location) string {
 		return "any"
 	}
 	return l.Names[0]
+}
+
+func addHeader(whole *[]string, parts *[]Part, l config.Location) {
+	if l.Param == "" {
+		*whole = append(*whole, l.Names...)
+		return
+	}
+	*parts = append(*parts, headerParams(l)...)
 }
 
 func addMembers(members *[]string, rows *[]BodyRow, l config.Location) {

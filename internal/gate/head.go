@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -8,7 +9,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// takeHead finds the credentials in header and query and removes them, and with
+// takeHead finds the credentials in header, path and query and removes them, and with
 // them what the client sent in the identity header's name. The span is cleaned
 // whatever was found: a key may stand where no credential is looked for.
 func (g *Gate) takeHead(r *http.Request, p *passage) *refusal {
@@ -16,10 +17,14 @@ func (g *Gate) takeHead(r *http.Request, p *passage) *refusal {
 	g.keepConnection(r.Header)
 	p.span = trace.SpanFromContext(r.Context())
 	g.names.Span(p.span)
-	if r.URL.RawQuery == "" && g.host.OriginalQuery(r) == "" {
-		return nil
+	var ref *refusal
+	if g.finder.LooksAtPath() {
+		ref = g.takePath(r, p)
 	}
-	return g.takeQuery(r, p)
+	if r.URL.RawQuery == "" && g.originalQuery(r) == "" {
+		return ref
+	}
+	return cmp.Or(ref, g.takeQuery(r, p))
 }
 
 // takeHeaders finds the credentials in the header and removes them. The storage

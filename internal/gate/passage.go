@@ -20,6 +20,7 @@ type passage struct {
 	body   *body.Buffer // what was read of the request, nil if nothing was
 	replay *body.Replay // the body as the next handler sees it
 	opaque bool         // the body is of a type that is not looked at
+	path   pathKeys     // what the path has to lose
 	caller
 
 	// Of a gate that only reports:

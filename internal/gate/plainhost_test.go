@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -50,8 +51,8 @@ func (plainHost) ClientIP(r *http.Request) string {
 	return ip
 }
 
-func (plainHost) OriginalQuery(*http.Request) string     { return "" }
-func (plainHost) SetOriginalQuery(*http.Request, string) {}
+func (plainHost) OriginalURL(*http.Request) *url.URL     { return nil }
+func (plainHost) SetOriginalURL(*http.Request, *url.URL) {}
 
 func (plainHost) Introduce(r *http.Request, values func(string) (any, bool), _ zapcore.ObjectMarshaler) {
 	n := notesOf(r)

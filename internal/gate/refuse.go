@@ -3,6 +3,7 @@ package gate
 import (
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -23,6 +24,7 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, p *passage, ref *r
 	p.set.Judge = nil // everything goes
 	g.remover.Headers(r.Header, p.set)
 	g.redactQuery(r)
+	g.dropPath(r, p)
 	h := w.Header()
 	switch ref.status.http {
 	case http.StatusUnauthorized:
@@ -94,26 +96,35 @@ func drain(w http.ResponseWriter, r *http.Request) {
 func (g *Gate) redactQuery(r *http.Request) {
 	r.URL.RawQuery = g.names.Query(r.URL.RawQuery)
 	r.RequestURI = WithQuery(r.RequestURI, r.URL.RawQuery)
-	original := g.host.OriginalQuery(r)
+	original := g.originalQuery(r)
 	if clean := g.names.Query(original); clean != original {
-		g.host.SetOriginalQuery(r, clean)
+		g.setOriginalQuery(r, clean)
 	}
 }
 
 // challenge is the WWW-Authenticate value (RFC 9110, section 11.6.1; RFC 6750,
 // section 3).
 func (g *Gate) challenge(ref *refusal) string {
-	challenge := "ApiKey"
-	for _, l := range g.settings.Credentials {
-		if l.In == config.InBearer {
-			challenge = "Bearer"
-		}
-	}
-	challenge += ` realm="ingest"`
+	challenge := g.scheme + ` realm="ingest"`
 	if ref != refMissing {
 		challenge += `, error="invalid_token"`
 	}
 	return challenge
+}
+
+// challengeScheme is the scheme of Authorization that clients are asked to use: Bearer, or
+// one that was configured, or a word of ours if they cannot use that header.
+func challengeScheme(credentials []config.Location) string {
+	scheme := "ApiKey"
+	for _, l := range slices.Backward(credentials) {
+		switch l.In {
+		case config.InBearer:
+			return "Bearer"
+		case config.InScheme:
+			scheme = l.Names[0]
+		}
+	}
+	return scheme
 }
 
 func jsonBody(ref *refusal) string {

@@ -38,6 +38,7 @@ func (n *Names) clean(s string, find func(*cleaner)) string {
 	for range maxRounds {
 		c.text, c.cuts = append(c.text[:0], s...), c.cuts[:0]
 		find(c)
+		c.keysInPaths()
 		c.each(findKey)
 		c.each(findScheme)
 		c.each(findUserinfo)

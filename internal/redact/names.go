@@ -88,11 +88,13 @@ type set struct {
 	letters []string        // names without punctuation
 	inName  [256]bool       // bytes that names are made of
 	longest int             // bytes
+	paths   []pathPattern
 }
 
 func (s *set) clone() *set {
 	c := *s
 	c.names, c.headers, c.letters = maps.Clone(s.names), maps.Clone(s.headers), slices.Clone(s.letters)
+	c.paths = slices.Clone(s.paths)
 	if c.names == nil {
 		c.names, c.headers = map[string]bool{}, map[string]bool{}
 		for b := range c.inName {

@@ -4,7 +4,7 @@ package redact
 // its name to be a URL is cleaned as one, which need not guess where in a text it ends.
 func (n *Names) Value(name, value string) string {
 	switch name {
-	case "uri", "Location", "Content-Location", "Referer", "url.full", "http.url", "http.target":
+	case "uri", "Location", "Content-Location", "Referer", "url.full", "url.path", "http.url", "http.target":
 		return n.URL(value)
 	case "url.query":
 		return n.Query(value)
