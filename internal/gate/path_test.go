@@ -1,12 +1,15 @@
 package gate_test
 
 import (
+	"context"
 	"encoding/base64"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/ingestauth/caddy-ingest-auth/config"
+	"github.com/ingestauth/caddy-ingest-auth/internal/gate"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
@@ -120,4 +123,29 @@ func claimsOf(t *testing.T, got reply) string {
 		t.Fatal(err)
 	}
 	return string(claims)
+}
+
+// TestRefusedPathHasNoKey: whoever sees a request after its refusal, such as an error page,
+// sees no key in the path; also where the backend would have got it.
+func TestRefusedPathHasNoKey(t *testing.T) {
+	t.Parallel()
+	for _, strip := range []string{"on", "off"} {
+		g := newGate(t, config.Gate{Strip: strip, Credentials: inPath("/services/{key}/*"), Scopes: []config.Scope{{Names: []string{"x"}}}},
+			map[string]keysync.Record{keyA: {}}, func(*gate.Options) {})
+		for target, want := range map[string]string{
+			"/services/" + keyA + "/x?a=1": "/services/key_a/x?a=1", // lacks the scope
+			"/services/" + keyC + "/x":     "/services/REDACTED/x",
+			"/services//" + keyA + "?a=1":  "/?a=1",
+			"/services/%2e/" + keyA:        "/",
+		} {
+			r := httptest.NewRequestWithContext(context.WithValue(t.Context(), notesKey{}, new(notes)), http.MethodGet, target, http.NoBody)
+			w := httptest.NewRecorder()
+			if err := (chain{gates: []*gate.Gate{g}, last: http.NotFoundHandler()}).ServeHTTP(w, r); err != nil || w.Code == http.StatusNotFound {
+				t.Errorf("%s: %v, %d", target, err, w.Code)
+			}
+			if r.RequestURI != want || r.URL.RequestURI() != want {
+				t.Errorf("strip %s: %s is %s, %s, want %s", strip, target, r.RequestURI, r.URL, want)
+			}
+		}
+	}
 }
