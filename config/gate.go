@@ -8,10 +8,11 @@ import (
 )
 
 // Gate holds the settings of one gate. The zero value, with SetDefaults, takes a
-// key in any of the four usual styles and asks nothing else of the request.
+// key in any of the usual places and asks nothing else of the request.
 type Gate struct {
-	// Where a client may present its key. Default: `bearer`, header `X-API-Key`,
-	// query `apiKey`, `api_key` or `_apikey`, body `token` or `api_key`.
+	// Where a client may present its key. Default: `bearer`, header `X-API-Key` or
+	// `Api-Key`, and in query, body and form `apiKey`, `api_key`, `_apikey`, `token`,
+	// `access_token` or `writeKey`.
 	Credentials []Location `json:"credentials,omitempty"`
 
 	// What is removed from requests though it is no credential: it counts for nothing

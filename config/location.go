@@ -119,13 +119,17 @@ type Location struct {
 	Rows string `json:"rows,omitempty"`
 }
 
+// usualNames are names of keys in queries, bodies and forms.
+var usualNames = []string{"apiKey", "api_key", "_apikey", "token", "access_token", "writeKey"}
+
 // DefaultLocations are used when a gate names none: all usual places.
 func DefaultLocations() []Location {
 	return []Location{
 		{In: InBearer},
-		{In: InHeader, Names: []string{"X-API-Key"}},
-		{In: InQuery, Names: []string{"apiKey", "api_key", "_apikey"}},
-		{In: InBody, Names: []string{"token", "api_key"}},
+		{In: InHeader, Names: []string{"X-API-Key", "Api-Key"}},
+		{In: InQuery, Names: slices.Clone(usualNames)},
+		{In: InBody, Names: slices.Clone(usualNames)},
+		{In: InForm, Names: slices.Clone(usualNames)},
 	}
 }
 

@@ -13,7 +13,7 @@ func TestDefaultsAreValid(t *testing.T) {
 	if err := g.Validate(); err != nil {
 		t.Errorf("gate: %v", err)
 	}
-	if len(g.Credentials) != 4 || g.MaxBody != 0 || g.MaxRead() != 1<<20 || g.MaxDecoded != 8<<20 || g.MaxRatio != 100 ||
+	if len(g.Credentials) != 5 || g.MaxBody != 0 || g.MaxRead() != 1<<20 || g.MaxDecoded != 8<<20 || g.MaxRatio != 100 ||
 		g.Conflict != "reject" || g.Strip != "on" || g.Errors != "json" {
 		t.Errorf("gate defaults: %+v", g)
 	}
