@@ -66,12 +66,18 @@ var styles = []style{
 		r.Header.Add("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte("api:"+key)))
 	}},
 	{"form", addField},
-	{"scheme", func(r *gatetest.Request, key string) { r.Header.Add("Authorization", `Token token="`+key+`", nonce="n"`) }},
+	{"scheme", func(r *gatetest.Request, key string) {
+		r.Header.Add("Authorization", `Token token="`+key+`", nonce="n"`)
+	}},
 	{"param", func(r *gatetest.Request, key string) {
 		r.Header.Add("X-Sentry-Auth", "Sentry sentry_version=7, sentry_key="+key)
 	}},
-	{"cookie", func(r *gatetest.Request, key string) { r.Header.Add("Cookie", "theme=dark; session_key="+key+"; lang=de") }},
-	{"path", func(r *gatetest.Request, key string) { r.Target = strings.Replace(r.Target, "?", "/services/"+key+"?", 1) }},
+	{"cookie", func(r *gatetest.Request, key string) {
+		r.Header.Add("Cookie", "theme=dark; session_key="+key+"; lang=de")
+	}},
+	{"path", func(r *gatetest.Request, key string) {
+		r.Target = strings.Replace(r.Target, "?", "/services/"+key+"?", 1)
+	}},
 }
 
 func addQuery(target, param string) string {

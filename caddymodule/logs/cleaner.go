@@ -15,6 +15,7 @@ const redacted = redact.Redacted
 // hands it to the encoder it wraps. Numbers, times and booleans pass.
 type cleaner struct {
 	zapcore.ObjectEncoder
+	caller string // ID of the key of the request that is logged, "" if it is not known
 }
 
 // secretField reports whether a field of that name holds a credential whatever
@@ -23,10 +24,15 @@ func secretField(key string) bool { return Names.IsField(key) }
 
 // AddString is part of the zapcore.ObjectEncoder interface.
 func (c cleaner) AddString(key, value string) {
-	if secretField(key) {
+	switch {
+	case secretField(key):
 		value = redacted
+	case key == "uri":
+		value = Names.RequestURI(value, c.caller)
+	default:
+		value = Names.Value(key, value)
 	}
-	c.ObjectEncoder.AddString(key, passed(Names.Value(key, value)))
+	c.ObjectEncoder.AddString(key, passed(value))
 }
 
 // AddByteString is part of the zapcore.ObjectEncoder interface.
@@ -49,7 +55,7 @@ func (c cleaner) AddObject(key string, m zapcore.ObjectMarshaler) error {
 		c.ObjectEncoder.AddString(key, redacted)
 		return nil
 	}
-	return c.ObjectEncoder.AddObject(key, cleanObject{m})
+	return c.ObjectEncoder.AddObject(key, cleanObject{m, c.caller})
 }
 
 // AddArray is part of the zapcore.ObjectEncoder interface.
@@ -69,11 +75,14 @@ func (c cleaner) AddReflected(key string, value any) error {
 	return c.ObjectEncoder.AddReflected(key, cleanReflected(value))
 }
 
-type cleanObject struct{ zapcore.ObjectMarshaler }
+type cleanObject struct {
+	zapcore.ObjectMarshaler
+	caller string
+}
 
 // MarshalLogObject is part of the zapcore.ObjectMarshaler interface.
 func (o cleanObject) MarshalLogObject(enc zapcore.ObjectEncoder) error {
-	return o.ObjectMarshaler.MarshalLogObject(cleaner{enc})
+	return o.ObjectMarshaler.MarshalLogObject(cleaner{enc, o.caller})
 }
 
 // cleanArray is an array in the field called key.
@@ -103,7 +112,7 @@ func (c arrayCleaner) AppendByteString(value []byte) { c.AppendString(string(val
 
 // AppendObject is part of the zapcore.ArrayEncoder interface.
 func (c arrayCleaner) AppendObject(m zapcore.ObjectMarshaler) error {
-	return c.ArrayEncoder.AppendObject(cleanObject{m})
+	return c.ArrayEncoder.AppendObject(cleanObject{ObjectMarshaler: m})
 }
 
 // AppendArray is part of the zapcore.ArrayEncoder interface.

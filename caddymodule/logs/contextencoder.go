@@ -50,10 +50,10 @@ func (e *contextEncoder) now() cleaner {
 		e.own = e.base.Clone()
 	}
 	for i := range e.pending {
-		e.pending[i].AddTo(cleaner{e.own})
+		e.pending[i].AddTo(cleaner{ObjectEncoder: e.own})
 	}
 	e.pending = e.pending[:0]
-	return cleaner{e.own}
+	return cleaner{ObjectEncoder: e.own}
 }
 
 // later keeps a field, unless it belongs to an object that is open (Caddy's filter writes the

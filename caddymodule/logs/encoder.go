@@ -92,7 +92,7 @@ func (e *RedactEncoder) wrap(enc zapcore.Encoder) error {
 }
 
 func (e *RedactEncoder) setWrapped(enc zapcore.Encoder) {
-	e.wrapped, e.cleaner = enc, cleaner{enc}
+	e.wrapped, e.cleaner = enc, cleaner{ObjectEncoder: enc}
 }
 
 // ConfigureDefaultFormat makes the default format "console" if the output is a
@@ -124,15 +124,26 @@ func (e *RedactEncoder) EncodeEntry(ent zapcore.Entry, fields []zapcore.Field) (
 // encoder has not been given yet.
 func encodeClean(to zapcore.Encoder, context []zapcore.Field, ent zapcore.Entry, fields []zapcore.Field) (*buffer.Buffer, error) {
 	enc := to.Clone()
+	clean := cleaner{enc, callerIn(fields)}
 	for i := range context {
-		context[i].AddTo(cleaner{enc})
+		context[i].AddTo(clean)
 	}
 	for i := range fields {
-		fields[i].AddTo(cleaner{enc})
+		fields[i].AddTo(clean)
 	}
 	ent.Message = Names.Text(ent.Message)
 	ent.Stack = Names.Text(ent.Stack)
 	return enc.EncodeEntry(ent, nil)
+}
+
+// callerIn returns who called, as the fields of an access log's entry tell.
+func callerIn(fields []zapcore.Field) string {
+	for i := range fields {
+		if fields[i].Key == "user_id" && fields[i].Type == zapcore.StringType {
+			return fields[i].String
+		}
+	}
+	return ""
 }
 
 // UnmarshalCaddyfile sets up the encoder from Caddyfile tokens. Syntax:

@@ -15,12 +15,14 @@ type cleaner struct {
 	text    []byte
 	decoded []byte
 	cuts    []cut
-	prose   bool // text may be more than a URL: pairs are left to those who know quotes
+	prose   bool   // text may be more than a URL: pairs are left to those who know quotes
+	caller  string // stands for a key in a path, if it is known
 }
 
 // cut is a part of the text that has to go.
 type cut struct {
 	from, to int
+	instead  string
 }
 
 var cleaners = sync.Pool{New: func() any { return new(cleaner) }}
@@ -55,7 +57,7 @@ const maxKept = 16 << 10
 
 func (c *cleaner) free() {
 	c.text, c.decoded = wiped(c.text), wiped(c.decoded)
-	c.set, c.cuts, c.prose = nil, c.cuts[:0], false
+	c.set, c.cuts, c.prose, c.caller = nil, c.cuts[:0], false, ""
 	cleaners.Put(c)
 }
 
@@ -81,7 +83,17 @@ func (c *cleaner) each(find func(text []byte, from int) (start, end int, ok bool
 
 func (c *cleaner) cut(from, to int) {
 	if from < to && string(c.text[from:to]) != Redacted {
-		c.cuts = append(c.cuts, cut{from, to})
+		c.cuts = append(c.cuts, cut{from, to, Redacted})
+	}
+}
+
+// cutKey is cut for a key in a path, in whose place the caller stands.
+func (c *cleaner) cutKey(from, to int) {
+	switch {
+	case c.caller == "":
+		c.cut(from, to)
+	case string(c.text[from:to]) != c.caller:
+		c.cuts = append(c.cuts, cut{from, to, c.caller})
 	}
 }
 
@@ -89,15 +101,18 @@ func (c *cleaner) cut(from, to int) {
 func (c *cleaner) apply(s string) string {
 	slices.SortFunc(c.cuts, func(a, b cut) int { return cmp.Compare(a.from, b.from) })
 	var b strings.Builder
-	b.Grow(len(s) + len(c.cuts)*len(Redacted))
+	b.Grow(len(s) + len(c.cuts)*max(len(Redacted), len(c.caller)))
 	pos := 0
 	for i := 0; i < len(c.cuts); {
 		merged := c.cuts[i]
 		for i++; i < len(c.cuts) && c.cuts[i].from <= merged.to; i++ {
 			merged.to = max(merged.to, c.cuts[i].to)
+			if merged.instead != c.cuts[i].instead {
+				merged.instead = Redacted
+			}
 		}
 		b.WriteString(s[pos:merged.from])
-		b.WriteString(Redacted)
+		b.WriteString(merged.instead)
 		pos = merged.to
 	}
 	b.WriteString(s[pos:])

@@ -85,7 +85,7 @@ func (c *cleaner) keysInPath(from, to int) {
 				continue
 			}
 			key := segments[i+p.key]
-			c.cut(key.from, key.to)
+			c.cutKey(key.from, key.to)
 		}
 	}
 }

@@ -54,6 +54,11 @@ func TestKeysInPaths(t *testing.T) {
 			t.Errorf("Text %s: %s, want %s", text, got, want)
 		}
 	}
+	for caller, want := range map[string]string{"key_a": "/array/key_a/config.js?token=REDACTED", "": "/array/REDACTED/config.js?token=REDACTED"} {
+		if got := n.RequestURI("/array/KEY/config.js?token=KEY", caller); got != want {
+			t.Errorf("of %q: %s", caller, got)
+		}
+	}
 	if got := n.Value("url.path", "/KEY/hook"); got != "/REDACTED/hook" {
 		t.Errorf("url.path: %s", got)
 	}

@@ -9,6 +9,15 @@ func (n *Names) URL(s string) string {
 	return n.clean(s, func(c *cleaner) { c.url(0, len(c.text)) })
 }
 
+// RequestURI is URL for the URI of a request whose caller is known, if it is not "": in the
+// place of a key in the path stands the caller.
+func (n *Names) RequestURI(s, caller string) string {
+	return n.clean(s, func(c *cleaner) {
+		c.caller = caller
+		c.url(0, len(c.text))
+	})
+}
+
 // Query cleans a query or form without the '?'. A credential's value becomes REDACTED, and
 // so does the whole query if it cannot be decided whether there is a credential in it. All
 // other bytes stay as they are.
