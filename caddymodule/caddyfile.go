@@ -259,7 +259,9 @@ func parseSign(d *caddyfile.Dispenser, a *App) error {
 //	    credential body   <fields…> [in <array>]
 //	    credential basic  [user|password]
 //	    credential form   <fields…>
+//	    credential multipart <fields…>
 //	    remove     <location…>
+//	    body_in    form|query <names…>
 //	    enforce    on|off
 //	    conflict   reject|first
 //	    strip      on|off
@@ -312,6 +314,7 @@ func (g *Gate) subdirectives() subdirectives {
 	return subdirectives{
 		"credential":      parseLocation(&g.Credentials, "where keys may stand"),
 		"remove":          parseLocation(&g.Remove, "what is removed though it is no credential"),
+		"body_in":         g.parseBodyIn,
 		"enforce":         stringArg(&g.Enforce),
 		"conflict":        stringArg(&g.Conflict),
 		"strip":           stringArg(&g.Strip),
@@ -363,6 +366,16 @@ func parseLocation(to *[]config.Location, what string) func(*caddyfile.Dispenser
 		*to = append(*to, l)
 		return nil
 	}
+}
+
+// parseBodyIn reads fields that are JSON documents.
+func (g *Gate) parseBodyIn(d *caddyfile.Dispenser) error {
+	b := config.BodyIn{}
+	if args := d.RemainingArgs(); len(args) > 1 {
+		b.In, b.Names = args[0], args[1:]
+	}
+	g.BodyIn = append(g.BodyIn, b) // validation says what is missing
+	return nil
 }
 
 // alternatives returns names as people list them.
