@@ -161,7 +161,7 @@ type ableSource struct {
 
 func (s ableSource) Close() error { s.open.Add(-1); return nil }
 
-func (s ableSource) Identity() string { return s.name }
+func (s ableSource) Place() string { return s.name }
 
 func (s ableSource) Watch(ctx context.Context, to keysync.Invalidator) {
 	s.mu.Lock()

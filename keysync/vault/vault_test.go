@@ -540,7 +540,7 @@ func TestSecretDoesNotShow(t *testing.T) {
 	}
 }
 
-func TestVaultIdentity(t *testing.T) {
+func TestVaultPlace(t *testing.T) {
 	base := Options{Address: "http://127.0.0.1:1", Auth: Auth{Token: "t"}}
 	seen := map[string]string{}
 	for name, change := range map[string]func(*Options){
@@ -553,17 +553,17 @@ func TestVaultIdentity(t *testing.T) {
 		opts := base
 		change(&opts)
 		v, _ := newVault(t, opts)
-		id := v.Identity()
-		if other, ok := seen[id]; ok {
-			t.Errorf("%s and %s have the same identity", name, other)
+		place := v.Place()
+		if other, ok := seen[place]; ok {
+			t.Errorf("%s and %s have the same place", name, other)
 		}
-		seen[id] = name
+		seen[place] = name
 	}
 	same := base
 	same.Mount, same.Prefix, same.Auth.Token = "/secret/", "/ingest/keys/", "other"
 	v, _ := newVault(t, same)
-	if seen[v.Identity()] != "base" {
-		t.Errorf("identity %s depends on more than the place", v.Identity())
+	if seen[v.Place()] != "base" {
+		t.Errorf("%s depends on more than where the records are", v.Place())
 	}
 }
 
