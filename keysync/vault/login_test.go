@@ -141,7 +141,7 @@ func TestVaultAppRole(t *testing.T) {
 	})
 	for name, test := range map[string]func(t *testing.T, s *vaulttest.Server, roleID string){
 		"renewed, and logged in again at the end": appRoleRenewed,
-		"token revoked in mid-flight":             appRoleTokenRevoked,
+		"token revoked while in use":             appRoleTokenRevoked,
 		"wrapped secret ID":                       appRoleWrapped,
 		"wrapped secret ID used by somebody else": appRoleWrappedAndUsed,
 		"something else is wrapped":               appRoleWrappedSomethingElse,
