@@ -18,6 +18,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/await"
 	"github.com/ingestauth/caddy-ingest-auth/internal/vaulttest"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 	"github.com/ingestauth/caddy-ingest-auth/keysync/cache"
@@ -277,7 +278,7 @@ func TestVaultLeastPrivilege(t *testing.T) {
 			}
 			c := newTestCache(t, v, cache.Options{})
 			watch(t, v, c, 10*time.Millisecond)
-			sourcetest.Eventually(t, "the feed is followed", func() bool { return logs.FilterMessage("following the change feed").Len() == 1 })
+			await.That(t, "the feed is followed", func() bool { return logs.FilterMessage("following the change feed").Len() == 1 })
 			for what, err := range map[string]error{
 				"create": func() error { _, err := v.Create(t.Context(), sourcetest.Entry(3)); return err }(),
 				"update": func() error {
@@ -346,7 +347,7 @@ func TestVaultMountIsNotRight(t *testing.T) {
 		opts := rootOptions(s)
 		opts.Mount = "brief"
 		v, _ := openVault(t, opts)
-		sourcetest.Eventually(t, "the new mount works", func() bool { return errors.Is(lookup(t, v, sourcetest.Digest(1)), keysync.ErrUnknown) })
+		await.That(t, "the new mount works", func() bool { return errors.Is(lookup(t, v, sourcetest.Digest(1)), keysync.ErrUnknown) })
 		if err := s.Client().Sys().Unmount("brief"); err != nil {
 			t.Fatal(err)
 		}
@@ -658,7 +659,7 @@ func TestVaultClockSkew(t *testing.T) {
 	}))
 	defer fake.Close()
 	v, logs = openVault(t, Options{Address: fake.URL, Auth: Auth{Token: "t"}})
-	sourcetest.Eventually(t, "a warning", func() bool { return logs.FilterMessageSnippet("clock differs").Len() == 1 })
+	await.That(t, "a warning", func() bool { return logs.FilterMessageSnippet("clock differs").Len() == 1 })
 	if skew, err := v.ClockSkew(t.Context()); err != nil || skew < 59*time.Second || skew > 62*time.Second {
 		t.Errorf("skew %v, %v", skew, err)
 	}
