@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -108,6 +109,8 @@ func (a *App) openSigner(ctx caddy.Context) error {
 	}
 	return nil
 }
+
+func durationOf(d config.Duration) time.Duration { return time.Duration(d) }
 
 // Start refuses to run when a log that HTTP requests reach would write keys.
 func (a *App) Start() error {
