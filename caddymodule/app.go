@@ -38,7 +38,7 @@ type App struct {
 	signer         *pooled[*assertion.Signer]
 	counters       counterShares
 	watch          watchShares
-	lease          *lease                 // on source and counters in Redis
+	hold           *hold                  // on source and counters in Redis
 	gauges         []prometheus.Collector // of the state of all this
 	warnedOf       map[*caddyhttp.Server]bool
 	started        bool
@@ -57,7 +57,7 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 // Provision opens the source and the signing keys, or takes over the ones that
 // the running configuration uses.
 func (a *App) Provision(ctx caddy.Context) error {
-	a.ctx, a.log, a.lease = ctx, ctx.Logger(), newLease()
+	a.ctx, a.log, a.hold = ctx, ctx.Logger(), newHold()
 	if err := a.App.Validate(); err != nil {
 		return fmt.Errorf("ingest_auth: %w", err)
 	}
