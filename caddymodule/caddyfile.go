@@ -65,7 +65,7 @@ func (s subdirectives) instead(block, name string) string {
 	case block == globalBlock && new(Gate).subdirectives()[name] != nil:
 		return "it belongs in the directive `ingest_auth` of a site"
 	}
-	return "there are " + strings.Join(slices.Sorted(maps.Keys(s)), ", ")
+	return "use one of " + strings.Join(slices.Sorted(maps.Keys(s)), ", ")
 }
 
 // stringArg returns a reader for a subdirective with exactly one argument.
@@ -73,7 +73,7 @@ func stringArg(to *string) func(*caddyfile.Dispenser) error {
 	return func(d *caddyfile.Dispenser) error {
 		name := d.Val()
 		if *to != "" {
-			return d.Errf("%s: is there twice", name)
+			return d.Errf("%s: is given twice", name)
 		}
 		if !d.AllArgs(to) || *to == "" {
 			return d.Errf("%s: takes one argument", name)
@@ -86,7 +86,7 @@ func stringArg(to *string) func(*caddyfile.Dispenser) error {
 func clientCertArgs(cert, key *string) func(*caddyfile.Dispenser) error {
 	return func(d *caddyfile.Dispenser) error {
 		if *cert != "" {
-			return d.Err("client_cert: is there twice")
+			return d.Err("client_cert: is given twice")
 		}
 		if !d.AllArgs(cert, key) {
 			return d.Err("client_cert: write the certificate and its key, `client_cert CERT KEY`")
@@ -104,7 +104,7 @@ func parsedArg[T comparable](to *T, parse func(string) (T, error)) func(*caddyfi
 		}
 		var zero T
 		if *to != zero {
-			return d.Errf("%s: is there twice", name)
+			return d.Errf("%s: is given twice", name)
 		}
 		v, err := parse(text)
 		if err != nil {
@@ -196,7 +196,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 	a := new(App)
 	d.Next() // consume option name
 	if existing != nil {
-		return nil, d.Err("ingest_auth: the global option is there twice")
+		return nil, d.Err("ingest_auth: the global option is given twice")
 	}
 	if d.NextArg() {
 		return nil, d.ArgErr()
@@ -224,12 +224,12 @@ func (a *App) subdirectives() subdirectives {
 func parseMetrics(d *caddyfile.Dispenser, m *config.Metrics) error {
 	for _, name := range d.RemainingArgs() {
 		if name != "per_key" {
-			return d.Errf("metrics: %q is not known; there is per_key", name)
+			return d.Errf("metrics: %q is unknown; write `metrics per_key`", name)
 		}
 		m.PerKey = true
 	}
 	if !m.PerKey {
-		return d.Err("metrics: takes one argument, per_key")
+		return d.Err("metrics: takes one argument; write `metrics per_key`")
 	}
 	return nil
 }
@@ -310,8 +310,8 @@ func (g *Gate) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 
 func (g *Gate) subdirectives() subdirectives {
 	return subdirectives{
-		"credential":      parseLocation(&g.Credentials, "where keys may stand"),
-		"remove":          parseLocation(&g.Remove, "what is removed though it is no credential"),
+		"credential":      parseLocation(&g.Credentials, "where keys may be"),
+		"remove":          parseLocation(&g.Remove, "what to remove although it is not a credential"),
 		"enforce":         stringArg(&g.Enforce),
 		"conflict":        stringArg(&g.Conflict),
 		"strip":           stringArg(&g.Strip),
@@ -429,7 +429,7 @@ func (g *Gate) parseError(d *caddyfile.Dispenser) error {
 	}
 	status, err := strconv.Atoi(args[0])
 	if err != nil {
-		return d.Errf("error: %q is not a status code", args[0])
+		return d.Errf("error: %q is not a status code; write a number from 400 to 599", args[0])
 	}
 	e := config.ErrorBody{Status: status}
 	if len(args) > 1 {

@@ -41,7 +41,7 @@ func newLease() *lease {
 // configuration is not held, so that its memory is free at once.
 func (l *lease) end() {
 	if err := errors.Join(l.source.release(), l.redis.release()); err != nil {
-		caddy.Log().Named(appID).Error("letting go of a configuration", zap.Error(err))
+		caddy.Log().Named(appID).Error("cannot release a replaced configuration", zap.Error(err))
 	}
 }
 

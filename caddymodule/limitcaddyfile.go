@@ -50,7 +50,7 @@ func (g *Gate) parseLimitFailures(d *caddyfile.Dispenser) error {
 		return d.Err("limit_failures: write `limit_failures N/WINDOW by ip`, such as `limit_failures 20/1m by ip`")
 	}
 	if g.LimitFailures != (config.Rate{}) {
-		return d.Err("limit_failures: is there twice")
+		return d.Err("limit_failures: is given twice")
 	}
 	var err error
 	if g.LimitFailures, err = config.ParseRate(rate); err != nil {
@@ -68,7 +68,7 @@ func (g *Gate) parseInFlight(d *caddyfile.Dispenser) error {
 		return d.Err("in_flight: write `in_flight N by key` or `in_flight N by account`")
 	}
 	if g.InFlight.N != 0 {
-		return d.Err("in_flight: is there twice")
+		return d.Err("in_flight: is given twice")
 	}
 	var err error
 	if g.InFlight.N, err = strconv.Atoi(n); err != nil {
@@ -90,11 +90,11 @@ func (g *Gate) parseInFlight(d *caddyfile.Dispenser) error {
 func parseCounters(d *caddyfile.Dispenser, a *App) error {
 	c := &a.Counters
 	if c.Store != "" {
-		return d.Err("counters: is there twice")
+		return d.Err("counters: is given twice")
 	}
 	var where string
 	if !d.Args(&where) || where == "" || d.NextArg() {
-		return d.Err("counters: write `memory`, a URL such as redis://localhost:6379, or {env.NAME} or {file.PATH} where one is")
+		return d.Err("counters: write `memory`, a URL such as redis://localhost:6379, or {env.NAME} or {file.PATH} that holds one")
 	}
 	c.Store = "memory"
 	if where != "memory" {
