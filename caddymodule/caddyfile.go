@@ -61,7 +61,7 @@ func (s subdirectives) instead(block, name string) string {
 	case block == globalBlock && new(Gate).subdirectives()[name] != nil:
 		return "it belongs in the directive `ingest_auth` of a site"
 	}
-	return "there are " + strings.Join(slices.Sorted(maps.Keys(s)), ", ")
+	return "use one of " + strings.Join(slices.Sorted(maps.Keys(s)), ", ")
 }
 
 // stringArg returns a reader for a subdirective with exactly one argument.
@@ -69,7 +69,7 @@ func stringArg(to *string) func(*caddyfile.Dispenser) error {
 	return func(d *caddyfile.Dispenser) error {
 		name := d.Val()
 		if *to != "" {
-			return d.Errf("%s: is there twice", name)
+			return d.Errf("%s: is given twice", name)
 		}
 		if !d.AllArgs(to) || *to == "" {
 			return d.Errf("%s: takes one argument", name)
@@ -82,7 +82,7 @@ func stringArg(to *string) func(*caddyfile.Dispenser) error {
 func clientCertArgs(cert, key *string) func(*caddyfile.Dispenser) error {
 	return func(d *caddyfile.Dispenser) error {
 		if *cert != "" {
-			return d.Err("client_cert: is there twice")
+			return d.Err("client_cert: is given twice")
 		}
 		if !d.AllArgs(cert, key) {
 			return d.Err("client_cert: write the certificate and its key, `client_cert CERT KEY`")
@@ -100,7 +100,7 @@ func parsedArg[T comparable](to *T, parse func(string) (T, error)) func(*caddyfi
 		}
 		var zero T
 		if *to != zero {
-			return d.Errf("%s: is there twice", name)
+			return d.Errf("%s: is given twice", name)
 		}
 		v, err := parse(text)
 		if err != nil {

@@ -64,7 +64,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 	a := new(App)
 	d.Next() // consume option name
 	if existing != nil {
-		return nil, d.Err("ingest_auth: the global option is there twice")
+		return nil, d.Err("ingest_auth: the global option is given twice")
 	}
 	if d.NextArg() {
 		return nil, d.ArgErr()
@@ -116,11 +116,11 @@ func parseCache(d *caddyfile.Dispenser, a *App) error {
 func parseCounters(d *caddyfile.Dispenser, a *App) error {
 	c := &a.Counters
 	if c.Store != "" {
-		return d.Err("counters: is there twice")
+		return d.Err("counters: is given twice")
 	}
 	var where string
 	if !d.Args(&where) || where == "" || d.NextArg() {
-		return d.Err("counters: write `memory`, a URL such as redis://localhost:6379, or {env.NAME} or {file.PATH} where one is")
+		return d.Err("counters: write `memory`, a URL such as redis://localhost:6379, or {env.NAME} or {file.PATH} that holds one")
 	}
 	c.Store = "memory"
 	if where != "memory" {
@@ -170,12 +170,12 @@ func parseSign(d *caddyfile.Dispenser, a *App) error {
 func parseMetrics(d *caddyfile.Dispenser, m *config.Metrics) error {
 	for _, name := range d.RemainingArgs() {
 		if name != "per_key" {
-			return d.Errf("metrics: %q is not known; there is per_key", name)
+			return d.Errf("metrics: %q is unknown; write `metrics per_key`", name)
 		}
 		m.PerKey = true
 	}
 	if !m.PerKey {
-		return d.Err("metrics: takes one argument, per_key")
+		return d.Err("metrics: takes one argument; write `metrics per_key`")
 	}
 	return nil
 }

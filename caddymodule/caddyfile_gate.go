@@ -70,8 +70,8 @@ func (g *Gate) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 
 func (g *Gate) subdirectives() subdirectives {
 	return subdirectives{
-		"credential":      parseLocation(&g.Credentials, "where keys may stand"),
-		"remove":          parseLocation(&g.Remove, "what is removed though it is no credential"),
+		"credential":      parseLocation(&g.Credentials, "where keys may be"),
+		"remove":          parseLocation(&g.Remove, "what to remove although it is not a credential"),
 		"enforce":         stringArg(&g.Enforce),
 		"conflict":        stringArg(&g.Conflict),
 		"strip":           stringArg(&g.Strip),
@@ -175,7 +175,7 @@ func (g *Gate) parseError(d *caddyfile.Dispenser) error {
 	}
 	status, err := strconv.Atoi(args[0])
 	if err != nil {
-		return d.Errf("error: %q is not a status code", args[0])
+		return d.Errf("error: %q is not a status code; write a number from 400 to 599", args[0])
 	}
 	e := config.ErrorBody{Status: status}
 	if len(args) > 1 {

@@ -11,7 +11,7 @@ import (
 // parseKeys reads `keys NAME …` as the module of the source does.
 func parseKeys(d *caddyfile.Dispenser, a *App) error {
 	if len(a.Keys) > 0 {
-		return d.Err("keys: is there twice")
+		return d.Err("keys: is given twice")
 	}
 	if !d.NextArg() || !slices.Contains(sourceNames(), d.Val()) {
 		return errKeysSyntax(d)

@@ -48,7 +48,7 @@ func (g *Gate) parseLimitFailures(d *caddyfile.Dispenser) error {
 		return d.Err("limit_failures: write `limit_failures N/WINDOW by ip`, such as `limit_failures 20/1m by ip`")
 	}
 	if g.LimitFailures != (config.Rate{}) {
-		return d.Err("limit_failures: is there twice")
+		return d.Err("limit_failures: is given twice")
 	}
 	var err error
 	if g.LimitFailures, err = config.ParseRate(rate); err != nil {
@@ -66,7 +66,7 @@ func (g *Gate) parseInFlight(d *caddyfile.Dispenser) error {
 		return d.Err("in_flight: write `in_flight N by key` or `in_flight N by account`")
 	}
 	if g.InFlight.N != 0 {
-		return d.Err("in_flight: is there twice")
+		return d.Err("in_flight: is given twice")
 	}
 	var err error
 	if g.InFlight.N, err = strconv.Atoi(n); err != nil {

@@ -41,7 +41,7 @@ func newHold() *hold {
 // configuration is not held, so that its memory is free at once.
 func (h *hold) end() {
 	if err := errors.Join(h.source.release(), h.redis.release()); err != nil {
-		caddy.Log().Named(appID).Error("letting go of a configuration", zap.Error(err))
+		caddy.Log().Named(appID).Error("cannot release a replaced configuration", zap.Error(err))
 	}
 }
 

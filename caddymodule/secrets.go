@@ -15,7 +15,7 @@ import (
 func resolve(setting, placeholder string) (string, error) {
 	value, err := caddy.NewReplacer().ReplaceOrErr(placeholder, true, true)
 	if err != nil {
-		return "", fmt.Errorf("%s: resolving %s: there is no value; set the environment variable, or write the file and make it readable", setting, placeholder)
+		return "", fmt.Errorf("%s: resolving %s: it has no value; set the environment variable, or write the file and make it readable", setting, placeholder)
 	}
 	return value, nil
 }
