@@ -18,6 +18,10 @@ type Gate struct {
 	// and conflicts with nothing, whatever stands there. Default: nothing.
 	Remove []Location `json:"remove,omitempty"`
 
+	// Fields whose value is a JSON document, to which applies all that is said of bodies.
+	// Default: none.
+	BodyIn []BodyIn `json:"body_in,omitempty"`
+
 	// Whether requests that are not good are refused: `on` (the default) or `off`,
 	// which is report mode: every request passes as it came, but for an identity
 	// header that the client sent itself. The assertion then carries a `verdict`,
@@ -166,7 +170,7 @@ func setDefault[T comparable](v *T, def T) {
 // Validate reports the first setting that is wrong. What is not set is fine.
 func (g *Gate) Validate() error {
 	checks := []func() error{
-		g.validateLocations, g.validateScopes, g.validateResources, g.validateRequire, g.validateSpellings, g.validateErrorBodies, g.validateCORS,
+		g.validateLocations, g.validateBodyIn, g.validateScopes, g.validateResources, g.validateRequire, g.validateSpellings, g.validateErrorBodies, g.validateCORS,
 		func() error { return oneOf("enforce", g.Enforce, "on", "off") },
 		func() error { return oneOf("conflict", g.Conflict, "reject", "first") },
 		func() error { return oneOf("strip", g.Strip, "on", "off") },

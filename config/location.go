@@ -17,6 +17,8 @@ const (
 	InBody   = "body"
 	InBasic  = "basic"
 	InForm   = "form"
+
+	InMultipart = "multipart"
 )
 
 // Place is the part of a request that a location is in.
@@ -51,6 +53,7 @@ var styles = [...]style{
 	{in: InBody, place: PlaceBody, check: checkNames, example: "token", rows: true},
 	{in: InBasic, place: PlaceAuthorization, check: checkBasic},
 	{in: InForm, place: PlaceBody, check: checkNames, example: "api_key"},
+	{in: InMultipart, place: PlaceBody, check: checkNames, example: "api_key"},
 }
 
 // Styles is how many styles there are.
@@ -87,8 +90,9 @@ func (l Location) style() style {
 // it though it is none.
 type Location struct {
 	// The style: `bearer` (Authorization: Bearer, RFC 6750), `header`, `query`,
-	// `body` (a member of a JSON body), `basic` (Authorization: Basic, RFC 7617)
-	// or `form` (a field of an application/x-www-form-urlencoded body).
+	// `body` (a member of a JSON body), `basic` (Authorization: Basic, RFC 7617),
+	// `form` (a field of an application/x-www-form-urlencoded body) or `multipart` (a
+	// field of a multipart/form-data body, before its files).
 	In string `json:"in"`
 
 	// The names of the headers, query parameters, JSON members or form fields.
