@@ -166,7 +166,7 @@ func setDefault[T comparable](v *T, def T) {
 // Validate reports the first setting that is wrong. What is not set is fine.
 func (g *Gate) Validate() error {
 	checks := []func() error{
-		g.validateLocations, g.validateScopes, g.validateResources, g.validateRequire, g.validateSpellings, g.validateErrorBodies, g.validateCORS,
+		g.validateLocations, g.validateScopes, g.validateResources, g.validateRequire, g.validateMembers, g.validateErrorBodies, g.validateCORS,
 		func() error { return oneOf("enforce", g.Enforce, "on", "off") },
 		func() error { return oneOf("conflict", g.Conflict, "reject", "first") },
 		func() error { return oneOf("strip", g.Strip, "on", "off") },
