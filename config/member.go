@@ -142,7 +142,7 @@ func validateSpellings(all []member) error {
 	for _, name := range append(names, fixed...) {
 		for _, other := range fixed {
 			if name != other && strings.EqualFold(name, other) {
-				return fmt.Errorf("%s and %s differ in case only, and bodies must have a member exactly as it is written here; write both alike", other, name)
+				return fmt.Errorf("%s and %s differ only in upper and lower case, and bodies must spell a member exactly as it is spelled here; spell both the same", other, name)
 			}
 		}
 	}

@@ -59,9 +59,9 @@ func TestMembersThatExcludeEachOther(t *testing.T) {
 		"credential body: p.token is in p, which is a resource":                        {Credentials: body("", "p.token"), Resources: []Resource{{Name: "p", In: "body", At: "p"}}},
 		"require: token.id is in token, which carries a credential":                    {Credentials: body("", "token"), Require: []Requirement{{Fields: []string{"token.id"}}}},
 		"limit key: events is removed and cannot be the array of rows":                 {Remove: body("", "events"), Limits: []Limit{{Rate: Rate{N: 1, Window: 1}, By: []string{"key"}, Cost: CostBodyItems, CostIn: "events"}}},
-		"credential body: events.token is there twice":                                 {Credentials: append(body("events", "token"), body("", "events.token")...)},
-		"credential body: B.c is there twice":                                          {Credentials: append(body("", "a.b.c"), body("A", "B.c")...)},
-		"remove body: token is a place for credentials":                                {Credentials: body("", "a.token"), Remove: body("a", "token")},
+		"credential body: events.token is given twice":                                 {Credentials: append(body("events", "token"), body("", "events.token")...)},
+		"credential body: B.c is given twice":                                          {Credentials: append(body("", "a.b.c"), body("A", "B.c")...)},
+		"remove body: token is also a place for":                                       {Credentials: body("", "a.token"), Remove: body("a", "token")},
 		"credential body: in .a: a name is empty":                                      {Credentials: body(".a", "token")},
 		`credential body: a\b: a backslash stands before`:                              {Credentials: body("", `a\b`)},
 		"resource p: a..b: a name is empty":                                            {Resources: []Resource{{Name: "p", In: "body", At: "a..b"}}},
@@ -69,8 +69,8 @@ func TestMembersThatExcludeEachOther(t *testing.T) {
 		"require: a.: a name is empty":                                                 {Require: []Requirement{{Fields: []string{"a."}}}},
 		"require: .b: a name is empty":                                                 {Require: []Requirement{{Fields: []string{"a"}, In: ".b"}}},
 		"limit key cost: a..b: a name is empty":                                        {Limits: []Limit{{Rate: Rate{N: 1, Window: 1}, By: []string{"key"}, Cost: CostBodyItems, CostIn: "a..b"}}},
-		"User and user differ in case only":                                            {Require: []Requirement{{Any: true, Fields: []string{"user.id", "User.email"}}}},
-		"a.b and a.B differ in case only":                                              {Require: []Requirement{{Fields: []string{"x"}, In: "a.b"}}, Resources: []Resource{{Name: "p", In: "body", At: "a.B.c"}}},
+		"User and user differ only in upper and lower case":                            {Require: []Requirement{{Any: true, Fields: []string{"user.id", "User.email"}}}},
+		"a.b and a.B differ only in upper and lower case":                              {Require: []Requirement{{Fields: []string{"x"}, In: "a.b"}}, Resources: []Resource{{Name: "p", In: "body", At: "a.B.c"}}},
 	} {
 		if err := g.Validate(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want an error with %q", err, want)

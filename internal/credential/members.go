@@ -246,7 +246,7 @@ func (f *Finder) into(parent int, name string, spelled bool) (int, error) {
 			return 0, err
 		}
 	case l.members[i].cuts() || l.members[i].resource >= 0:
-		return 0, fmt.Errorf("%q is a credential, is removed, or is a resource, and cannot be the array of rows, nor have any of those in it: use another name", name)
+		return 0, fmt.Errorf("%q is a credential, a resource, or removed, and so cannot be the array of rows, nor hold other members that matter: use another name", name)
 	case spelled && !l.names.is(i, []byte(name)):
 		return 0, errSpellings(name, l.names.list[i])
 	}
@@ -283,7 +283,7 @@ func join(in, name string) string {
 }
 
 func errSpellings(name string, other []byte) error {
-	return fmt.Errorf("%q is written %q elsewhere, and bodies must have one of them: write both alike", name, other)
+	return fmt.Errorf("%q is spelled %q elsewhere, and bodies must spell it in one way: spell both the same", name, other)
 }
 
 func (l *level) add(name string, m member) error {
