@@ -68,7 +68,7 @@ func (f *feed) poll(ctx context.Context) {
 		f.vault.feedRead.Store(time.Now().UnixNano())
 		f.gone()
 		if f.vault.FoundNothing() {
-			f.note("empty", "no change feed and no record has been found yet: check mount and prefix; every key is refused until one is found", nil)
+			f.note("empty", "no change feed exists, and no record has been found yet: check mount and prefix; every key is refused until one is found", nil)
 			return
 		}
 		f.note("missing", "no change feed exists: changes take effect when records are no longer fresh", nil)
