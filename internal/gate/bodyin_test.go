@@ -142,7 +142,9 @@ func TestDocumentIsTheBody(t *testing.T) {
 		s.Resources = []config.Resource{{Name: "project", In: "body", At: "project"}}
 		s.MaxItems, s.MaxBody = 2, 1000
 	}), map[string]keysync.Record{keyA: {Resources: map[string][]string{"project": {"p1"}}}, keyB: {Resources: map[string][]string{"project": {"p1"}}}})
-	row := func(members string) string { return `{"token":"` + keyA + `","event":"e","project":"p1"` + members + `}` }
+	row := func(members string) string {
+		return `{"token":"` + keyA + `","event":"e","project":"p1"` + members + `}`
+	}
 	for name, tc := range map[string]struct {
 		document string // of the field data in form and query
 		want     answer
