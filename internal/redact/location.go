@@ -8,5 +8,5 @@ func (n *Names) AddLocation(l config.Location) {
 	if l.Place() == config.PlaceHeader {
 		n.AddHeader(l.Names...)
 	}
-	n.AddQuery(l.Names...)
+	n.AddQuery(l.Fields()...)
 }
