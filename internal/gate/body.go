@@ -53,14 +53,22 @@ func (g *Gate) kindOf(r *http.Request, p *passage) (mediatype.Kind, *refusal) {
 	return kind, nil
 }
 
-// mayBeJSON reports whether a body opens JSON, as far as its beginning tells.
+// mayBeJSON reports whether a body opens JSON, or may do so when it is decoded, as far as
+// its beginning tells.
 func mayBeJSON(r *http.Request, kind mediatype.Kind) (bool, error) {
+	opens := func(beginning []byte, whole bool) (opens, decided bool) {
+		if opens, decided = opensJSON(kind, beginning, whole); opens || !decided {
+			return opens, decided
+		}
+		coding, decided := unlabelled(kind, beginning, whole)
+		return coding != "", decided
+	}
 	beginning, whole, err := body.Peek(r, func(beginning []byte) bool {
-		_, decided := opensJSON(kind, beginning, false)
+		_, decided := opens(beginning, false)
 		return decided
 	})
-	opens, decided := opensJSON(kind, beginning, whole)
-	return opens || !decided, err
+	may, decided := opens(beginning, whole)
+	return may || !decided, err
 }
 
 func hasBody(r *http.Request) bool {
@@ -92,6 +100,11 @@ func (g *Gate) readBody(r *http.Request, p *passage, kind mediatype.Kind) *refus
 	if p.body, err = body.Read(r, limits); err != nil {
 		return refBody(err)
 	}
+	if kind != mediatype.Opaque {
+		if err = p.decodeUnlabelled(kind, limits); err != nil {
+			return refBody(err)
+		}
+	}
 	raw := p.body.Bytes()
 	clean, _, err := scan(g.finder, kind, raw, p.set)
 	if err != nil {
@@ -99,6 +112,9 @@ func (g *Gate) readBody(r *http.Request, p *passage, kind mediatype.Kind) *refus
 	}
 	cut := len(clean) != len(raw)
 	p.body.Truncate(len(clean)) // it was cut in place
+	if p.body.Decoded() {
+		g.forgetCompression(r)
+	}
 	p.replay = body.Replace(r, p.body, cut)
 	return nil
 }
