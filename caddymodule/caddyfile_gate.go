@@ -19,7 +19,9 @@ import (
 //	    credential body   <paths…> [in <path>]
 //	    credential basic  [user|password]
 //	    credential form   <fields…>
+//	    credential multipart <fields…>
 //	    remove     <location…>
+//	    body_in    form|query <names…>
 //	    enforce    on|off
 //	    conflict   reject|first
 //	    strip      on|off
@@ -73,6 +75,7 @@ func (g *Gate) subdirectives() subdirectives {
 	return subdirectives{
 		"credential":        parseLocation(&g.Credentials, "where keys may be"),
 		"remove":            parseLocation(&g.Remove, "what to remove although it is not a credential"),
+		"body_in":           g.parseBodyIn,
 		"enforce":           stringArg(&g.Enforce),
 		"conflict":          stringArg(&g.Conflict),
 		"strip":             stringArg(&g.Strip),
@@ -117,6 +120,16 @@ func parseLocation(to *[]config.Location, what string) func(*caddyfile.Dispenser
 		*to = append(*to, l)
 		return nil
 	}
+}
+
+// parseBodyIn reads fields that are JSON documents. What is missing, validation says.
+func (g *Gate) parseBodyIn(d *caddyfile.Dispenser) error {
+	var b config.BodyIn
+	if args := d.RemainingArgs(); len(args) > 0 {
+		b.In, b.Names = args[0], args[1:]
+	}
+	g.BodyIn = append(g.BodyIn, b)
+	return nil
 }
 
 func (g *Gate) parseScope(d *caddyfile.Dispenser) error {

@@ -76,9 +76,7 @@ func Read(r *http.Request, l Limits) (*Buffer, error) {
 
 // receive reads a body as it was sent.
 func receive(r *http.Request, l Limits) (*Buffer, error) {
-	if rec, ok := r.Body.(*Recording); ok {
-		rec.verified = l.Verified
-	}
+	note(r, l)
 	b := waitingBuffer(l)
 	err := b.fill(r.Body, r.ContentLength, l.Body, ErrTooLarge)
 	if err != nil || len(b.data) == 0 {
@@ -88,6 +86,13 @@ func receive(r *http.Request, l Limits) (*Buffer, error) {
 		return nil, err
 	}
 	return b, nil
+}
+
+// note tells a Recording whether the request has shown a good key.
+func note(r *http.Request, l Limits) {
+	if rec, ok := r.Body.(*Recording); ok {
+		rec.verified = l.Verified
+	}
 }
 
 // fill reads src to its end into b. It is promised to have so many bytes, -1 if it is not
