@@ -3,35 +3,28 @@ package body
 import (
 	"bufio"
 	"bytes"
-	"errors"
-	"io"
 )
 
 // Some clients compress a body and say nothing of it in the header (posthog-js), and some
 // backends go by its first bytes. Those are gzip's (RFC 1952) or zlib's (RFC 1950).
 
-// Unlabelled returns the coding that a body begins in though nobody says so, "" for none. Of
-// zlib's two bytes one in a thousand texts begins with such: see Beginning. Without whole, b
-// is only what is there yet of the body; decided is false if it is too short to tell.
-func Unlabelled(b []byte, whole bool) (coding string, decided bool) {
+// Unlabelled returns the coding that a body begins in though nobody says so, "" for none. One
+// in a thousand texts begins as zlib does: Beginning tells.
+func Unlabelled(b []byte) (coding string) {
 	switch {
-	case len(b) < 3 && !whole && (bytes.HasPrefix(gzipMagic, b) || len(b) == 1 && mayBeZlib(b[0])):
-		return "", false
 	case bytes.HasPrefix(b, gzipMagic):
-		return "gzip", true
+		return "gzip"
 	case len(b) >= 2 && isZlib(b):
-		return "deflate", true
+		return "deflate"
 	}
-	return "", true
+	return ""
 }
 
 // gzipMagic begins every stream of gzip: two bytes that are its, and deflate as the method.
 var gzipMagic = []byte{0x1f, 0x8b, 8}
 
 // isZlib checks the two bytes of RFC 1950, section 2.2: method deflate, and a multiple of 31.
-func isZlib(b []byte) bool { return mayBeZlib(b[0]) && (uint(b[0])<<8|uint(b[1]))%31 == 0 }
-
-func mayBeZlib(first byte) bool { return first&0x0f == 8 }
+func isZlib(b []byte) bool { return b[0]&0x0f == 8 && (uint(b[0])<<8|uint(b[1]))%31 == 0 }
 
 // Beginning returns up to 512 bytes of what encoded, or the beginning of it, stands for. It
 // returns with them io.EOF if that is all, io.ErrUnexpectedEOF if encoded ends too early, and
@@ -63,6 +56,3 @@ func (b *Buffer) Decode(coding string, l Limits) (*Buffer, error) { return decod
 
 // Decoded tells whether the body is not encoded any more, as it was when it came.
 func (b *Buffer) Decoded() bool { return b.decoded }
-
-// IsCutShort reports whether an error of Beginning says that more of the body is needed.
-func IsCutShort(err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) }

@@ -71,7 +71,7 @@ func (g *Gate) mediaOf(r *http.Request, p *passage) (media, *refusal) {
 // its beginning tells.
 func mayBeJSON(r *http.Request, kind mediatype.Kind) (bool, error) {
 	opens := func(beginning []byte, whole bool) (opens, decided bool) {
-		if opens, decided = opensJSON(kind, beginning, whole); opens || !decided {
+		if opens, decided = opensJSON(kind, beginning, whole); opens || !decided { // four bytes, at least, decide
 			return opens, decided
 		}
 		coding, decided := unlabelled(kind, beginning, whole)
@@ -91,14 +91,14 @@ func mayBeJSON(r *http.Request, kind mediatype.Kind) (bool, error) {
 // beginning of the body; decided is false if it is too short to tell.
 func unlabelled(kind mediatype.Kind, b []byte, whole bool) (coding string, decided bool) {
 	must := kind != mediatype.Any && kind != mediatype.Frames
-	coding, decided = body.Unlabelled(b, whole)
+	coding = body.Unlabelled(b)
 	if coding == "" || coding == "gzip" && must {
-		return coding, decided
+		return coding, true
 	}
 	plain, err := body.Beginning(b, coding)
 	defer clear(plain)
 	ended := errors.Is(err, io.EOF)
-	damaged := err != nil && !ended && (whole || !body.IsCutShort(err))
+	damaged := err != nil && !ended && (whole || !errors.Is(err, io.ErrUnexpectedEOF))
 	opens, decided := opensJSON(kind, plain, ended)
 	switch {
 	case opens, must && !damaged:

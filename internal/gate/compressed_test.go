@@ -5,10 +5,13 @@ import (
 	"compress/gzip"
 	"compress/zlib"
 	"io"
+	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/ingestauth/caddy-ingest-auth/config"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
@@ -191,29 +194,26 @@ func TestCompressedPassesUndecided(t *testing.T) {
 func TestCompressedInPieces(t *testing.T) {
 	t.Parallel()
 	g := start(t, bodyToken, map[string]keysync.Record{keyA: {}})
-	for _, body := range []string{gz(t, `{"token":"`+keyA+`"}`), zl(t, `{"token":"`+keyA+`"}`)} {
-		in, out := io.Pipe()
-		go func() {
-			for i := range len(body) {
-				_, _ = io.WriteString(out, body[i:i+1])
-			}
-			_ = out.Close()
-		}()
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, g.URL, in)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, body := range []string{gz(t, `{"token":"`+keyA+`"}`), zl(t, `{"token":"`+keyA+`"}`), gz(t, strings.Repeat(" ", 1000)+`{"token":"`+keyA+`"}`)} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", iotest.OneByteReader(strings.NewReader(body)))
 		r.Header.Set("Content-Type", "text/plain")
-		resp, err := g.Client().Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = resp.Body.Close()
-		g.mu.Lock()
-		if resp.StatusCode != http.StatusOK || len(g.seen) != 1 || g.seen[0].body != "{}" {
-			t.Errorf("%d, the backend saw %+v", resp.StatusCode, g.seen)
+		w := httptest.NewRecorder()
+		g.Config.Handler.ServeHTTP(w, r)
+		if w.Code != http.StatusOK || len(g.seen) != 1 || strings.TrimSpace(g.seen[0].body) != "{}" {
+			t.Errorf("%d %s, the backend saw %+v", w.Code, w.Body, g.seen)
 		}
 		g.seen = nil
-		g.mu.Unlock()
+	}
+	file := make([]byte, 3<<20)
+	for i, r := 0, rand.New(rand.NewPCG(7, 8)); i < len(file); i++ {
+		file[i] = 'a' + byte(r.IntN(26))
+	}
+	body := gz(t, string(file))
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", iotest.OneByteReader(strings.NewReader(body)))
+	r.Header = http.Header{"Content-Type": {"text/plain"}, "X-Api-Key": {keyA}}
+	w := httptest.NewRecorder()
+	g.Config.Handler.ServeHTTP(w, r)
+	if w.Code != http.StatusOK || len(g.seen) != 1 || g.seen[0].body != body {
+		t.Errorf("a file that is larger than what may be read: %d %s", w.Code, w.Body)
 	}
 }
