@@ -113,7 +113,7 @@ var mayImport = []rule{
 	{"keysync", []string{"config", "keysync"}},
 	{"internal/gate", []string{"config", "keysync", "internal/"}}, // but ofTheHost
 	{"internal/credential", []string{"config", "internal/fieldname"}},
-	{"internal/redact", []string{"config", "internal/fieldname"}},
+	{"internal/redact", []string{"config", "keysync", "internal/fieldname"}},
 	{"internal/flow", []string{"keysync"}},
 	{"internal/limit", []string{"internal/redis"}},
 	{"internal/metrics", []string{"config", "keysync", "internal/gate", "internal/limit"}},

@@ -12,7 +12,6 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/modules/logging"
-	"go.uber.org/zap/buffer"
 	"go.uber.org/zap/zapcore"
 	"golang.org/x/term"
 
@@ -47,10 +46,9 @@ type RedactEncoder struct {
 	// Additional names of headers to redact.
 	Headers []string `json:"headers,omitempty"`
 
-	cleaner        `json:"-"`
-	wrapped        zapcore.Encoder
-	wrappedDefault bool
-	ctx            caddy.Context
+	*contextEncoder `json:"-"`
+	wrappedDefault  bool
+	ctx             caddy.Context
 }
 
 // CaddyModule returns the Caddy module information.
@@ -92,14 +90,14 @@ func (e *RedactEncoder) wrap(enc zapcore.Encoder) error {
 }
 
 func (e *RedactEncoder) setWrapped(enc zapcore.Encoder) {
-	e.wrapped, e.cleaner = enc, cleaner{enc}
+	e.contextEncoder = newContextEncoder(enc, nil)
 }
 
 // ConfigureDefaultFormat makes the default format "console" if the output is a
 // terminal, and passes the writer on to a wrapped encoder that decides likewise.
 func (e *RedactEncoder) ConfigureDefaultFormat(wo caddy.WriterOpener) error {
 	if !e.wrappedDefault {
-		if cfd, ok := e.wrapped.(caddy.ConfiguresFormatterDefault); ok {
+		if cfd, ok := e.base.(caddy.ConfiguresFormatterDefault); ok {
 			return cfd.ConfigureDefaultFormat(wo)
 		}
 		return nil
@@ -108,31 +106,6 @@ func (e *RedactEncoder) ConfigureDefaultFormat(wo caddy.WriterOpener) error {
 		return e.wrap(&logging.ConsoleEncoder{})
 	}
 	return nil
-}
-
-// Clone is part of the zapcore.Encoder interface.
-func (e *RedactEncoder) Clone() zapcore.Encoder {
-	return newContextEncoder(e.wrapped, nil)
-}
-
-// EncodeEntry is part of the zapcore.Encoder interface.
-func (e *RedactEncoder) EncodeEntry(ent zapcore.Entry, fields []zapcore.Field) (*buffer.Buffer, error) {
-	return encodeClean(e.wrapped, nil, ent, fields)
-}
-
-// encodeClean encodes an entry without keys. context are the fields of its logger that the
-// encoder has not been given yet.
-func encodeClean(to zapcore.Encoder, context []zapcore.Field, ent zapcore.Entry, fields []zapcore.Field) (*buffer.Buffer, error) {
-	enc := to.Clone()
-	for i := range context {
-		context[i].AddTo(cleaner{enc})
-	}
-	for i := range fields {
-		fields[i].AddTo(cleaner{enc})
-	}
-	ent.Message = Names.Text(ent.Message)
-	ent.Stack = Names.Text(ent.Stack)
-	return enc.EncodeEntry(ent, nil)
 }
 
 // UnmarshalCaddyfile sets up the encoder from Caddyfile tokens. Syntax:
