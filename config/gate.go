@@ -202,7 +202,7 @@ func (g *Gate) validateItems() error {
 
 func (g *Gate) validateErrorBodies() error {
 	if g.Errors == "caddy" && len(g.ErrorBodies) > 0 {
-		return errors.New("error: with `errors caddy` the answer is up to handle_errors; remove one of the two")
+		return errors.New("error: with `errors caddy`, handle_errors writes the answer; remove one of the two")
 	}
 	seen := make(map[int]bool)
 	for _, e := range g.ErrorBodies {
@@ -210,7 +210,7 @@ func (g *Gate) validateErrorBodies() error {
 			return fmt.Errorf("error: %d is not a status code from 400 to 599", e.Status)
 		}
 		if seen[e.Status] {
-			return fmt.Errorf("error %d: is there twice", e.Status)
+			return fmt.Errorf("error %d: is given twice", e.Status)
 		}
 		if strings.ContainsAny(e.ContentType, "\r\n") {
 			return fmt.Errorf("error %d: the content type must be one line", e.Status)
@@ -236,7 +236,7 @@ func eachOneOf(setting string, values []string, allowed ...string) error {
 			return fmt.Errorf("%s: %q is not one of %s", setting, v, strings.Join(allowed, ", "))
 		}
 		if slices.Contains(values[:i], v) {
-			return fmt.Errorf("%s: %s is there twice", setting, v)
+			return fmt.Errorf("%s: %s is given twice", setting, v)
 		}
 	}
 	return nil
@@ -249,7 +249,7 @@ func names(setting string, values []string) error {
 			return fmt.Errorf("%s: %q is not a name; use letters, digits and any of - _ . : /", setting, v)
 		}
 		if slices.Contains(values[:i], v) {
-			return fmt.Errorf("%s: %s is there twice", setting, v)
+			return fmt.Errorf("%s: %s is given twice", setting, v)
 		}
 	}
 	return nil

@@ -129,9 +129,9 @@ func (g *Gate) validateLocations() error {
 			case "":
 				seen[spot.id] = setting
 			case setting:
-				return fmt.Errorf("%s %s: %sis there twice", setting, l.In, spot.label)
+				return fmt.Errorf("%s %s: %sis given twice", setting, l.In, spot.label)
 			default:
-				return fmt.Errorf("%s %s: %sis a place for credentials, too, as the usual ones are if no `credential` is written; choose one", setting, l.In, spot.label)
+				return fmt.Errorf("%s %s: %sis also a place for credentials (without any `credential`, the usual places are); choose one", setting, l.In, spot.label)
 			}
 		}
 	}
@@ -200,7 +200,7 @@ func (l Location) validate(setting string) error {
 
 func checkBearer(l Location, setting, _ string) error {
 	if len(l.Names) > 0 {
-		return fmt.Errorf("%s bearer: takes no name, it always is the Authorization header", setting)
+		return fmt.Errorf("%s bearer: takes no name, because it always means the Authorization header", setting)
 	}
 	return nil
 }

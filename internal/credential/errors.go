@@ -34,7 +34,7 @@ type SpellingError struct {
 }
 
 func (s *SpellingError) Error() string {
-	return fmt.Sprintf("member %q is written in another case in a JSON body", s.Name)
+	return fmt.Sprintf("a JSON body spells member %q with other upper and lower case", s.Name)
 }
 
 // SyntaxError says where and why a body is not JSON as of RFC 8259. It never

@@ -108,7 +108,7 @@ func New(o Options) (*Finder, error) {
 		return nil, fmt.Errorf("reading credential basic: unknown part %q: use any, user or password", o.Basic)
 	}
 	if o.Bearer && o.Remove.Bearer || o.Basic != "" && o.Remove.Basic {
-		return nil, errors.New("a scheme of Authorization is both a credential and only removed: choose one")
+		return nil, errors.New("a scheme of Authorization is given both as a credential and as only removed: choose one")
 	}
 	if err := f.addHeaders(o); err != nil {
 		return nil, fmt.Errorf("reading credential header: %w", err)

@@ -156,7 +156,7 @@ func refBody(err error) *refusal {
 	case errors.As(err, &syntax):
 		return refuseFor(malformedBody).saying("Malformed JSON").because(err)
 	case errors.As(err, &spelling):
-		return refuseFor(malformedBody).saying("Field must be written exactly: " + spelling.Name).because(err)
+		return refuseFor(malformedBody).saying("Field must be spelled exactly: " + spelling.Name).because(err)
 	case errors.Is(err, credential.ErrDuplicate):
 		return refuseFor(duplicateField).because(err)
 	default:
