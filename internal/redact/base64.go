@@ -20,9 +20,11 @@ func (c *Cleaner) encoded(text []byte, s segment) {
 		decoded, end := c.decode64(text[start:stretch])
 		end += start
 		found := c.holdsKey(decoded, s.depth+1)
-		if !found && end > part {
+		if part < stretch && end+4 > part { // it may be that part alone
 			d, _ := c.decode64(text[start:part])
-			found, stretch = c.holdsKey(d, s.depth+1), part
+			if c.holdsKey(d, s.depth+1) {
+				found, stretch = true, part
+			}
 			c.giveBack(d)
 		}
 		readable := len(decoded) >= sure

@@ -16,8 +16,9 @@ const (
 
 	// maxParts is how many parts of a token are looked up together, if they do not reach to its
 	// end: a path has as many as it likes.
-	maxParts = 8
-	maxTail  = 512 // bytes
+	maxParts    = 8
+	maxTail     = 512 // bytes
+	maxSegments = 2   // behind the first; the same for a key that has ':' or the like in it
 )
 
 // tokens looks for keys among the tokens of a text: whatever is made of the characters that
@@ -36,20 +37,38 @@ func (c *Cleaner) tokens(text []byte, depth int) {
 }
 
 // token looks at a token, and at the segments of it that stand between '=', ':' and the
-// like. Some keys have these in them.
+// like.
 func (c *Cleaner) token(text []byte, from, to, depth int) {
 	path := text[from] == '/' || bytes.Contains(text[from:to], []byte("//"))
 	for start := from; start < to; {
 		end, padded := segmentEnd(text, start, to)
-		if start == from && padded < to && worthIt(mixOfAll(text[from:to]), to-from, 1) && c.isKnown(text[from:to]) {
-			c.hit(from, to)
-			return
-		}
-		if padded-start >= minToken {
+		switch together := c.knownTogether(text, start, padded, to); {
+		case together > 0:
+			c.hit(start, together)
+			padded = together
+		case padded-start >= minToken:
 			c.segment(text, segment{start, end, padded, path, depth})
 		}
 		start = max(padded, start+1)
 	}
+}
+
+// knownTogether returns where a key ends that begins at start and has a ':' or the like in
+// it, or 0. The first segment ends at end.
+func (c *Cleaner) knownTogether(text []byte, start, end, to int) int {
+	for range maxSegments {
+		if end >= to {
+			return 0
+		}
+		_, end = segmentEnd(text, end+1, to)
+		if token := text[start:end]; worthIt(mixOfAll(token), len(token), 1) && c.isKnown(token) {
+			return end
+		}
+	}
+	if to-start <= maxTail && c.isKnown(text[start:to]) {
+		return to
+	}
+	return 0
 }
 
 // segmentEnd returns where a segment ends, and where the padding behind it does.
@@ -62,7 +81,7 @@ func segmentEnd(text []byte, from, to int) (end, padded int) {
 	for padded < to && text[padded] == '=' {
 		padded++
 	}
-	if padded < to && classOf[text[padded]]&inSegment != 0 {
+	if padded < to && (isWord(text[padded]) || text[padded] == '~') {
 		return end, end // a separator
 	}
 	return end, padded
