@@ -18,7 +18,7 @@ type Param struct {
 // NewParam returns the parameter of that name.
 func NewParam(name string) (*Param, error) {
 	p := &Param{params{exact: true}}
-	return p, p.params.init("", []string{name}, nil)
+	return p, p.params.init("", []string{name}, nil, nil)
 }
 
 // Value returns the value of the parameter in a raw query; ok is false if it is

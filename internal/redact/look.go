@@ -71,7 +71,7 @@ func (c *Cleaner) survey(text []byte) (v view) {
 // mayName reports whether a text may have the name of a credential in it and a value, or a
 // credential after a scheme or in a URL.
 func (c *Cleaner) mayName(v view) bool {
-	named := v.hints&hintName != 0 || v.classes&foreign != 0 || c.set.nameless
+	named := v.hints&(hintName|hintDocument) != 0 || v.classes&foreign != 0
 	return named && v.classes&separator != 0 || v.hints&hintScheme != 0 || v.classes&(at|slash) == at|slash
 }
 

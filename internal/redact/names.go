@@ -51,6 +51,17 @@ func (n *Names) add(names []string, header bool) {
 	})
 }
 
+func (n *Names) addDocuments(names []string) {
+	n.change(func(s *set) {
+		for _, name := range names {
+			c := string(canonical(nil, []byte(name)))
+			s.documents[c] = true
+			s.mark(c, hintDocument)
+		}
+		s.trie = newTrie(s.words)
+	})
+}
+
 // AddSource has the keys redacted that a source holds, until remove is called.
 func (n *Names) AddSource(k keysync.Knower) (remove func()) {
 	added := &k // interfaces may not be comparable
@@ -97,15 +108,17 @@ func (n *Names) IsName(name string) bool {
 
 // set is never changed once it is stored in Names.
 type set struct {
-	words    map[string]hint // that names are known by, as letters and digits
-	trie     *trie           // of the words
-	names    map[string]bool // that were added: canonical, of parameters and headers
-	headers  map[string]bool // that were added: folded, of fields
-	letters  []string        // names without punctuation
-	nameless bool            // a name was added that has neither letters nor digits
-	inName   [256]bool       // bytes that names are made of
-	longest  int             // bytes
-	sources  []*keysync.Knower
+	words   map[string]hint // that names are known by, as letters and digits
+	trie    *trie           // of the words
+	names   map[string]bool // that were added: canonical, of parameters and headers
+	headers map[string]bool // that were added: folded, of fields
+	letters []string        // names without punctuation
+	inName  [256]bool       // bytes that names are made of
+	longest int             // bytes
+	sources []*keysync.Knower
+
+	documents map[string]bool // canonical, of parameters only
+
 	patterns []*regexp.Regexp
 }
 
@@ -113,7 +126,7 @@ type set struct {
 const longestWords = 48
 
 func newSet() *set {
-	s := &set{words: words, trie: newTrie(words), names: map[string]bool{}, headers: map[string]bool{}, longest: longestWords}
+	s := &set{words: words, trie: newTrie(words), names: map[string]bool{}, headers: map[string]bool{}, documents: map[string]bool{}, longest: longestWords}
 	for b := range s.inName {
 		s.inName[b] = isAlphanumeric(byte(b)) || b >= utf8.RuneSelf || strings.IndexByte("_-. ", byte(b)) >= 0
 	}
@@ -122,7 +135,7 @@ func newSet() *set {
 
 func (s *set) clone() *set {
 	c := *s
-	c.words, c.names, c.headers = maps.Clone(s.words), maps.Clone(s.names), maps.Clone(s.headers)
+	c.words, c.names, c.headers, c.documents = maps.Clone(s.words), maps.Clone(s.names), maps.Clone(s.headers), maps.Clone(s.documents)
 	c.letters, c.sources, c.patterns = slices.Clone(s.letters), slices.Clone(s.sources), slices.Clone(s.patterns)
 	return &c
 }
@@ -132,12 +145,8 @@ func (s *set) insert(name string, header bool) {
 	if header {
 		s.headers[fieldname.Fold(name)] = true
 	}
-	switch l := string(letters(nil, []byte(name))); {
-	case l == "":
-		s.nameless = true
-	case !slices.Contains(s.letters, l):
+	if l := s.mark(name, hintAdded); l != "" && !slices.Contains(s.letters, l) {
 		s.letters = append(s.letters, l)
-		s.words[l] |= hintAdded
 	}
 	for i := range len(name) {
 		s.inName[name[i]] = true
@@ -145,10 +154,17 @@ func (s *set) insert(name string, header bool) {
 	s.longest = max(s.longest, len(name))
 }
 
+// mark has texts looked at closely that have the letters and digits of a name in them, all if it has none.
+func (s *set) mark(name string, h hint) (bare string) {
+	bare = string(letters(nil, []byte(name)))
+	s.words[bare] |= h
+	return bare
+}
+
 func (s *set) isField(name string) bool {
 	var buf [64]byte
 	plain := append(buf[:0], name...)
-	if !s.nameless && s.trie.hints(plain)&hintName == 0 && !hasForeign(plain) {
+	if s.trie.hints(plain)&hintName == 0 && !hasForeign(plain) {
 		return false
 	}
 	if s.byWords(plain) {

@@ -10,13 +10,14 @@ import (
 type hint uint16
 
 const (
-	hintSecret hint = 1 << iota // a word that makes a name one of a credential
-	hintAuth                    // "auth", unless an author is meant
-	hintWord                    // a word that counts only if it stands alone
-	hintOwner                   // "api" and the like: of a credential if a key follows
-	hintKey                     // "key"
-	hintAdded                   // a name that was added
-	hintScheme                  // "bearer" or "basic"
+	hintSecret   hint = 1 << iota // a word that makes a name one of a credential
+	hintAuth                      // "auth", unless an author is meant
+	hintWord                      // a word that counts only if it stands alone
+	hintOwner                     // "api" and the like: of a credential if a key follows
+	hintKey                       // "key"
+	hintAdded                     // a name that was added
+	hintDocument                  // a name of a parameter that is a document
+	hintScheme                    // "bearer" or "basic"
 )
 
 // words are what names of credentials have in them, as letters and digits only. The log of
