@@ -58,6 +58,8 @@ func (plainHost) Introduce(r *http.Request, values func(string) (any, bool), _ z
 	n.values = append(n.values, values)
 }
 
+func (plainHost) LacksKey(*http.Request) {}
+
 func (plainHost) Value(r *http.Request, name string) any {
 	n := notesOf(r)
 	for _, answer := range slices.Backward(n.values) {
