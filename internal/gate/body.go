@@ -17,10 +17,8 @@ func (g *Gate) takeBody(r *http.Request, p *passage) *refusal {
 		body.Trailers(r, g.forbidden)
 		return nil
 	}
-	if awaitsContinue(r) {
-		b := &awaited{ReadCloser: r.Body}
-		r.Body = b
-		defer b.settle(r.Header)
+	if body.AwaitsContinue(r) {
+		defer body.Await(r).Settle(r.Header)
 	}
 	if g.settings.MaxBody > 0 && r.ContentLength > int64(g.settings.MaxBody) {
 		return refBody(body.ErrTooLarge)
@@ -29,8 +27,8 @@ func (g *Gate) takeBody(r *http.Request, p *passage) *refusal {
 	if ref != nil {
 		return ref
 	}
-	if kind == mediatype.Opaque && g.binding != bindBody {
-		return g.streamBody(r)
+	if kind == mediatype.Opaque && !g.readsAll() {
+		return g.streamBody(r, p)
 	}
 	return g.readBody(r, p, kind)
 }
@@ -39,7 +37,7 @@ func (g *Gate) takeBody(r *http.Request, p *passage) *refusal {
 func (g *Gate) kindOf(r *http.Request, p *passage) (mediatype.Kind, *refusal) {
 	kind, ref := g.bodyKind(r.Header)
 	p.opaque = kind == mediatype.Opaque
-	if ref != nil || kind != mediatype.Any && kind != mediatype.Frames || g.checksJSON || g.binding == bindBody || len(r.Header["Content-Encoding"]) > 0 {
+	if ref != nil || kind != mediatype.Any && kind != mediatype.Frames || g.checksJSON || g.readsAll() || len(r.Header["Content-Encoding"]) > 0 {
 		return kind, ref
 	}
 	p.readsBody = true
@@ -70,7 +68,7 @@ func hasBody(r *http.Request) bool {
 // streamBody lets a body through that the gate has no business in, up to its
 // largest size if one is written, and without trailers that only the gate or no one
 // may set.
-func (g *Gate) streamBody(r *http.Request) *refusal {
+func (g *Gate) streamBody(r *http.Request, p *passage) *refusal {
 	body.Once(r)
 	if g.settings.MaxBody > 0 {
 		if err := body.Limit(r, int64(g.settings.MaxBody)); err != nil {
@@ -78,8 +76,12 @@ func (g *Gate) streamBody(r *http.Request) *refusal {
 		}
 	}
 	body.Trailers(r, g.forbidden)
+	g.cleanTrailers(r, p)
 	return nil
 }
+
+// readsAll tells whether bodies are read in which the gate looks for nothing else.
+func (g *Gate) readsAll() bool { return g.binding == bindBody || g.copies == refuseCopies }
 
 func (g *Gate) readBody(r *http.Request, p *passage, kind mediatype.Kind) *refusal {
 	limits := g.reading
@@ -87,7 +89,7 @@ func (g *Gate) readBody(r *http.Request, p *passage, kind mediatype.Kind) *refus
 	if kind == mediatype.Opaque {
 		limits.Verbatim = true
 	}
-	p.readsBody = true
+	p.readsBody, p.kind = true, kind
 	var err error
 	if p.body, err = body.Read(r, limits); err != nil {
 		return refBody(err)

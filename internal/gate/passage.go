@@ -2,13 +2,16 @@ package gate
 
 import (
 	"net/http"
+	"net/url"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/body"
+	"github.com/ingestauth/caddy-ingest-auth/internal/copies"
 	"github.com/ingestauth/caddy-ingest-auth/internal/credential"
 	"github.com/ingestauth/caddy-ingest-auth/internal/limit"
+	"github.com/ingestauth/caddy-ingest-auth/internal/mediatype"
 )
 
 // passage is the way of one request through the gate.
@@ -20,6 +23,10 @@ type passage struct {
 	body   *body.Buffer // what was read of the request, nil if nothing was
 	replay *body.Replay // the body as the next handler sees it
 	opaque bool         // the body is of a type that is not looked at
+	kind   mediatype.Kind
+
+	original *url.URL      // as the client sent it, nil if the host does not keep it
+	copies   copies.Places // in which the key stood once more
 	caller
 
 	// Of a gate that only reports:
