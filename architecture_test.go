@@ -112,7 +112,8 @@ var mayImport = []rule{
 	{"config", nil},
 	{"keysync", []string{"config", "keysync"}},
 	{"internal/gate", []string{"config", "keysync", "internal/"}}, // but ofTheHost
-	{"internal/credential", []string{"config", "internal/fieldname"}},
+	{"internal/cors", []string{"config", "internal/limit"}},
+	{"internal/credential", []string{"config", "internal/embedded", "internal/fieldname", "internal/multipart"}},
 	{"internal/redact", []string{"config", "internal/fieldname"}},
 	{"internal/flow", []string{"keysync"}},
 	{"internal/limit", []string{"internal/redis"}},
@@ -120,6 +121,8 @@ var mayImport = []rule{
 	{"internal/keycache", []string{"config", "keysync"}},
 	{"internal/keyscli", []string{"config", "keysync"}},
 	{"internal/bench", []string{"config", "keysync", "internal/"}},
+	{"internal/redistest", []string{"internal/await", "internal/freeport"}},
+	{"internal/vaulttest", []string{"internal/await"}},
 	{"internal/", nil},
 }
 

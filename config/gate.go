@@ -18,6 +18,10 @@ type Gate struct {
 	// and conflicts with nothing, whatever stands there. Default: nothing.
 	Remove []Location `json:"remove,omitempty"`
 
+	// Fields whose value is a JSON document, to which applies all that is said of bodies.
+	// Default: none.
+	BodyIn []BodyIn `json:"body_in,omitempty"`
+
 	// Whether requests that are not good are refused: `on` (the default) or `off`,
 	// which is report mode: every request passes as it came, but for an identity
 	// header that the client sent itself. The assertion then carries a `verdict`,
@@ -59,19 +63,25 @@ type Gate struct {
 	// HEAD, DELETE or OPTIONS request without a body passes.
 	BodyShape string `json:"body_shape,omitempty"`
 
+	// Whether a JSON body may be several JSON texts, one behind the other (`{}{}`, as
+	// Splunk's HTTP Event Collector takes them), with or without white space between:
+	// `on` or `off`. They are rows like the lines of NDJSON. Default: `off`, and what
+	// follows the first text is refused.
+	BodyConcatenated string `json:"body_concatenated,omitempty"`
+
 	// The largest body accepted, as it was sent. Default: 1MiB for bodies that are
 	// read, any size for those that only pass through.
 	MaxBody Size `json:"max_body,omitempty"`
 
-	// The largest body accepted after Content-Encoding was undone. Default: 8MiB.
+	// The largest body accepted after it was decoded. Default: 8MiB.
 	MaxDecoded Size `json:"max_decoded,omitempty"`
 
 	// How many times larger than sent a decoded body may be. Bodies that decode to
 	// less than 64KiB are not held to it. Default: 100.
 	MaxRatio int `json:"max_ratio,omitempty"`
 
-	// How many elements a top-level JSON array, or lines NDJSON, may have at most.
-	// Default: any number.
+	// How many elements a top-level JSON array may have at most, or how many lines NDJSON
+	// or texts a body with `body_concatenated on`. Default: any number.
 	MaxItems int `json:"max_items,omitempty"`
 
 	// How few elements or lines it may have. Default: none is fine.
@@ -149,6 +159,7 @@ func (g *Gate) SetDefaults() {
 	}
 	setDefault(&g.Copies, "cut")
 	setDefault(&g.BodyShape, "any")
+	setDefault(&g.BodyConcatenated, "off")
 	setDefault(&g.Errors, "json")
 	setDefault(&g.MaxDecoded, 8<<20)
 	setDefault(&g.MaxRatio, 100)
@@ -179,7 +190,7 @@ func setDefault[T comparable](v *T, def T) {
 // Validate reports the first setting that is wrong. What is not set is fine.
 func (g *Gate) Validate() error {
 	checks := []func() error{
-		g.validateLocations, g.validateScopes, g.validateResources, g.validateRequire, g.validateSpellings, g.validateErrorBodies, g.validateCORS,
+		g.validateLocations, g.validateBodyIn, g.validateScopes, g.validateResources, g.validateRequire, g.validateMembers, g.validateErrorBodies, g.validateCORS,
 		func() error { return oneOf("enforce", g.Enforce, "on", "off") },
 		func() error { return oneOf("conflict", g.Conflict, "reject", "first") },
 		func() error { return oneOf("strip", g.Strip, "on", "off") },
@@ -189,6 +200,7 @@ func (g *Gate) Validate() error {
 		func() error { return oneOf("errors", g.Errors, "json", "problem", "caddy") },
 		func() error { return eachOneOf("mode", g.Modes, "live", "test") },
 		func() error { return oneOf("body_shape", g.BodyShape, "object", "array", "any") },
+		func() error { return oneOf("body_concatenated", g.BodyConcatenated, "on", "off") },
 		func() error { return positive("max_body", g.MaxBody) },
 		func() error { return positive("max_decoded", g.MaxDecoded) },
 		func() error { return positive("max_ratio", g.MaxRatio) },
@@ -224,7 +236,7 @@ func (g *Gate) validateItems() error {
 
 func (g *Gate) validateErrorBodies() error {
 	if g.Errors == "caddy" && len(g.ErrorBodies) > 0 {
-		return errors.New("error: with `errors caddy` the answer is up to handle_errors; remove one of the two")
+		return errors.New("error: with `errors caddy`, handle_errors writes the answer; remove one of the two")
 	}
 	seen := make(map[int]bool)
 	for _, e := range g.ErrorBodies {
@@ -232,7 +244,7 @@ func (g *Gate) validateErrorBodies() error {
 			return fmt.Errorf("error: %d is not a status code from 400 to 599", e.Status)
 		}
 		if seen[e.Status] {
-			return fmt.Errorf("error %d: is there twice", e.Status)
+			return fmt.Errorf("error %d: is given twice", e.Status)
 		}
 		if strings.ContainsAny(e.ContentType, "\r\n") {
 			return fmt.Errorf("error %d: the content type must be one line", e.Status)
@@ -258,7 +270,7 @@ func eachOneOf(setting string, values []string, allowed ...string) error {
 			return fmt.Errorf("%s: %q is not one of %s", setting, v, strings.Join(allowed, ", "))
 		}
 		if slices.Contains(values[:i], v) {
-			return fmt.Errorf("%s: %s is there twice", setting, v)
+			return fmt.Errorf("%s: %s is given twice", setting, v)
 		}
 	}
 	return nil
@@ -271,7 +283,7 @@ func names(setting string, values []string) error {
 			return fmt.Errorf("%s: %q is not a name; use letters, digits and any of - _ . : /", setting, v)
 		}
 		if slices.Contains(values[:i], v) {
-			return fmt.Errorf("%s: %s is there twice", setting, v)
+			return fmt.Errorf("%s: %s is given twice", setting, v)
 		}
 	}
 	return nil

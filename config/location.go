@@ -17,6 +17,8 @@ const (
 	InBody   = "body"
 	InBasic  = "basic"
 	InForm   = "form"
+
+	InMultipart = "multipart"
 )
 
 // Place is the part of a request that a location is in.
@@ -48,9 +50,10 @@ var styles = [...]style{
 	{in: InBearer, place: PlaceAuthorization, check: checkBearer},
 	{in: InHeader, place: PlaceHeader, check: checkHeader, example: "X-API-Key"},
 	{in: InQuery, place: PlaceQuery, check: checkNames, example: "apiKey"},
-	{in: InBody, place: PlaceBody, check: checkNames, example: "token", rows: true},
+	{in: InBody, place: PlaceBody, check: checkPaths, example: "token", rows: true},
 	{in: InBasic, place: PlaceAuthorization, check: checkBasic},
 	{in: InForm, place: PlaceBody, check: checkNames, example: "api_key"},
+	{in: InMultipart, place: PlaceBody, check: checkNames, example: "api_key"},
 }
 
 // Styles is how many styles there are.
@@ -87,18 +90,19 @@ func (l Location) style() style {
 // it though it is none.
 type Location struct {
 	// The style: `bearer` (Authorization: Bearer, RFC 6750), `header`, `query`,
-	// `body` (a member of a JSON body), `basic` (Authorization: Basic, RFC 7617)
-	// or `form` (a field of an application/x-www-form-urlencoded body).
+	// `body` (a member of a JSON body), `basic` (Authorization: Basic, RFC 7617),
+	// `form` (a field of an application/x-www-form-urlencoded body) or `multipart` (a
+	// field of a multipart/form-data body, before its files).
 	In string `json:"in"`
 
-	// The names of the headers, query parameters, JSON members or form fields.
-	// Case does not matter. For `basic` either `user` or `password`, or nothing:
+	// The names of the headers, query parameters or form fields, or the paths of JSON
+	// members: `properties.token` is the member token of properties, a dot in a name
+	// is written `\.`. Case does not matter. For `basic` either `user` or `password`, or nothing:
 	// then the key is the user name if the password is empty, else the password.
 	Names []string `json:"names,omitempty"`
 
-	// For `body`: the member of the top-level object that is an array, in whose
-	// elements the members stand. Default: the top-level object, the elements of a
-	// top-level array, and lines of NDJSON.
+	// For `body`: the path of the array in whose elements the members stand. Default:
+	// the top-level object, the elements of a top-level array, and lines of NDJSON.
 	Rows string `json:"rows,omitempty"`
 }
 
@@ -129,9 +133,9 @@ func (g *Gate) validateLocations() error {
 			case "":
 				seen[spot.id] = setting
 			case setting:
-				return fmt.Errorf("%s %s: %sis there twice", setting, l.In, spot.label)
+				return fmt.Errorf("%s %s: %sis given twice", setting, l.In, spot.label)
 			default:
-				return fmt.Errorf("%s %s: %sis a place for credentials, too, as the usual ones are if no `credential` is written; choose one", setting, l.In, spot.label)
+				return fmt.Errorf("%s %s: %sis also a place for credentials (without any `credential`, the usual places are); choose one", setting, l.In, spot.label)
 			}
 		}
 	}
@@ -166,18 +170,27 @@ func (l Location) spots() []spot {
 	}
 	var list []spot
 	for _, name := range l.Names {
-		list = append(list, spot{l.In + " " + strings.ToLower(l.Rows) + " " + strings.ToLower(name), name + " "})
+		list = append(list, spot{l.In + " " + spotID(l.In, l.Rows, name), name + " "})
 	}
 	return list
 }
 
-// takes says what the gate does with a place outside of rows before it looks at
-// anything else, "" if nothing.
+// spotID is alike for what names the same place in a part of the request.
+func spotID(in, rows, name string) string {
+	if in != InBody {
+		return fold(name)
+	}
+	path, _ := memberPath(rows, name) // a wrong one is refused elsewhere
+	return foldPath(path)
+}
+
+// takes says what the gate does with a place before it looks at anything else, "" if
+// nothing.
 func (g *Gate) takes(in, name string) string {
-	same := func(other string) bool { return strings.EqualFold(other, name) }
 	for i, l := range slices.Concat(g.Credentials, g.Remove) {
+		same := func(other string) bool { return spotID(in, l.Rows, other) == spotID(in, "", name) }
 		switch {
-		case l.In != in || l.Rows != "" || !slices.ContainsFunc(l.Names, same):
+		case l.In != in || !slices.ContainsFunc(l.Names, same):
 		case i < len(g.Credentials):
 			return "carries a credential"
 		default:
@@ -200,7 +213,7 @@ func (l Location) validate(setting string) error {
 
 func checkBearer(l Location, setting, _ string) error {
 	if len(l.Names) > 0 {
-		return fmt.Errorf("%s bearer: takes no name, it always is the Authorization header", setting)
+		return fmt.Errorf("%s bearer: takes no name, because it always means the Authorization header", setting)
 	}
 	return nil
 }
@@ -218,6 +231,25 @@ func checkNames(l Location, setting, example string) error {
 	}
 	if slices.Contains(l.Names, "") {
 		return fmt.Errorf("%s %s: a name must not be empty", setting, l.In)
+	}
+	return nil
+}
+
+// checkPaths checks names of members, which are paths.
+func checkPaths(l Location, setting, example string) error {
+	if err := checkNames(l, setting, example); err != nil {
+		return err
+	}
+	for _, name := range l.Names {
+		if _, err := ParsePath(name); err != nil {
+			return fmt.Errorf("%s %s: %w", setting, l.In, err)
+		}
+	}
+	if l.Rows == "" {
+		return nil
+	}
+	if _, err := ParsePath(l.Rows); err != nil {
+		return fmt.Errorf("%s %s: in %w", setting, l.In, err)
 	}
 	return nil
 }

@@ -14,13 +14,13 @@ type Requirement struct {
 	// One of the fields is enough. Default: all are needed.
 	Any bool `json:"any,omitempty"`
 
-	// The names of the members, exactly as they are written in the body: in another
-	// case they are refused.
+	// The paths of the members, such as `userId` or `user.id`, exactly as they are written
+	// in the body: in another case they are refused. A dot in a name is written `\.`.
+	// A member of the elements of an array is there if all elements, one at least, have it.
 	Fields []string `json:"fields"`
 
-	// The member of the top-level object that is an array whose elements must have
-	// the fields. Default: the top-level object or the elements of the top-level
-	// array.
+	// The path of the array whose elements must have the fields. Default: the top-level
+	// object or the elements of the top-level array.
 	In string `json:"in,omitempty"`
 }
 
@@ -29,7 +29,12 @@ func (g *Gate) validateRequire() error {
 		if len(r.Fields) == 0 || slices.Contains(r.Fields, "") {
 			return errors.New("require: write `require any FIELD…` or `require all FIELD…`, with `in ARRAY` for the rows of an array")
 		}
-		if taken := g.takes(InBody, r.In); taken != "" {
+		for _, field := range r.Fields {
+			if _, err := memberPath(r.In, field); err != nil {
+				return fmt.Errorf("require: %w", err)
+			}
+		}
+		if taken := g.takes(InBody, r.In); r.In != "" && taken != "" {
 			return fmt.Errorf("require: %s %s and cannot be the array of rows", r.In, taken)
 		}
 	}
@@ -42,15 +47,15 @@ func (g *Gate) validateRequireQuery() error {
 	for i, name := range g.RequireQuery {
 		same := func(other string) bool { return strings.EqualFold(name, other) }
 		if name == "" || slices.ContainsFunc(g.RequireQuery[:i], same) {
-			return fmt.Errorf("require_query: %q is there twice or empty; write `require_query NAME…`", name)
+			return fmt.Errorf("require_query: %q is given twice or empty; write `require_query NAME…`", name)
 		}
 		for _, r := range g.Resources {
 			if r.In == "query" && r.At != name && same(r.At) {
-				return fmt.Errorf("require_query: %s is written %s in a resource; write it in the same way", name, r.At)
+				return fmt.Errorf("require_query: %s is spelled %s in a resource; spell it the same here", name, r.At)
 			}
 		}
 		if taken := g.takes(InQuery, name); taken != "" {
-			return fmt.Errorf("require_query: %s %s and is gone when the query is checked; take it out of require_query", name, taken)
+			return fmt.Errorf("require_query: %s %s and is no longer there when the query is checked; remove it from require_query", name, taken)
 		}
 	}
 	return nil

@@ -34,13 +34,11 @@ func (g *Gate) takeCopies(r *http.Request, p *passage) *refusal {
 	if !g.strips {
 		return g.judgeCopies(g.countCopies(r, p), p)
 	}
-	if k := p.copyKey(); !inHead(r, p, &k) && (p.body == nil || !k.InBytes(p.body.Bytes())) {
+	if k := p.copyKey(); !inHead(r, p, &k) && !inBody(p, &k) {
 		return nil
 	}
 	exact := g.cutHead(r, p)
-	if p.body != nil {
-		exact = g.cutBody(r, p) && exact
-	}
+	exact = g.cutBody(r, p) && exact
 	if _, err := p.set.One(g.firstCounts); err != nil {
 		exact = false
 	}
@@ -70,12 +68,12 @@ func (p *passage) copyKey() copies.Key {
 // cutHead cuts the copies out of the head, and reports whether that could be done.
 func (g *Gate) cutHead(r *http.Request, p *passage) (exact bool) {
 	k, now := p.copyKey(), *r.URL
-	exact = cutParts(&k, p, r.Header, &now)
+	exact = cutHeadOf(&k, p, r.Header, &now)
 	r.RequestURI = WithURL(r.RequestURI, r.URL, &now)
 	r.URL.Path, r.URL.RawPath, r.URL.RawQuery = now.Path, now.RawPath, now.RawQuery
 	if p.original != nil {
 		original := *p.original
-		exact = cutParts(&k, p, nil, &original) && exact
+		exact = cutHeadOf(&k, p, nil, &original) && exact
 		g.host.SetOriginalURL(r, &original)
 	}
 	if k.In(r.Host) || k.In(r.Method) {
@@ -113,8 +111,8 @@ func (g *Gate) foundNoMore(r *http.Request, p *passage) bool {
 	return err == nil && query == r.URL.RawQuery && len(p.set.Found()) == found
 }
 
-// cutParts cuts the copies out of headers and a URL.
-func cutParts(k *copies.Key, p *passage, h http.Header, u *url.URL) (exact bool) {
+// cutHeadOf cuts the copies out of headers and a URL.
+func cutHeadOf(k *copies.Key, p *passage, h http.Header, u *url.URL) (exact bool) {
 	places, exact := k.Headers(h)
 	p.copies |= places
 	if escaped := u.EscapedPath(); k.In(u.Path) {
@@ -144,12 +142,23 @@ func setPath(u *url.URL, escaped string) {
 	u.Path, u.RawPath = path, escaped
 }
 
-// cutBody cuts the copies out of a body that was read.
+// inBody reports whether there is a copy in what was read of the body.
+func inBody(p *passage, k *copies.Key) bool {
+	return p.body != nil && k.InBytes(p.body.Bytes()) || p.head != nil && k.InBytes(p.head.Bytes())
+}
+
+// cutBody cuts the copies out of a body that was read. One of which only the beginning was
+// is on its way already.
 func (g *Gate) cutBody(r *http.Request, p *passage) (exact bool) {
-	k, raw := p.copyKey(), p.body.Bytes()
-	if !k.InBytes(raw) {
+	k := p.copyKey()
+	switch {
+	case !inBody(p, &k):
 		return true
+	case p.body == nil:
+		p.copies.Add(copies.InForm)
+		return false
 	}
+	raw := p.body.Bytes()
 	out, exact := cutContent(&k, p, raw)
 	if out == string(raw) {
 		return exact
@@ -161,7 +170,7 @@ func (g *Gate) cutBody(r *http.Request, p *passage) (exact bool) {
 	p.body.Truncate(len(out))
 	p.replay = body.Replace(r, p.body, true)
 	found := len(p.set.Found())
-	clean, _, err := scan(g.finder, p.kind, p.body.Bytes(), p.set)
+	clean, _, err := scan(g.finder, p.media, p.body.Bytes(), p.set)
 	return exact && err == nil && len(clean) == len(out) && len(p.set.Found()) == found
 }
 
@@ -169,9 +178,12 @@ func (g *Gate) cutBody(r *http.Request, p *passage) (exact bool) {
 func cutContent(k *copies.Key, p *passage, raw []byte) (out string, exact bool) {
 	text, place := string(raw), copies.InBody
 	switch {
-	case opensWhole(p.kind, raw):
+	case p.media.form != nil:
+		place = copies.InForm
+		out, exact = cutParts(k, p.media.form, raw)
+	case opensWhole(p.media.kind, raw):
 		out, exact = k.JSON(text)
-	case p.kind == mediatype.Form:
+	case p.media.kind == mediatype.Form:
 		place = copies.InForm
 		out, exact = k.Params(text)
 	default:
@@ -192,13 +204,13 @@ func (g *Gate) countCopies(r *http.Request, p *passage) (exact bool) {
 	k, header, u := p.copyKey(), r.Header.Clone(), *r.URL
 	g.remover.Headers(header, set)
 	u.RawQuery, _ = g.remover.Query(u.RawQuery, set)
-	exact = cutParts(&k, p, header, &u)
+	exact = cutHeadOf(&k, p, header, &u)
 	if p.body == nil || !k.InBytes(p.body.Bytes()) {
 		return exact
 	}
 	raw := bytes.Clone(p.body.Bytes())
 	defer clear(raw)
-	clean, _, err := scan(g.remover, p.kind, raw, set)
+	clean, _, err := scan(g.remover, p.media, raw, set)
 	if err != nil || !k.InBytes(clean) {
 		return exact
 	}

@@ -11,7 +11,6 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/internal/copies"
 	"github.com/ingestauth/caddy-ingest-auth/internal/credential"
 	"github.com/ingestauth/caddy-ingest-auth/internal/limit"
-	"github.com/ingestauth/caddy-ingest-auth/internal/mediatype"
 )
 
 // passage is the way of one request through the gate.
@@ -22,9 +21,11 @@ type passage struct {
 	judge  *judge       // of a gate that names no locations
 	body   *body.Buffer // what was read of the request, nil if nothing was
 	replay *body.Replay // the body as the next handler sees it
-	opaque bool         // the body is of a type that is not looked at
-	kind   mediatype.Kind
+	head   *body.Buffer // the beginning of a multipart body of which the rest streams
+	media  media        // of the body that was read
+	opaque bool         // the body is of a type that holds no JSON
 
+	inQuery  bool          // the query holds a JSON document, which stands for the body
 	original *url.URL      // as the client sent it, nil if the host does not keep it
 	copies   copies.Places // in which the key stood once more
 	caller
@@ -56,6 +57,8 @@ func (p *passage) end(r *http.Request) {
 		p.replay.Abandon(r.Context()) // unless it was released
 	case p.body != nil:
 		p.body.Free()
+	case p.head != nil:
+		p.head.Leave()
 	}
 	if p.recording != nil {
 		p.recording.Free()

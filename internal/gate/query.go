@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/body"
 	"github.com/ingestauth/caddy-ingest-auth/internal/credential"
 )
 
@@ -14,8 +15,12 @@ import (
 func (g *Gate) takeQuery(r *http.Request, p *passage) *refusal {
 	raw := r.URL.RawQuery
 	clean, err := g.finder.Query(raw, p.set)
+	p.inQuery = p.set.HasDocument()
 	if err == nil && strings.ContainsFunc(raw, isSpaceOrControl) {
 		err = errSpaceInQuery
+	}
+	if p.inQuery && int64(len(raw)) > g.reading.Body {
+		err = body.ErrTooLarge
 	}
 	if err != nil && g.strips {
 		clean = ""
@@ -32,10 +37,14 @@ func (g *Gate) takeQuery(r *http.Request, p *passage) *refusal {
 	if cleanOriginal != original {
 		g.setOriginalQuery(r, cleanOriginal)
 	}
-	if err != nil {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, credential.ErrQuery), errors.Is(err, errSpaceInQuery):
 		return refQuery(err)
+	default: // of the document
+		return refBody(err)
 	}
-	return nil
 }
 
 // errSpaceInQuery is about queries that come by HTTP/2 only: in HTTP/1.1 a space ends
