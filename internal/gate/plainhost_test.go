@@ -224,6 +224,12 @@ func newGate(t *testing.T, s config.Gate, records map[string]keysync.Record, set
 // start starts a site with one gate.
 func start(t *testing.T, s config.Gate, records map[string]keysync.Record) *site {
 	t.Helper()
+	return startWith(t, s, records, func(*gate.Options) {})
+}
+
+// startWith is start with what set sets.
+func startWith(t *testing.T, s config.Gate, records map[string]keysync.Record, set func(*gate.Options)) *site {
+	t.Helper()
 	st := &site{meter: newTallied(), host: newPlainHost()}
 	backend := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
@@ -232,7 +238,10 @@ func start(t *testing.T, s config.Gate, records map[string]keysync.Record) *site
 		st.mu.Unlock()
 		_, _ = io.WriteString(w, "ok")
 	})
-	st.Server = httptest.NewServer(middleware(backend, newGate(t, s, records, func(o *gate.Options) { o.Meter, o.Host = st.meter, st.host })))
+	st.Server = httptest.NewServer(middleware(backend, newGate(t, s, records, func(o *gate.Options) {
+		o.Meter, o.Host = st.meter, st.host
+		set(o)
+	})))
 	t.Cleanup(st.Close)
 	return st
 }
