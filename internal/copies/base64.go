@@ -175,8 +175,8 @@ func codedBefore(text string) (c sixes, size int) {
 
 // coding is how a text in base64 is written.
 type coding struct {
-	from, to    int // with its padding
-	url, padded bool
+	from, to    int  // with its padding
+	url, padded bool // url is the alphabet with '-' and '_'
 	escaped     bool // what is no letter and no digit is percent-encoded
 }
 
@@ -231,8 +231,12 @@ func (k *Key) decodeWith(text, extra string, phase, from, to int) (plain []byte,
 		coded, from = append(coded, c), from+size
 	}
 	how.to = from
-	if len(coded)%4 == 0 && !how.url {
-		how.padded = true
+	switch { // where the text does not show it, by custom
+	case how.padded:
+	case len(coded)%4 == 0:
+		how.padded = !how.url
+	case extra == "":
+		how.url = true
 	}
 	plain, err := how.encoding().DecodeString(string(coded))
 	return plain, how, err == nil

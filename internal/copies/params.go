@@ -43,6 +43,7 @@ func (p *paramCut) param(i, end int) {
 	}
 	valueStart := min(nameEnd+1, end)
 	name, nameExact := p.k.Text(p.raw[i:nameEnd])
+	name = strings.ReplaceAll(name, "=", "%3D") // padding that base64 has not had before
 	value, valueExact := p.k.Text(p.raw[valueStart:end])
 	p.exact = p.exact && nameExact && valueExact
 	goneName, goneValue := name == "" && nameEnd > i, value == "" && end > valueStart
