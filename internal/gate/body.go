@@ -19,10 +19,8 @@ func (g *Gate) takeBody(r *http.Request, p *passage) *refusal {
 		body.Trailers(r, g.forbidden)
 		return nil
 	}
-	if awaitsContinue(r) {
-		b := &awaited{ReadCloser: r.Body}
-		r.Body = b
-		defer b.settle(r.Header)
+	if body.AwaitsContinue(r) {
+		defer body.Await(r).Settle(r.Header)
 	}
 	if g.settings.MaxBody > 0 && r.ContentLength > int64(g.settings.MaxBody) {
 		return refBody(body.ErrTooLarge)
@@ -34,11 +32,11 @@ func (g *Gate) takeBody(r *http.Request, p *passage) *refusal {
 	switch {
 	case ref != nil:
 		return ref
-	case g.binding == bindBody:
+	case g.readsAll():
 	case m.form != nil && len(r.Header["Content-Encoding"]) == 0:
 		return g.splitBody(r, p, m.form)
 	case m.form == nil && m.kind == mediatype.Opaque:
-		return g.streamBody(r)
+		return g.streamBody(r, p)
 	}
 	return g.readBody(r, p, m)
 }
@@ -49,11 +47,14 @@ type media struct {
 	form *multipart.Form // of a multipart body that is looked at, whose kind is Opaque
 }
 
+// readsAll tells whether bodies are read in which the gate looks for nothing else.
+func (g *Gate) readsAll() bool { return g.binding == bindBody || g.copies == refuseCopies }
+
 // mediaOf tells how the body is looked at, from its type and its first bytes.
 func (g *Gate) mediaOf(r *http.Request, p *passage) (media, *refusal) {
 	m, ref := g.bodyMedia(r.Header)
 	p.opaque = m.kind == mediatype.Opaque
-	if ref != nil || m.kind != mediatype.Any && m.kind != mediatype.Frames || g.checksJSON || g.binding == bindBody || len(r.Header["Content-Encoding"]) > 0 {
+	if ref != nil || m.kind != mediatype.Any && m.kind != mediatype.Frames || g.checksJSON || g.readsAll() || len(r.Header["Content-Encoding"]) > 0 {
 		return m, ref
 	}
 	p.readsBody = true
@@ -134,7 +135,7 @@ func hasBody(r *http.Request) bool {
 // streamBody lets a body through that the gate has no business in, up to its
 // largest size if one is written, and without trailers that only the gate or no one
 // may set.
-func (g *Gate) streamBody(r *http.Request) *refusal {
+func (g *Gate) streamBody(r *http.Request, p *passage) *refusal {
 	body.Once(r)
 	if g.settings.MaxBody > 0 {
 		if err := body.Limit(r, int64(g.settings.MaxBody)); err != nil {
@@ -142,6 +143,7 @@ func (g *Gate) streamBody(r *http.Request) *refusal {
 		}
 	}
 	body.Trailers(r, g.forbidden)
+	g.cleanTrailers(r, p)
 	return nil
 }
 
@@ -157,6 +159,7 @@ func (g *Gate) refuseBody(r *http.Request, p *passage) *refusal {
 		return refTwoDocuments
 	}
 	body.Trailers(r, g.forbidden)
+	g.cleanTrailers(r, p)
 	return nil
 }
 
@@ -164,7 +167,7 @@ func (g *Gate) readBody(r *http.Request, p *passage, m media) *refusal {
 	limits := g.reading
 	limits.Verified = p.record != nil
 	limits.Verbatim = m.kind == mediatype.Opaque && m.form == nil
-	p.readsBody = true
+	p.readsBody, p.media = true, m
 	var err error
 	if p.body, err = body.Read(r, limits); err != nil {
 		return refBody(err)
