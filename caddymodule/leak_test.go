@@ -169,7 +169,7 @@ func (c *collector) String() string {
 }
 
 // runLeakFlows takes canaries through every flow and gathers what came out.
-func runLeakFlows(t *testing.T, format, check string) *leakRun {
+func runLeakFlows(t *testing.T, format, check string, requests []gatetest.Request) *leakRun {
 	t.Helper()
 	run := &leakRun{up: gatetest.NewUpstream(t, nil), spans: new(collector)}
 	otlp := httptest.NewServer(run.spans)
@@ -187,7 +187,6 @@ func runLeakFlows(t *testing.T, format, check string) *leakRun {
 		canaryRevoked: {"revoked_at": "2020-01-01T00:00:00Z"},
 	}))
 	run.gate.Run(t, leakSites)
-	requests := leakRequests()
 	for _, req := range requests {
 		resp, err := run.gate.Try(req)
 		fmt.Fprintf(&run.responses, "%d %v %v\n%s\n", resp.Status, err != nil, resp.Header, resp.Body)
@@ -222,6 +221,15 @@ func leakRequests() []gatetest.Request {
 		requests = append(requests, oddRequests(path)...)
 	}
 	return requests
+}
+
+// share returns one in n of the requests. As n divides no number of styles or keys, all of
+// those are among them on every path.
+func share(requests []gatetest.Request, n, first int) (some []gatetest.Request) {
+	for i := first; i < len(requests); i += n {
+		some = append(some, requests[i])
+	}
+	return some
 }
 
 // encodeFor percent-encodes a key for the styles that need it.
@@ -353,7 +361,7 @@ func (run *leakRun) leaks(t *testing.T) (found []string) {
 }
 
 func TestNothingLeaks(t *testing.T) {
-	run := runLeakFlows(t, "redact_keys", "on")
+	run := runLeakFlows(t, "redact_keys", "on", leakRequests())
 	for _, f := range run.leaks(t) {
 		t.Errorf("a key leaks to %s", f)
 	}
@@ -365,7 +373,7 @@ func TestNothingLeaks(t *testing.T) {
 }
 
 func TestLeakSuiteSeesLeaks(t *testing.T) {
-	run := runLeakFlows(t, "append", "off") // an encoder that only wraps another
+	run := runLeakFlows(t, "append", "off", share(leakRequests(), 5, 0)) // an encoder that only wraps another
 	places := map[string]bool{}
 	for _, f := range run.leaks(t) {
 		where, _, _ := strings.Cut(f, ": ")
