@@ -112,9 +112,9 @@ func (g *Gate) forgetCompression(r *http.Request) {
 		r.URL.RawQuery = clean
 		r.RequestURI = WithQuery(r.RequestURI, clean)
 	}
-	original := g.host.OriginalQuery(r)
+	original := g.originalQuery(r)
 	if clean := withoutCompression(original); clean != original {
-		g.host.SetOriginalQuery(r, clean)
+		g.setOriginalQuery(r, clean)
 	}
 }
 
