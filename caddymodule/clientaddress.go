@@ -12,24 +12,24 @@ import (
 )
 
 // countsAddresses reports whether the gate counts anything by the client's address.
-func countsAddresses(g *config.Gate) bool {
-	return g.LimitFailures != (config.Rate{}) ||
-		slices.ContainsFunc(g.Limits, func(l config.Limit) bool { return slices.Contains(l.By, config.ByIP) })
+func countsAddresses(s *config.Gate) bool {
+	return s.LimitFailures != (config.Rate{}) ||
+		slices.ContainsFunc(s.Limits, func(l config.Limit) bool { return slices.Contains(l.By, config.ByIP) })
 }
 
 // checkAddresses warns, once for each server, of gates that count by the client's
 // address where clients can choose it: without strict mode Caddy takes the leftmost
 // entry of X-Forwarded-For, and proxies append theirs to what the client sent.
-func (a *App) checkAddresses(ctx caddy.Context, g *config.Gate) {
+func (a *App) checkAddresses(ctx caddy.Context, s *config.Gate) {
 	srv, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	if !ok || !countsAddresses(g) || !trustsProxies(srv) || srv.TrustedProxiesStrict > 0 || a.warnedOf[srv] {
+	if !ok || !countsAddresses(s) || !trustsProxies(srv) || srv.TrustedProxiesStrict > 0 || a.warnedOf[srv] {
 		return
 	}
 	if a.warnedOf == nil {
 		a.warnedOf = make(map[*caddyhttp.Server]bool)
 	}
 	a.warnedOf[srv] = true
-	a.log.Warn("clients may choose the address that `by ip` counts: the server takes the first address in X-Forwarded-For, which a client writes itself if the proxy appends to the header; write `trusted_proxies_strict` beside `trusted_proxies` in the global option `servers`",
+	a.log.Warn("clients may choose the address that `by ip` counts: the server takes the first address in X-Forwarded-For, and a client writes that one itself if the proxy appends to the header; write `trusted_proxies_strict` next to `trusted_proxies` in the global option `servers`",
 		zap.Strings("listen", srv.Listen))
 }
 

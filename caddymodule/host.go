@@ -11,12 +11,13 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"github.com/ingestauth/caddy-ingest-auth/caddymodule/logs"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gate"
 )
 
 // host is Caddy as gates see it.
 type host struct {
-	lease *lease // on what the gates use
+	hold *hold // on what the gates use
 }
 
 // ClientIP returns the client's address as Caddy determined it.
@@ -54,6 +55,9 @@ func (host) Introduce(r *http.Request, values func(name string) (any, bool), fie
 	}
 	addLogField(r, zap.Inline(fields))
 }
+
+// LacksKey tells the logs that whatever stands in the request may be a key.
+func (host) LacksKey(r *http.Request) { logs.LacksKey(r) }
 
 // Value answers a placeholder.
 func (host) Value(r *http.Request, name string) any {
@@ -95,10 +99,10 @@ func (host) Error(status int, message string) error {
 }
 
 // Hold keeps open what the gates use, also if the configuration is replaced.
-func (h host) Hold() { h.lease.enter() }
+func (h host) Hold() { h.hold.enter() }
 
 // Release ends Hold.
-func (h host) Release() { h.lease.leave() }
+func (h host) Release() { h.hold.leave() }
 
 func replacer(r *http.Request) (*caddy.Replacer, bool) {
 	repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/await"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 )
 
@@ -41,7 +42,7 @@ func TestKeyInPathIsNamed(t *testing.T) {
 		}
 	}
 	for _, want := range []string{`"uri":"/in/services/key_a/x?a=1"`, `"uri":"/in/services/key_b/x"`, `"uri":"/in/services/REDACTED/x"`} {
-		await(t, want+" in the access log", func() bool {
+		await.That(t, want+" in the access log", func() bool {
 			b, _ := os.ReadFile(filepath.Join(g.Dir, "caddy.log"))
 			return strings.Contains(string(b), want)
 		})

@@ -26,13 +26,18 @@ import (
 	"time"
 
 	"github.com/ingestauth/caddy-ingest-auth/caddymodule"
+	"github.com/ingestauth/caddy-ingest-auth/internal/await"
+	"github.com/ingestauth/caddy-ingest-auth/internal/drill"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 	"github.com/ingestauth/caddy-ingest-auth/internal/redistest"
 	"github.com/ingestauth/caddy-ingest-auth/internal/vaulttest"
 )
 
+// loads is the number of valid configurations that are loaded under load. With 24 of them
+// every way to refuse one is there, too.
+var loads = drill.Size(24, 200)
+
 const (
-	loads       = 200 // valid configurations that are loaded under load
 	loadSecret  = "a-shared-secret-of-at-least-32-bytes"
 	steadyLimit = 10_000_000
 	keyAdded    = "canary-EEEE-added-in-place"
@@ -354,7 +359,7 @@ func (run *loadRun) noteAnswer(client string, c loadConfig) {
 // awaitAnswers waits until every client got answers of the newest configuration.
 func (run *loadRun) awaitAnswers() {
 	run.t.Helper()
-	waitFor(run.t, "answers of the newest configuration", func() bool {
+	await.That(run.t, "answers of the newest configuration", func() bool {
 		run.mu.Lock()
 		defer run.mu.Unlock()
 		for _, c := range loadClients {
@@ -454,13 +459,13 @@ func (f footprint) String() string {
 func (run *loadRun) footprint(goroutines int) footprint {
 	run.t.Helper()
 	run.load(0)
-	waitFor(run.t, "goroutines to end", func() bool {
+	await.That(run.t, "goroutines to end", func() bool {
 		http.DefaultClient.CloseIdleConnections()
 		run.backend.Config.SetKeepAlivesEnabled(false) // closes idle connections
 		run.backend.Config.SetKeepAlivesEnabled(true)
 		return runtime.NumGoroutine() <= goroutines
 	})
-	waitFor(run.t, "replaced configurations to let go", func() bool { return caddymodule.Lingering() == 0 })
+	await.That(run.t, "replaced configurations to let go", func() bool { return caddymodule.Lingering() == 0 })
 	runtime.GC() // twice, for what finalizers and pools hold
 	debug.FreeOSMemory()
 	var m runtime.MemStats
@@ -544,11 +549,11 @@ func TestReloadUnderLoad(t *testing.T) {
 	run := startLoadRun(t)
 	run.gate.Do(t, get("/tight/x", keyC)) // its limit of one request is used up from now on
 	start := run.footprint(1000)
-	run.underLoad(1, loads/4)
+	run.underLoad(1, loadConfig(loads/4))
 	early := run.footprint(start.goroutines)
 	run.writeKeys(0, keyAdded)
 	run.writeKeys(1, keyAdded)
-	run.underLoad(loads/4+1, loads)
+	run.underLoad(loadConfig(loads/4+1), loadConfig(loads))
 	late := run.footprint(start.goroutines)
 	t.Logf("at first: %v; after %d reloads: %v; after %d: %v; Caddy lost %d requests", start, loads/4, early, loads, late, len(run.lost))
 	if late.heap > early.heap+16<<20 { // what is resident is larger, and with -race much so
@@ -635,7 +640,7 @@ func TestReloadDuringUpload(t *testing.T) {
 				return strings.Replace(options, file, app, 1) + limitSite("limit 9/"+year+" by key")
 			}
 			g.Run(t, site(app[0]))
-			waitFor(t, "the login", func() bool { return ask(t, g, "unknown").Status == http.StatusUnauthorized })
+			await.That(t, "the login", func() bool { return ask(t, g, "unknown").Status == http.StatusUnauthorized })
 			u := startUpload(t, g, `{"token":"`+keyA+`"}`)
 			reload(t, g, site(app[1]))
 			if status, answer := u.finish(t); status != http.StatusOK {
@@ -654,7 +659,7 @@ func TestRefusedConfigTakesNoLog(t *testing.T) {
 		t.Fatal("a broken configuration was loaded")
 	}
 	g.Write(t, "keys.json", "broken")
-	waitFor(t, "the complaint about the key file in the log that is configured", func() bool {
+	await.That(t, "the complaint about the key file in the log that is configured", func() bool {
 		log, err := os.ReadFile(filepath.Join(g.Dir, "caddy.log"))
 		return err == nil && strings.Contains(string(log), "key file cannot be used")
 	})

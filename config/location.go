@@ -20,6 +20,8 @@ const (
 	InBody   = "body"
 	InBasic  = "basic"
 	InForm   = "form"
+
+	InMultipart = "multipart"
 )
 
 // Place is the part of a request that a location is in.
@@ -35,32 +37,33 @@ const (
 	PlaceBody
 )
 
-// style is all that is asked of a style of locations, but for how to find and cut what
-// stands there: that is up to internal/credential, which has a function for each.
+// style is everything about a style of locations, except how to find and cut its values:
+// internal/credential has a function for each style.
 type style struct {
 	in    string // in Caddyfile and JSON, and the label of the metrics
 	place Place
-	// check checks the names. It is given example, which is a name, "" if the style
-	// takes none or not just any.
+	// check checks the names. example is an example of a name, "" if the style takes no
+	// names or only fixed ones.
 	check   func(l Location, setting, example string) error
 	example string
-	// rows says that it may be `in ARRAY`.
+	// rows says whether it may have `in ARRAY`.
 	rows bool
-	// param says that it may be `param PARAM`.
+	// param says whether it may have `param PARAM`.
 	param bool
 }
 
-// styles has a row for each style, in the order in which they are told to people.
+// styles has a row for each style, in the order in which people see them.
 var styles = [...]style{
 	{in: InBearer, place: PlaceAuthorization, check: checkBearer},
 	{in: InScheme, place: PlaceAuthorization, check: checkScheme, example: "Token"},
 	{in: InHeader, place: PlaceHeader, check: checkHeader, example: "X-API-Key", param: true},
 	{in: InCookie, place: PlaceCookie, check: checkCookie, example: "api_key"},
-	{in: InPath, place: PlacePath, check: checkPath, example: "/services/{key}/*"},
+	{in: InPath, place: PlacePath, check: checkPatterns, example: "/services/{key}/*"},
 	{in: InQuery, place: PlaceQuery, check: checkNames, example: "apiKey"},
-	{in: InBody, place: PlaceBody, check: checkNames, example: "token", rows: true},
+	{in: InBody, place: PlaceBody, check: checkPaths, example: "token", rows: true},
 	{in: InBasic, place: PlaceAuthorization, check: checkBasic},
 	{in: InForm, place: PlaceBody, check: checkNames, example: "api_key"},
+	{in: InMultipart, place: PlaceBody, check: checkNames, example: "api_key"},
 }
 
 // Styles is how many styles there are.
@@ -85,7 +88,7 @@ func StyleIndex(name string) int {
 	return -1
 }
 
-// style returns the row of the location, one that is empty if there is none.
+// style returns the row of the location, or an empty row if there is none.
 func (l Location) style() style {
 	if i := StyleIndex(l.In); i >= 0 {
 		return styles[i]
@@ -93,36 +96,36 @@ func (l Location) style() style {
 	return style{}
 }
 
-// Location says where a credential may stand in a request, or what is removed from
-// it though it is none.
+// Location is a place in a request where a credential may be, or a place that is emptied
+// although it is not for credentials.
 type Location struct {
-	// The style: `bearer` (Authorization: Bearer, RFC 6750), `scheme` (another scheme
-	// of that header), `header`, `cookie`, `path` (a segment of it), `query`,
-	// `body` (a member of a JSON body), `basic` (Authorization: Basic, RFC 7617)
-	// or `form` (a field of an application/x-www-form-urlencoded body).
+	// The style: `bearer` (Authorization: Bearer, RFC 6750), `scheme` (another scheme of
+	// that header), `header`, `cookie`, `path` (a segment of it), `query`, `body` (a member of a JSON body), `basic` (Authorization: Basic, RFC 7617),
+	// `form` (a field of an application/x-www-form-urlencoded body) or `multipart` (a
+	// field of a multipart/form-data body, before its files).
 	In string `json:"in"`
 
-	// The names of the schemes, headers, cookies, query parameters, JSON members or
-	// form fields. Case does not matter. For `path` the patterns, each with a segment
-	// `{key}`. For `basic` either `user` or `password`, or nothing: then the key is the
-	// user name if the password is empty, else the password.
+	// The names of the schemes, headers, cookies, query parameters or form fields. For
+	// `path` the patterns, each with a segment `{key}`. For `body` the paths of JSON
+	// members: `properties.token` is the member token of properties; write a dot in a name as
+	// `\.`. Upper and lower case do not matter. For `basic` write `user`, `password`, or nothing:
+	// then the key is the user name if the password is empty, else the password.
 	Names []string `json:"names,omitempty"`
+
+	// For `body`: the path of the array whose elements have the members. Default:
+	// the top-level object, the elements of a top-level array, and lines of NDJSON.
+	Rows string `json:"rows,omitempty"`
 
 	// For `header`: the parameter in the header's value that is the key, such as
 	// `sentry_key` in `X-Sentry-Auth: Sentry sentry_version=7, sentry_key=…`. Default:
 	// the whole value.
 	Param string `json:"param,omitempty"`
-
-	// For `body`: the member of the top-level object that is an array, in whose
-	// elements the members stand. Default: the top-level object, the elements of a
-	// top-level array, and lines of NDJSON.
-	Rows string `json:"rows,omitempty"`
 }
 
 // usualNames are names of keys in queries, bodies and forms.
 var usualNames = []string{"apiKey", "api_key", "_apikey", "token", "access_token", "writeKey"}
 
-// DefaultLocations are used when a gate names none: all usual places.
+// DefaultLocations are used if a gate names no locations: all usual places.
 func DefaultLocations() []Location {
 	return []Location{
 		{In: InBearer},
@@ -133,8 +136,8 @@ func DefaultLocations() []Location {
 	}
 }
 
-// validateLocations reports the first location that is wrong. A place is one for
-// credentials or one that is only emptied, and is named once.
+// validateLocations reports the first location that is wrong. A place is either for
+// credentials or only emptied, and must be named only once.
 func (g *Gate) validateLocations() error {
 	seen := make(map[string]string) // settings by place
 	for i, l := range slices.Concat(g.Credentials, g.Remove) {
@@ -150,9 +153,9 @@ func (g *Gate) validateLocations() error {
 			case "":
 				seen[spot.id] = setting
 			case setting:
-				return fmt.Errorf("%s %s: %sis there twice", setting, l.In, spot.label)
+				return fmt.Errorf("%s %s: %sis given twice", setting, l.In, spot.label)
 			default:
-				return fmt.Errorf("%s %s: %sis a place for credentials, too, as the usual ones are if no `credential` is written; choose one", setting, l.In, spot.label)
+				return fmt.Errorf("%s %s: %sis also a place for credentials (without any `credential`, the usual places are); choose one", setting, l.In, spot.label)
 			}
 		}
 	}
@@ -171,7 +174,7 @@ func (g *Gate) validateParams() error {
 				return other.In == l.In && other.Param == "" && slices.ContainsFunc(other.Names, func(n string) bool { return strings.EqualFold(n, name) })
 			}
 			if slices.ContainsFunc(all, whole) {
-				return fmt.Errorf("%s %s param %s: %[2]s is taken whole, too; choose one", l.In, name, l.Param)
+				return fmt.Errorf("%s %s param %s: %[2]s is also taken whole; choose one", l.In, name, l.Param)
 			}
 		}
 	}
@@ -181,8 +184,8 @@ func (g *Gate) validateParams() error {
 // Place returns the part of the request that the location is in.
 func (l Location) Place() Place { return l.style().place }
 
-// Headers returns the names of the headers in which the key stands, none if it does not
-// stand in one.
+// Headers returns the names of the headers that have the key, none if the location is not
+// in a header.
 func (l Location) Headers() []string {
 	switch l.Place() {
 	case PlaceAuthorization:
@@ -196,20 +199,29 @@ func (l Location) Headers() []string {
 	}
 }
 
-// Parameters returns the names that stand before the key in a pair: of cookies,
-// parameters, members and fields, in whatever part of the request.
-func (l Location) Parameters() []string {
+// Fields returns the names that stand before the values in a location: of the path of a member
+// its last. There are none where a value is not one of a pair.
+func (l Location) Fields() []string {
 	switch l.Place() {
 	case PlaceAuthorization, PlacePath:
 		return nil
 	case PlaceHeader:
 		if l.Param == "" {
-			return nil
+			return l.Names
 		}
 		return []string{l.Param}
 	default:
+	}
+	if l.In != InBody {
 		return l.Names
 	}
+	var fields []string
+	for _, name := range l.Names {
+		if path, err := ParsePath(name); err == nil {
+			fields = append(fields, path[len(path)-1])
+		}
+	}
+	return fields
 }
 
 // HasRows reports whether the location can be inside an array.
@@ -218,7 +230,7 @@ func (l Location) HasRows() bool { return l.style().rows }
 // HasParam reports whether the location can be a parameter of a value.
 func (l Location) HasParam() bool { return l.style().param }
 
-// spot is one of the spots that a location names.
+// spot is one of the places that a location names.
 type spot struct{ id, label string }
 
 func (l Location) spots() []spot {
@@ -231,18 +243,27 @@ func (l Location) spots() []spot {
 		if l.Param != "" {
 			label += "param " + l.Param + " "
 		}
-		list = append(list, spot{strings.ToLower(strings.Join([]string{l.In, l.Rows, l.Param, name}, " ")), label})
+		list = append(list, spot{l.In + " " + spotID(l.In, l.Rows, name) + " " + fold(l.Param), label})
 	}
 	return list
 }
 
-// takes says what the gate does with a place outside of rows before it looks at
-// anything else, "" if nothing.
+// spotID returns the same for all names of the same place in a part of the request.
+func spotID(in, rows, name string) string {
+	if in != InBody {
+		return fold(name)
+	}
+	path, _ := memberPath(rows, name) // a wrong one is refused elsewhere
+	return foldPath(path)
+}
+
+// takes says what the gate does with a place before it looks at anything else, or "" for
+// nothing.
 func (g *Gate) takes(in, name string) string {
-	same := func(other string) bool { return strings.EqualFold(other, name) }
 	for i, l := range slices.Concat(g.Credentials, g.Remove) {
+		same := func(other string) bool { return spotID(in, l.Rows, other) == spotID(in, "", name) }
 		switch {
-		case l.In != in || l.Rows != "" || !slices.ContainsFunc(l.Names, same):
+		case l.In != in || !slices.ContainsFunc(l.Names, same):
 		case i < len(g.Credentials):
 			return "carries a credential"
 		default:
@@ -268,7 +289,7 @@ func (l Location) validate(setting string) error {
 
 func checkBearer(l Location, setting, _ string) error {
 	if len(l.Names) > 0 {
-		return fmt.Errorf("%s bearer: takes no name, it always is the Authorization header", setting)
+		return fmt.Errorf("%s bearer: takes no name, because it always means the Authorization header", setting)
 	}
 	return nil
 }
@@ -286,6 +307,25 @@ func checkNames(l Location, setting, example string) error {
 	}
 	if slices.Contains(l.Names, "") {
 		return fmt.Errorf("%s %s: a name must not be empty", setting, l.In)
+	}
+	return nil
+}
+
+// checkPaths checks names of members. Each is a path.
+func checkPaths(l Location, setting, example string) error {
+	if err := checkNames(l, setting, example); err != nil {
+		return err
+	}
+	for _, name := range l.Names {
+		if _, err := ParsePath(name); err != nil {
+			return fmt.Errorf("%s %s: %w", setting, l.In, err)
+		}
+	}
+	if l.Rows == "" {
+		return nil
+	}
+	if _, err := ParsePath(l.Rows); err != nil {
+		return fmt.Errorf("%s %s: in %w", setting, l.In, err)
 	}
 	return nil
 }
@@ -347,7 +387,7 @@ func checkCookie(l Location, setting, example string) error {
 // KeySegment is the name of the segment of a path that is a key.
 const KeySegment = "key"
 
-func checkPath(l Location, setting, example string) error {
+func checkPatterns(l Location, setting, example string) error {
 	if err := checkNames(l, setting, example); err != nil {
 		return err
 	}
@@ -368,8 +408,8 @@ func isToken(s string) bool { return httpguts.ValidHeaderFieldName(s) }
 
 func isAuthorization(name string) bool { return strings.EqualFold(name, "Authorization") }
 
-// isReserved reports whether a header frames or routes messages, or is set by
-// proxies, so that it can carry neither a key nor an assertion.
+// isReserved reports whether a header frames or routes messages, or is set by proxies.
+// Such a header can carry neither a key nor an assertion.
 func isReserved(name string) bool {
 	switch canonical := http.CanonicalHeaderKey(name); canonical {
 	case "Connection", "Cookie", "Date", "Expect", "Forwarded", "Host", "Keep-Alive", "Origin", "Referer", "Set-Cookie",

@@ -9,7 +9,7 @@ import (
 // Pattern is a path pattern with named segments, such as
 // "/v1/project/{project}/datasource/{datasource}/*". A segment in braces matches
 // any one segment; "/*" at the end matches everything below, and the path that
-// ends right before it. All else matches itself, case included.
+// ends right before it. Everything else matches only itself, with the same case.
 type Pattern struct {
 	segments []string // "{name}" for a named segment
 	open     bool     // ends in "/*"
@@ -42,11 +42,11 @@ func checkSegment(seg string, seen map[string]bool) error {
 	case named && (name == "" || strings.ContainsAny(name, "{}*")):
 		return fmt.Errorf("%q is not a name in braces, such as {project}", seg)
 	case !named && strings.ContainsAny(seg, "{}*"):
-		return fmt.Errorf("braces stand around a whole segment and * only at the end, as in /project/{project}/*")
+		return fmt.Errorf("braces must be around a whole segment, and * only at the end, as in /project/{project}/*")
 	case strings.ContainsAny(seg, "%;\\?#"):
 		return fmt.Errorf("segment %q: is compared with the decoded path, which never holds any of %% ; \\ ? #", seg)
 	case named && seen[name]:
-		return fmt.Errorf("{%s} is there twice", name)
+		return fmt.Errorf("{%s} is given twice", name)
 	}
 	seen[name] = named
 	return nil
@@ -66,12 +66,11 @@ func (p Pattern) Has(name string) bool { return p.Index(name) >= 0 }
 // that match.
 func (p Pattern) Index(name string) int { return slices.Index(p.segments, "{"+name+"}") }
 
-// Segments returns the segments of the pattern, and whether it matches what is below, too.
-func (p Pattern) Segments() (segments []string, open bool) { return p.segments, p.open }
+// Segments returns the segments, of which some are names in braces.
+func (p Pattern) Segments() []string { return p.segments }
 
-// Value returns what the segment called name stands for in path, which must be
-// decoded and free of dot segments; ok is false if the path does not match.
-// It does not allocate.
+// Value returns the segment of path that matches {name}. The path must be decoded and
+// without dot segments; ok is false if it does not match. It does not allocate.
 func (p Pattern) Value(path, name string) (value string, ok bool) {
 	value, rest, ok := p.match(path, name, exactly)
 	return value, ok && (rest == "" || p.open && rest[0] == '/')

@@ -25,14 +25,14 @@ func (n loggerName) CaddyModule() caddy.ModuleInfo {
 type logCheck struct {
 	ctx            caddy.Context
 	places         []config.Location // where keys may stand
-	identity       string            // header of the assertion
+	identityHeader string            // that carries the assertion
 	logCredentials bool              // a server has the option log_credentials
 }
 
 // leaks returns what is to be done about the sinks of a logger that would write keys, "" if
 // there is none. missing says so for those without the redact_keys encoder.
 func (c *logCheck) leaks(name, missing string) (remedy string) {
-	p := newLogProbe(c.places, c.identity, c.logCredentials)
+	p := newLogProbe(c.places, c.identityHeader, c.logCredentials)
 	activeProbe.Store(p)
 	defer activeProbe.Store(nil)
 	c.ctx.Logger(loggerName(name)).Core().With(p.fields)
@@ -40,15 +40,15 @@ func (c *logCheck) leaks(name, missing string) (remedy string) {
 	case p.encoded != p.cleaned:
 		return missing
 	case len(p.leaked) > 0:
-		return "take " + strings.Join(p.leaked, ", ") + " out of the filter around redact_keys, or write it into the block of `format redact_keys`, as `wrap filter`"
+		return "remove " + strings.Join(p.leaked, ", ") + " from the filter around redact_keys, or move the filter into the block of `format redact_keys`, as `wrap filter`"
 	}
 	return ""
 }
 
 // Check returns an error that names the logs which HTTP requests reach and which would
-// write keys that stand in these places, or assertions, which stand in a header of that name.
-func Check(ctx caddy.Context, places []config.Location, assertion string) error {
-	c := logCheck{ctx: ctx, places: places, identity: assertion}
+// write keys that stand in these places, or assertions, which stand in the identity header.
+func Check(ctx caddy.Context, places []config.Location, identityHeader string) error {
+	c := logCheck{ctx: ctx, places: places, identityHeader: identityHeader}
 	names := c.readServers()
 	const global = "write `format redact_keys` into a block `log` of the global options, and into every other `log` there"
 	if c.leaks("http", global) == "" {
@@ -61,9 +61,9 @@ func Check(ctx caddy.Context, places []config.Location, assertion string) error 
 		}
 	}
 	if remedy := c.leaks("http.log.error", global); remedy != "" || len(bad) == 0 {
-		bad = append(bad, "a global log (the default one, where errors of all sites go, or one you named): "+cmp.Or(remedy, c.leaks("http", global)))
+		bad = append(bad, "a global log (the default log, which gets the errors of all sites, or one with a name): "+cmp.Or(remedy, c.leaks("http", global)))
 	}
-	return fmt.Errorf("ingest_auth: refusing to start, because keys would be written in clear to %s; another format goes into its block, as `wrap console` or `wrap json` (`log_check off` in the global ingest_auth option turns this check off)",
+	return fmt.Errorf("ingest_auth: refusing to start, because keys would be written in clear to %s; to keep another format, write it into the block of redact_keys, as `wrap console` or `wrap json` (`log_check off` in the global ingest_auth option turns this check off)",
 		strings.Join(bad, "; and to "))
 }
 

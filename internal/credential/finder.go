@@ -1,5 +1,5 @@
 // Package credential finds API keys in a request and cuts them out of it: in
-// headers, in the query, in form bodies and in JSON bodies. What is not a
+// headers, in the query, in form, multipart and JSON bodies. What is not a
 // credential keeps its bytes: nothing is reordered, re-encoded or reformatted.
 //
 // A Finder says where to look and is shared by all requests. A Set collects
@@ -30,8 +30,8 @@ type Options struct {
 	Schemes []string
 	// Headers are header names, compared as package fieldname does.
 	Headers []string
-	// Parts are parts of the values of other headers.
-	Parts []Part
+	// Pairs are pairs of a name and a value in the values of other headers.
+	Pairs []Pair
 	// Paths are patterns of paths in which the segment {key} is the credential.
 	Paths []string
 	// Drop are header names, compared likewise, that no client may send: Headers
@@ -45,11 +45,15 @@ type Options struct {
 	// Form are fields of an application/x-www-form-urlencoded body, compared
 	// like strings.EqualFold.
 	Form []string
-	// Body are members of a JSON object: the top-level one, every element of a
-	// top-level array, or every line of NDJSON. Compared like strings.EqualFold.
+	// Multipart are fields of a multipart/form-data body, compared likewise.
+	Multipart []string
+	// Documents are fields whose value is a JSON document, at which JSON looks.
+	Documents Documents
+	// Body are paths (config.ParsePath) of members of a JSON object: the top-level one,
+	// every element of a top-level array, or every line of NDJSON. A member on the way is
+	// an object, or an array of them. Names are compared like strings.EqualFold.
 	Body []string
-	// BodyRows are members of the objects in an array that is a member of the
-	// top-level object. Names of both are compared like strings.EqualFold.
+	// BodyRows are the same for the elements of an array.
 	BodyRows []BodyRow
 	// Remove are locations that hold no credential. What stands there is cut unread,
 	// as if it were one; it need not be well-formed nor be there once.
@@ -59,12 +63,14 @@ type Options struct {
 
 	// Require lists what the rows of a JSON body must have.
 	Require []Requirement
-	// Resources are members, standing where those of Body do, whose distinct values
-	// are reported by Set.Values. A name in another case is a SpellingError.
+	// Resources are paths like those of Body, of members whose distinct values are
+	// reported by Set.Values. A name in another case is a SpellingError.
 	Resources []string
-	// Batches are members of the top-level object that are arrays, whose elements are
-	// counted: see Finder.BatchItems. A name in another case is a SpellingError.
+	// Batches are paths of arrays whose elements are counted: see Finder.BatchItems. A
+	// name in another case is a SpellingError.
 	Batches []string
+	// Concatenated says that a body, or a line of NDJSON, may be several JSON texts.
+	Concatenated bool
 }
 
 // Locations are places in a request, written and compared as those of Options.
@@ -72,23 +78,25 @@ type Locations struct {
 	Bearer, Basic        bool // the scheme of the Authorization header
 	Schemes              []string
 	Headers, Query, Form []string
-	Parts                []Part
+	Pairs                []Pair
 	Paths                []string
+	Multipart            []string
 	Body                 []string
 	BodyRows             []BodyRow
 }
 
-// BodyRow is the member Name of every element of the array In.
+// BodyRow is the member Name of every element of the array In. Both are paths.
 type BodyRow struct{ Name, In string }
 
 // Requirement is what every row must have: one (Any) or all of the Fields, as a
 // number or as text that is not blank; an array that is named as one has to have
-// elements. A repeated field counts with its last value. A field in another case is
-// a SpellingError, unless it is also a credential or is removed.
+// elements. A field in an array has to be in every element, and there has to be one. A
+// repeated field counts with its last value. A field in another case is a SpellingError,
+// unless it is also a credential or is removed.
 type Requirement struct {
 	Any    bool
-	Fields []string
-	// In names the member whose array elements are the rows; its name in another case
+	Fields []string // paths, from the row on
+	// In is the path of the array whose elements are the rows; its name in another case
 	// is a SpellingError. "" makes rows of the top-level object, of every element of a top-level
 	// array, or of every NDJSON line.
 	In string
@@ -96,22 +104,27 @@ type Requirement struct {
 
 // Finder finds credentials. It is immutable and safe for concurrent use.
 type Finder struct {
-	keep        bool
-	schemes     []scheme
-	headers     []header
-	headerLens  uint64 // bit n: a header name has length n modulo 64
-	paths       []pathPattern
-	query, form params
-	levels      []level // 0: the rows of the body, then one per Requirement.In
-	resources   int     // length of Options.Resources
-	batches     []int   // levels of Options.Batches
-	looksAtJSON bool
+	keep         bool
+	concatenated bool
+	schemes      []scheme
+	headers      []header
+	headerLens   uint64 // bit n: a header name has length n modulo 64
+	paths        []pathPattern
+	query, form  params
+	multipart    params
+	levels       []level // 0: the rows of the body
+	fields       int     // how many members some requirement names
+	arrays       []int   // levels of the arrays whose elements are rows, in the order of their marks
+	resources    int     // length of Options.Resources
+	batches      []int   // levels of Options.Batches
+	looksAtJSON  bool
+	formDocument bool // a field of a form may be a document
 }
 
 // New compiles o. It fails if a name is empty, invalid or given twice, if Basic
 // is unknown, or if more than 64 names are to be watched in one place.
 func New(o Options) (*Finder, error) {
-	f := &Finder{keep: o.Keep, resources: len(o.Resources)}
+	f := &Finder{keep: o.Keep, concatenated: o.Concatenated, resources: len(o.Resources)}
 	if err := f.addSchemes(o); err != nil {
 		return nil, fmt.Errorf("reading credential in Authorization: %w", err)
 	}
@@ -121,16 +134,20 @@ func New(o Options) (*Finder, error) {
 	if err := f.addPaths(o); err != nil {
 		return nil, fmt.Errorf("reading credential path: %w", err)
 	}
-	if err := f.query.init("query ", o.Query, o.Remove.Query); err != nil {
+	if err := f.query.init("query ", o.Query, o.Remove.Query, o.Documents.Query); err != nil {
 		return nil, fmt.Errorf("reading credential query: %w", err)
 	}
-	if err := f.form.init("form ", o.Form, o.Remove.Form); err != nil {
+	if err := f.form.init("form ", o.Form, o.Remove.Form, o.Documents.Form); err != nil {
 		return nil, fmt.Errorf("reading credential form: %w", err)
+	}
+	if err := f.multipart.init("multipart ", o.Multipart, o.Remove.Multipart, nil); err != nil {
+		return nil, fmt.Errorf("reading credential multipart: %w", err)
 	}
 	if err := f.addMembers(o); err != nil {
 		return nil, err
 	}
 	f.looksAtJSON = len(o.Body)+len(o.BodyRows)+len(o.Remove.Body)+len(o.Remove.BodyRows)+len(o.Require)+len(o.Resources)+len(o.Batches) > 0
+	f.formDocument = len(o.Documents.Form) > 0
 	return f, nil
 }
 
@@ -139,6 +156,9 @@ func (f *Finder) LooksAtJSON() bool { return f.looksAtJSON }
 
 // LooksAtForm tells whether Form has anything to find.
 func (f *Finder) LooksAtForm() bool { return len(f.form.locations) > 0 }
+
+// LooksAtFormDocument tells whether a field of a form may be a JSON document.
+func (f *Finder) LooksAtFormDocument() bool { return f.formDocument }
 
 // checkName refuses names that no client can send as such.
 func checkName(name string) error {

@@ -40,7 +40,7 @@ func (f *Finder) addHeaders(o Options) error {
 		}
 		if i := f.headerIndex(name); i >= 0 {
 			if f.headers[i].canonical == "Authorization" {
-				return errors.New("header Authorization is read by its schemes already: remove one")
+				return errors.New("header Authorization is already read by its schemes: remove one")
 			}
 			return fmt.Errorf("name %q is given twice (%s): remove one", name, whatCounts)
 		}
@@ -50,7 +50,7 @@ func (f *Finder) addHeaders(o Options) error {
 		}
 		f.addHeader(name, header{take: func(v string, s *Set) string { return s.addList(location, v) }})
 	}
-	if err := f.addParts(o); err != nil {
+	if err := f.addPairs(o); err != nil {
 		return err
 	}
 	for _, name := range o.Drop {
@@ -66,11 +66,11 @@ func (f *Finder) addHeaders(o Options) error {
 	return nil
 }
 
-const whatCounts = "case does not matter, nor which punctuation stands between letters"
+const whatCounts = "upper and lower case count as the same, and so does all punctuation between letters"
 
 func (f *Finder) addOther(name string, h header) error {
 	if f.headerIndex(name) >= 0 {
-		return fmt.Errorf("%s cannot carry a credential: what clients send under this name is deleted (%s)", name, whatCounts)
+		return fmt.Errorf("%s cannot carry a credential: the gate deletes what clients send under this name (%s)", name, whatCounts)
 	}
 	f.addHeader(name, h)
 	return nil
@@ -85,29 +85,47 @@ func (f *Finder) addHeader(name string, h header) {
 // Headers finds the credentials in h and deletes them in place. Several values
 // and comma-joined values are several credentials. Of Authorization only the
 // schemes looked for are deleted, values of others stay. It may be called for trailers too.
+//
+// Headers that stay are then in s.Long if their values are long enough to have a copy of a
+// key in them.
 func (f *Finder) Headers(h http.Header, s *Set) {
 	hits := s.hits[:0]
 	for name, values := range h {
-		if f.headerLens&(1<<(len(name)&63)) == 0 {
-			continue
-		}
-		i := f.headerIndex(name)
-		if i < 0 {
-			continue
+		i := -1
+		if f.headerLens&(1<<(len(name)&63)) != 0 {
+			i = f.headerIndex(name)
 		}
 		switch {
+		case i < 0, f.headers[i].plain && name == f.headers[i].canonical:
+			s.addLong(name, values)
 		case name != f.headers[i].canonical:
 			hits = append(hits, hit{name, values, i, 1})
-		case !f.headers[i].plain:
+		default:
 			hits = append(hits, hit{name, values, i, 0})
 		}
 	}
 	slices.SortFunc(hits, compareHits)
 	for _, hit := range hits {
 		f.header(h, hit, s)
+		s.addLong(hit.name, h[hit.name])
 	}
 	clear(hits)
 	s.hits = hits[:0]
+}
+
+// Long is a header with values that are long.
+type Long struct {
+	Name   string
+	Values []string
+}
+
+// longValue is the length from which on a value is long.
+const longValue = 16
+
+func (s *Set) addLong(name string, values []string) {
+	if len(values) == 1 && len(values[0]) >= longValue || len(values) > 1 {
+		s.long = append(s.long, Long{name, values})
+	}
 }
 
 // compareHits orders by configuration, then the canonical spelling first: a map

@@ -11,6 +11,7 @@ type parser struct {
 	f   *Finder
 	s   *Set
 	b   []byte // up to the end of the text
+	got marks  // what the object or array just read has
 	err error
 }
 
@@ -19,7 +20,8 @@ type parser struct {
 // clean starts where body does. With lines set, the body is NDJSON: one JSON
 // text on every line that is not blank, lines end with LF or CRLF. If it begins
 // with a record separator, it is a sequence of JSON texts with one before each
-// (RFC 7464). An array is the rows in it in both, as it is if it is the body.
+// (RFC 7464). With Options.Concatenated each of these may be several texts. An array is
+// the rows in it in all of them, as it is if it is the body.
 //
 // A member goes with one comma, all other bytes stay. Requirements, resources
 // and the shape of the body are then to be had from s.
@@ -29,6 +31,14 @@ type parser struct {
 // than 10,000, lone surrogates in the names of a row's members and in values of
 // credentials and resources, NUL in the names of a row's members.
 func (f *Finder) JSON(body []byte, lines bool, s *Set) (clean []byte, err error) {
+	if err := f.scanJSON(body, lines, s); err != nil || f.keep {
+		return body, err
+	}
+	return s.compact(body), nil
+}
+
+// scanJSON is JSON but for the cuts, which it notes.
+func (f *Finder) scanJSON(body []byte, lines bool, s *Set) error {
 	s.cuts = s.cuts[:0]
 	s.report.reset(len(f.levels), f.resources)
 	p := parser{f: f, s: s, b: body}
@@ -41,16 +51,10 @@ func (f *Finder) JSON(body []byte, lines bool, s *Set) (clean []byte, err error)
 	} else {
 		p.document(start)
 	}
-	if p.err != nil {
-		return body, p.err
-	}
-	if s.shape == ShapeNone {
+	if p.err == nil && s.shape == ShapeNone {
 		p.noRows()
 	}
-	if f.keep {
-		return body, nil
-	}
-	return s.compact(body), nil
+	return p.err
 }
 
 // document reads the one JSON text of a body.
@@ -67,7 +71,7 @@ func (p *parser) document(i int) {
 	default:
 		p.s.shape = ShapeOther
 	}
-	p.end(p.rows(i))
+	p.texts(i)
 }
 
 // recordSeparator stands before each text of a sequence, and in no text.
@@ -99,7 +103,7 @@ func (p *parser) line(i int) {
 		return
 	}
 	p.s.shape = ShapeLines
-	p.end(p.rows(i))
+	p.texts(i)
 }
 
 // rows reads an object that is a row, an array of rows, or a scalar.
@@ -113,15 +117,27 @@ func (p *parser) rows(i int) int {
 	return p.scalarRow(i, 0, 0)
 }
 
-// end makes sure that nothing follows the JSON text.
-func (p *parser) end(i int) {
-	if i < 0 {
-		return
-	}
-	if i = skipSpace(p.b, i); i < len(p.b) {
-		p.fail(i, "data after the end of the JSON text")
+// texts reads the JSON text of a body or line, or all of them if there may be several:
+// they are rows then, as lines are.
+func (p *parser) texts(i int) {
+	for {
+		end := p.rows(i)
+		if end < 0 {
+			return
+		}
+		if i = skipSpace(p.b, end); i == len(p.b) {
+			return
+		}
+		if !p.f.concatenated || i == end && !endsItself(p.b[i-1]) {
+			p.fail(i, "data after the end of the JSON text")
+			return
+		}
+		p.s.shape = ShapeLines
 	}
 }
+
+// endsItself reports whether a JSON text that ends in c needs nothing behind it to end.
+func endsItself(c byte) bool { return c == '}' || c == ']' || c == '"' }
 
 // fail notes the error and returns -1.
 func (p *parser) fail(offset int, what string) int {

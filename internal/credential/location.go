@@ -21,8 +21,8 @@ var locations = map[string]location{
 		func(to *Locations, l config.Location) { to.Schemes = append(to.Schemes, l.Names...) },
 	},
 	config.InCookie: {
-		func(o *Options, l config.Location) { o.Parts = append(o.Parts, cookies(l)...) },
-		func(to *Locations, l config.Location) { to.Parts = append(to.Parts, cookies(l)...) },
+		func(o *Options, l config.Location) { o.Pairs = append(o.Pairs, cookies(l)...) },
+		func(to *Locations, l config.Location) { to.Pairs = append(to.Pairs, cookies(l)...) },
 	},
 	config.InPath: {
 		func(o *Options, l config.Location) { o.Paths = append(o.Paths, l.Names...) },
@@ -33,8 +33,8 @@ var locations = map[string]location{
 		func(to *Locations, _ config.Location) { to.Basic = true },
 	},
 	config.InHeader: {
-		func(o *Options, l config.Location) { addHeader(&o.Headers, &o.Parts, l) },
-		func(to *Locations, l config.Location) { addHeader(&to.Headers, &to.Parts, l) },
+		func(o *Options, l config.Location) { addHeader(&o.Headers, &o.Pairs, l) },
+		func(to *Locations, l config.Location) { addHeader(&to.Headers, &to.Pairs, l) },
 	},
 	config.InQuery: {
 		func(o *Options, l config.Location) { o.Query = append(o.Query, l.Names...) },
@@ -47,6 +47,10 @@ var locations = map[string]location{
 	config.InForm: {
 		func(o *Options, l config.Location) { o.Form = append(o.Form, l.Names...) },
 		func(to *Locations, l config.Location) { to.Form = append(to.Form, l.Names...) },
+	},
+	config.InMultipart: {
+		func(o *Options, l config.Location) { o.Multipart = append(o.Multipart, l.Names...) },
+		func(to *Locations, l config.Location) { to.Multipart = append(to.Multipart, l.Names...) },
 	},
 }
 
@@ -64,12 +68,12 @@ func partOfBasic(l config.Location) string {
 	return l.Names[0]
 }
 
-func addHeader(whole *[]string, parts *[]Part, l config.Location) {
+func addHeader(whole *[]string, pairs *[]Pair, l config.Location) {
 	if l.Param == "" {
 		*whole = append(*whole, l.Names...)
 		return
 	}
-	*parts = append(*parts, headerParams(l)...)
+	*pairs = append(*pairs, headerParams(l)...)
 }
 
 func addMembers(members *[]string, rows *[]BodyRow, l config.Location) {

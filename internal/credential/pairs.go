@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/ingestauth/caddy-ingest-auth/config"
 	"github.com/ingestauth/caddy-ingest-auth/internal/fieldname"
 )
 
-// Part is a part of the value of a header: a pair of a name and a value.
-type Part struct {
+// Pair is a pair of a name and a value in the value of a header.
+type Pair struct {
 	Header   string
 	Name     string  // compared like strings.EqualFold
 	location string  // as Found has it
@@ -23,21 +24,48 @@ type syntax struct {
 	escapes    bool   // %XX in a value is decoded
 }
 
+// cookieSyntax is that of the Cookie header (RFC 6265, section 4.2). Values are
+// percent-decoded, as the usual libraries of clients encode and those of backends decode
+// them.
+var cookieSyntax = &syntax{separators: ";", escapes: true}
+
+// cookies are the cookies that a location names.
+func cookies(l config.Location) []Pair {
+	pairs := make([]Pair, len(l.Names))
+	for i, name := range l.Names {
+		pairs[i] = Pair{Header: "Cookie", Name: name, location: "cookie " + name, syntax: cookieSyntax}
+	}
+	return pairs
+}
+
+// paramSyntax is that of parameters in the value of a header, as in
+// `Sentry sentry_version=7, sentry_key=…` or `text/plain; key="…"`.
+var paramSyntax = &syntax{separators: ",;", scheme: true}
+
+// headerParams are the parameters that a location names, one for each header.
+func headerParams(l config.Location) []Pair {
+	pairs := make([]Pair, len(l.Names))
+	for i, name := range l.Names {
+		pairs[i] = Pair{Header: name, Name: l.Param, location: "header " + name + " param " + l.Param, syntax: paramSyntax}
+	}
+	return pairs
+}
+
 // pairs are the names of the pairs in a header that are credentials.
 type pairs struct {
 	*syntax
 	params
 }
 
-// addParts compiles Parts and those of Remove.
-func (f *Finder) addParts(o Options) error {
-	for _, p := range o.Parts {
-		if err := f.addPart(p, p.location); err != nil {
+// addPairs compiles Pairs and those of Remove.
+func (f *Finder) addPairs(o Options) error {
+	for _, p := range o.Pairs {
+		if err := f.addPair(p, p.location); err != nil {
 			return err
 		}
 	}
-	for _, p := range o.Remove.Parts {
-		if err := f.addPart(p, unread); err != nil {
+	for _, p := range o.Remove.Pairs {
+		if err := f.addPair(p, unread); err != nil {
 			return err
 		}
 	}
@@ -51,18 +79,18 @@ func (f *Finder) addParts(o Options) error {
 	return nil
 }
 
-func (f *Finder) addPart(part Part, location string) error {
-	i := f.headerIndex(fieldname.Fold(part.Header))
+func (f *Finder) addPair(pair Pair, location string) error {
+	i := f.headerIndex(fieldname.Fold(pair.Header))
 	if i < 0 {
-		p := &pairs{syntax: part.syntax}
-		f.addHeader(part.Header, header{pairs: p, take: p.take})
+		p := &pairs{syntax: pair.syntax}
+		f.addHeader(pair.Header, header{pairs: p, take: p.take})
 		i = len(f.headers) - 1
 	}
 	p := f.headers[i].pairs
-	if p == nil || p.syntax != part.syntax {
-		return fmt.Errorf("header %s is read in two ways: remove one", part.Header)
+	if p == nil || p.syntax != pair.syntax {
+		return fmt.Errorf("header %s is read in two ways: remove one", pair.Header)
 	}
-	return p.add(part.Name, location)
+	return p.add(pair.Name, location)
 }
 
 // take adds the credentials in a value, and returns it without them. A pair goes with one

@@ -15,8 +15,8 @@ import (
 
 var (
 	cookieNames   = config.Location{In: config.InCookie, Names: []string{"key", "api_key"}}
-	cookieOptions = Options{Parts: cookies(cookieNames)}
-	paramOptions  = Options{Parts: headerParams(config.Location{In: config.InHeader, Names: []string{"X-Sentry-Auth"}, Param: "sentry_key"})}
+	cookieOptions = Options{Pairs: cookies(cookieNames)}
+	paramOptions  = Options{Pairs: headerParams(config.Location{In: config.InHeader, Names: []string{"X-Sentry-Auth"}, Param: "sentry_key"})}
 )
 
 // cookieValues are values of one Cookie header with what is found and left.
@@ -71,7 +71,7 @@ var cookieValues = []struct{ name, value, want, left string }{
 func TestCookies(t *testing.T) {
 	for _, c := range cookieValues {
 		t.Run(c.name, func(t *testing.T) {
-			checkPairs(t, "Cookie", cookieOptions, Locations{Parts: cookieOptions.Parts}, "cookie ", c.value, c.want, c.left)
+			checkPairs(t, "Cookie", cookieOptions, Locations{Pairs: cookieOptions.Pairs}, "cookie ", c.value, c.want, c.left)
 		})
 	}
 }
@@ -80,7 +80,7 @@ func TestCookies(t *testing.T) {
 func TestCookieHeaders(t *testing.T) {
 	testHeaders(t, cookieOptions, http.Header{"Cookie": {"a=1; key=K", "key=K", "b=2"}}, "cookie key=K", http.Header{"Cookie": {"a=1", "b=2"}})
 	testHeaders(t, cookieOptions, http.Header{"cookie": {"key=K"}, "Cookie": {"key=L"}}, "cookie key=L, cookie key=K", http.Header{})
-	testHeaders(t, Options{Parts: cookieOptions.Parts[:1], Remove: Locations{Parts: cookieOptions.Parts[1:]}},
+	testHeaders(t, Options{Pairs: cookieOptions.Pairs[:1], Remove: Locations{Pairs: cookieOptions.Pairs[1:]}},
 		http.Header{"Cookie": {"api_key=%zz; key=K; a=1"}}, "cookie key=K", http.Header{"Cookie": {"a=1"}})
 }
 
@@ -131,7 +131,7 @@ func TestHeaderParams(t *testing.T) {
 	for _, c := range sentryValues {
 		t.Run(c.name, func(t *testing.T) {
 			want := strings.NewReplacer("sentry_key", "header X-Sentry-Auth param sentry_key").Replace(c.want)
-			checkPairs(t, "X-Sentry-Auth", paramOptions, Locations{Parts: paramOptions.Parts}, "", c.value, want, c.left)
+			checkPairs(t, "X-Sentry-Auth", paramOptions, Locations{Pairs: paramOptions.Pairs}, "", c.value, want, c.left)
 		})
 	}
 }
@@ -265,6 +265,6 @@ var pairPieces = [][]string{
 func TestPairsLinear(t *testing.T) {
 	for _, piece := range []string{"=", "a=", " =", "\"=", "key=\"", "a =b ", "key=\"\\", ";", "key[=", "%"} {
 		h := http.Header{"Cookie": {"a=" + strings.Repeat(piece, 1<<20/len(piece))}, "X-Sentry-Auth": {"A b" + strings.Repeat(piece, 1<<20/len(piece))}}
-		newFinder(t, Options{Parts: slices.Concat(cookieOptions.Parts, paramOptions.Parts)}).Headers(h, new(Set))
+		newFinder(t, Options{Pairs: slices.Concat(cookieOptions.Pairs, paramOptions.Pairs)}).Headers(h, new(Set))
 	}
 }

@@ -49,8 +49,11 @@ type Set struct {
 	arena  arena
 
 	hits  []hit  // header names to look at
+	long  []Long // headers with long values
 	query []byte // copy of the raw query, only while Query runs
 	cuts  []span // what is to go from query or body
+
+	document span // value of a field that is one; empty if there is none
 
 	stack [maxDepth/64 + 1]uint64 // open objects (1) and arrays (0) of a JSON body
 	report
@@ -78,7 +81,7 @@ func PutSet(s *Set) {
 // huge tells whether s has grown beyond what is worth keeping.
 func (s *Set) huge() bool {
 	return cap(s.arena.chunk) > 64<<10 || cap(s.query) > 64<<10 || cap(s.cuts) > 4096 ||
-		cap(s.found) > 256 || cap(s.hits) > 256 || s.report.huge()
+		cap(s.found) > 256 || cap(s.hits) > 256 || cap(s.long) > 256 || s.report.huge()
 }
 
 // Reset wipes all key bytes and makes s empty.
@@ -88,7 +91,9 @@ func (s *Set) Reset() {
 	s.found, s.blank = s.found[:0], false
 	clear(s.judged)
 	s.Judge, s.judged, s.many = nil, s.judged[:0], false
-	s.cuts = s.cuts[:0]
+	s.cuts, s.document = s.cuts[:0], span{}
+	clear(s.long)
+	s.long = s.long[:0]
 	s.report.reset(0, 0)
 }
 
@@ -102,6 +107,10 @@ func (s *Set) Format(w fmt.State, _ rune) {
 // Form and JSON were called. Of each location at most two that differ are kept,
 // and none twice.
 func (s *Set) Found() []Found { return s.found }
+
+// Long returns the headers that Headers has left with a value of 16 bytes or more, or with
+// more than one value.
+func (s *Set) Long() []Long { return s.long }
 
 // One returns the credential of the request. It fails with ErrMissing if there
 // is none, with ErrConflict if two differ, and with ErrCandidates if there were too

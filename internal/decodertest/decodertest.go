@@ -1,5 +1,5 @@
-// Package decodertest asks the decoders of other languages what they read in a query, a
-// form, a Cookie header, a path and the like.
+// Package decodertest asks the decoders of other languages what they read in a query, a form
+// or a multipart body.
 package decodertest
 
 import (
@@ -41,10 +41,13 @@ type child struct {
 }
 
 // Start runs the decoders of one thing, of which each script in dir is named, until the test
-// ends: "decode" for queries and forms, "cookie", "param" for those of a header, "path". It
-// skips the test if one cannot run.
+// ends: "decode" for queries and forms, "cookie", "param" for those of a header, "path", "multipart".
+// It skips the test if one cannot run.
 func Start(t testing.TB, dir, what string) *Decoders {
 	t.Helper()
+	if _, err := os.Stat(filepath.Join(dir, "node_modules", "cookie")); err != nil {
+		t.Skip("needs Node.js and its packages: run `make decoders`")
+	}
 	d := new(Decoders)
 	for _, in := range interpreters {
 		script := what + in.suffix
@@ -53,9 +56,6 @@ func Start(t testing.TB, dir, what string) *Decoders {
 		}
 		if _, err := exec.LookPath(in.command[0]); err != nil {
 			t.Skipf("needs %s: install it", in.command[0])
-		}
-		if _, err := os.Stat(filepath.Join(dir, "node_modules", "cookie")); err != nil && in.suffix == ".js" {
-			t.Skip("needs Node.js and its packages: run `make decoders`")
 		}
 		d.children = append(d.children, start(t, dir, append(slices.Clone(in.command), script)))
 	}

@@ -19,7 +19,7 @@ func (g *Gate) noteEvent(r *http.Request, p *passage, verdict Verdict) {
 		return
 	}
 	e := flow.Event{
-		Time: p.now, KeyID: p.record.KeyID, Account: p.record.Account, Mode: p.record.Mode, Verdict: verdict.String(),
+		Time: p.now, KeyID: p.record.KeyID, Account: p.record.Account, Mode: p.record.Mode, Verdict: verdict.String(), Copies: p.copies.Names(),
 		Method: g.showable(p, r.Method), Path: g.showable(p, r.URL.Path), ContentType: g.showable(p, r.Header.Get("Content-Type")),
 	}
 	e.Body, e.BodyNote = g.showableBody(r, p)
@@ -90,13 +90,13 @@ func (g *Gate) showableBody(r *http.Request, p *passage) (text, note string) {
 // withoutKeys cuts the credentials out of a body, and reports whether it could be
 // searched for them.
 func (g *Gate) withoutKeys(h http.Header, raw []byte) ([]byte, bool) {
-	kind, ref := g.bodyKind(h)
+	m, ref := g.bodyMedia(h)
 	if ref != nil {
 		return nil, false
 	}
 	set := credential.GetSet()
 	defer credential.PutSet(set)
-	clean, looked, err := scan(g.remover, kind, raw, set)
+	clean, looked, err := scan(g.remover, m, raw, set)
 	return clean, looked && err == nil
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap/zapcore"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/copies"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
@@ -27,6 +28,10 @@ type Host interface {
 	// Introduce tells the host what became of the request: values answers
 	// placeholders, by their names without braces, and fields belong in the access log.
 	Introduce(r *http.Request, values func(name string) (any, bool), fields zapcore.ObjectMarshaler)
+
+	// LacksKey tells the host that no good key was found in the request: whatever stands in
+	// it may be one, and must not be logged.
+	LacksKey(r *http.Request)
 
 	// Value returns what the last Introduce that knows the name has answered, also
 	// that of another gate on the request's way. It is nil if there is none.
@@ -61,6 +66,9 @@ type Meter interface {
 
 	// Passed measures the gate's own time for a request.
 	Passed(took time.Duration, readBody bool)
+
+	// Copies counts that the key of a request stood in more places than one.
+	Copies(places copies.Places)
 
 	// Lookup counts what a look-up came to.
 	Lookup(outcome keysync.Outcome)

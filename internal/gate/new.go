@@ -74,6 +74,9 @@ func New(o Options) (*Gate, error) {
 	for _, l := range slices.Concat(s.Credentials, s.Remove) {
 		o.Names.AddLocation(l)
 	}
+	for _, b := range s.BodyIn {
+		o.Names.AddDocument(b)
+	}
 	g.limiter = newLimiter(s, &o, g.style, g.finder)
 	g.checksJSON = len(s.Require) > 0 || len(g.bodies) > 0 || g.shape != credential.ShapeNone || countsItems(s)
 	g.looksAtJSON = g.finder.LooksAtJSON() || g.checksJSON
@@ -84,24 +87,24 @@ func New(o Options) (*Gate, error) {
 }
 
 // onlyReport makes a gate that only reports: of what the client sends, it forbids
-// nothing but the identity if credentials are to stay.
+// nothing but an identity header if credentials are to stay.
 func (g *Gate) onlyReport() error {
 	g.reporter = newReporter(g.log)
 	if g.strips {
 		return nil
 	}
-	identity, err := credential.New(credential.Options{Drop: []string{g.header}})
+	finder, err := credential.New(credential.Options{Drop: []string{g.header}})
 	if err != nil {
 		return err
 	}
-	g.forbidden = identity.IsHeader
+	g.forbidden = finder.IsHeader
 	return nil
 }
 
 // makeFinders makes what finds and removes keys, and what looks at the rest of the
 // request on the way.
 func (g *Gate) makeFinders() error {
-	o := credential.Options{Keep: !g.strips}
+	o := credential.Options{Keep: !g.strips, Concatenated: g.settings.BodyConcatenated == "on"}
 	g.guardHeaders(&o)
 	for _, l := range g.settings.Credentials {
 		o.Find(l)
@@ -112,6 +115,9 @@ func (g *Gate) makeFinders() error {
 	}
 	for _, l := range g.settings.Remove {
 		o.Remove.Add(l)
+	}
+	for _, b := range g.settings.BodyIn {
+		o.Documents.Add(b)
 	}
 	for _, r := range g.settings.Require {
 		o.Require = append(o.Require, credential.Requirement{Any: r.Any, Fields: r.Fields, In: r.In})
@@ -165,6 +171,7 @@ type words struct {
 	modes       modeSet
 	shape       credential.Shape // that a body must have, ShapeNone for any
 	binding     binding
+	copies      copiesPolicy
 	errors      errorShape
 	style       limit.Style
 }
@@ -196,6 +203,7 @@ func wordsOf(s *config.Gate) words {
 		modes:       modesOf(s.Modes),
 		shape:       map[string]credential.Shape{"object": credential.ShapeObject, "array": credential.ShapeArray}[s.BodyShape],
 		binding:     map[string]binding{"request": bindRequest, "body": bindBody}[s.Bind],
+		copies:      map[string]copiesPolicy{"refuse": refuseCopies, "keep": keepCopies}[s.Copies],
 		errors:      map[string]errorShape{"problem": errorsProblem, "caddy": errorsHost}[s.Errors],
 		style:       map[string]limit.Style{"seconds": limit.Seconds, "ietf": limit.IETF, "off": limit.Off}[s.LimitHeaders],
 	}

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/body"
 	"github.com/ingestauth/caddy-ingest-auth/internal/credential"
 )
 
@@ -14,8 +15,12 @@ import (
 func (g *Gate) takeQuery(r *http.Request, p *passage) *refusal {
 	raw := r.URL.RawQuery
 	clean, err := g.finder.Query(raw, p.set)
+	p.inQuery = p.set.HasDocument()
 	if err == nil && strings.ContainsFunc(raw, isSpaceOrControl) {
 		err = errSpaceInQuery
+	}
+	if p.inQuery && int64(len(raw)) > g.reading.Body {
+		err = body.ErrTooLarge
 	}
 	if err != nil && g.strips {
 		clean = ""
@@ -32,10 +37,14 @@ func (g *Gate) takeQuery(r *http.Request, p *passage) *refusal {
 	if cleanOriginal != original {
 		g.setOriginalQuery(r, cleanOriginal)
 	}
-	if err != nil {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, credential.ErrQuery), errors.Is(err, errSpaceInQuery):
 		return refQuery(err)
+	default: // of the document
+		return refBody(err)
 	}
-	return nil
 }
 
 // errSpaceInQuery is about queries that come by HTTP/2 only: in HTTP/1.1 a space ends
@@ -93,4 +102,32 @@ func WithQuery(uri, query string) string {
 		return path
 	}
 	return path + "?" + query
+}
+
+// forgetCompression takes the parameter out of the query that says that the body is gzip, as
+// Content-Encoding is taken out of the header: a backend that goes by it (PostHog's) would
+// fail to decode what is decoded.
+func (g *Gate) forgetCompression(r *http.Request) {
+	if clean := withoutCompression(r.URL.RawQuery); clean != r.URL.RawQuery {
+		r.URL.RawQuery = clean
+		r.RequestURI = WithQuery(r.RequestURI, clean)
+	}
+	original := g.originalQuery(r)
+	if clean := withoutCompression(original); clean != original {
+		g.setOriginalQuery(r, clean)
+	}
+}
+
+// withoutCompression leaves all other bytes of the query as they are.
+func withoutCompression(query string) string {
+	if !strings.Contains(query, "compression=gzip") {
+		return query
+	}
+	var kept []string
+	for param := range strings.SplitSeq(query, "&") {
+		if param != "compression=gzip" && param != "compression=gzip-js" {
+			kept = append(kept, param)
+		}
+	}
+	return strings.Join(kept, "&")
 }

@@ -9,7 +9,9 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/config"
 	"github.com/ingestauth/caddy-ingest-auth/internal/body"
 	"github.com/ingestauth/caddy-ingest-auth/internal/credential"
+	"github.com/ingestauth/caddy-ingest-auth/internal/embedded"
 	"github.com/ingestauth/caddy-ingest-auth/internal/limit"
+	"github.com/ingestauth/caddy-ingest-auth/internal/multipart"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
@@ -63,10 +65,12 @@ var (
 	refPath       = refuseFor(malformedPath)
 	refTypes      = refuseFor(malformedBody).saying("More than one Content-Type")
 	refChars      = refuseFor(unsupportedCharset)
-	refManyTakes  = refuseFor(tooManyValues)
-	refManyItems  = refuseFor(tooManyItems)
-	refFewItems   = refuseFor(tooFewItems)
-	refInFlight   = refuseFor(tooManyInFlight)
+
+	refTwoDocuments = refuseFor(malformedBody).saying("The query has a JSON document, and there is a body, too")
+	refManyTakes    = refuseFor(tooManyValues)
+	refManyItems    = refuseFor(tooManyItems)
+	refFewItems     = refuseFor(tooFewItems)
+	refInFlight     = refuseFor(tooManyInFlight)
 )
 
 // refTooManyKeys refuses a request in which more than one value is, or may be, a key.
@@ -124,17 +128,21 @@ func refLimited(s limit.State) *refusal {
 // refMissingField refuses a row, counted from 0, without required members. Row -1
 // stands for a body that is no array, and for an array of rows that is not there.
 func refMissingField(r config.Requirement, row int) *refusal {
-	message := "Missing field: " + strings.Join(r.Fields, ", ")
+	fields := make([]string, len(r.Fields))
+	for i, path := range r.Fields {
+		fields[i] = config.PathText(path)
+	}
+	message := "Missing field: " + strings.Join(fields, ", ")
 	switch {
 	case r.In != "" && row < 0:
-		message = "Missing field: " + r.In
+		message = "Missing field: " + config.PathText(r.In)
 	case r.Any && len(r.Fields) > 1:
-		message = "Missing field: one of " + strings.Join(r.Fields, ", ")
+		message = "Missing field: one of " + strings.Join(fields, ", ")
 	}
 	if row >= 0 {
 		message += " (item " + strconv.Itoa(row)
 		if r.In != "" {
-			message += " of " + r.In
+			message += " of " + config.PathText(r.In)
 		}
 		message += ")"
 	}
@@ -146,6 +154,7 @@ func refBody(err error) *refusal {
 	var syntax *credential.SyntaxError
 	var spelling *credential.SpellingError
 	var tooLarge *http.MaxBytesError
+	var form *multipart.Error
 	switch {
 	case errors.Is(err, body.ErrTooLarge), errors.Is(err, body.ErrDecodedTooLarge), errors.Is(err, body.ErrRatio), errors.As(err, &tooLarge):
 		return refuseFor(bodyTooLarge).because(err)
@@ -153,10 +162,20 @@ func refBody(err error) *refusal {
 		return refUnavailable("Too many requests are being read; try again", err)
 	case errors.Is(err, body.ErrUnsupported):
 		return refuseFor(unsupportedEncoding).because(err)
+	case errors.Is(err, body.ErrEncoding):
+		return refuseFor(malformedBody).saying("Malformed compressed body").because(err)
 	case errors.As(err, &syntax):
 		return refuseFor(malformedBody).saying("Malformed JSON").because(err)
 	case errors.As(err, &spelling):
-		return refuseFor(malformedBody).saying("Field must be written exactly: " + spelling.Name).because(err)
+		return refuseFor(malformedBody).saying("Field must be spelled exactly: " + spelling.Name).because(err)
+	case errors.As(err, &form):
+		return refuseFor(malformedBody).saying("Malformed multipart body: " + form.What).because(err)
+	case errors.Is(err, credential.ErrLate):
+		return refuseFor(malformedBody).saying("The field with the API key must be in the first 64 KiB of the body, before files").because(err)
+	case errors.Is(err, embedded.ErrNoDocument):
+		return refuseFor(malformedBody).saying("Malformed field: it is neither a JSON object or array nor the base64 of one").because(err)
+	case errors.Is(err, embedded.ErrAmbiguous):
+		return refuseFor(malformedBody).saying("Malformed field: write + as %2B in its base64").because(err)
 	case errors.Is(err, credential.ErrDuplicate):
 		return refuseFor(duplicateField).because(err)
 	default:

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ingestauth/caddy-ingest-auth/config"
 	"github.com/ingestauth/caddy-ingest-auth/internal/answer"
+	"github.com/ingestauth/caddy-ingest-auth/internal/body"
 )
 
 // refuse answers a request that does not get through.
@@ -25,6 +26,9 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, p *passage, ref *r
 	g.remover.Headers(r.Header, p.set)
 	g.redactQuery(r)
 	g.dropPath(r, p)
+	if p.record != nil && g.copies != keepCopies {
+		g.cutHead(r, p) // for error routes
+	}
 	h := w.Header()
 	switch ref.status.http {
 	case http.StatusUnauthorized:
@@ -61,7 +65,7 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, p *passage, ref *r
 func (g *Gate) emptyRequest(w http.ResponseWriter, r *http.Request, p *passage) {
 	unread := p.body == nil && hasBody(r)
 	switch {
-	case unread && awaitsContinue(r):
+	case unread && body.AwaitsContinue(r):
 		g.turnAway(w, r)
 	case unread && g.host.IsCopy(r):
 		drain(w, r)
@@ -70,6 +74,17 @@ func (g *Gate) emptyRequest(w http.ResponseWriter, r *http.Request, p *passage) 
 	r.Body, r.GetBody, r.ContentLength, r.TransferEncoding, r.Trailer = http.NoBody, nil, 0, nil, nil
 	for _, name := range []string{"Content-Length", "Content-Encoding", "Expect", "Trailer", "Transfer-Encoding"} {
 		delete(r.Header, name)
+	}
+}
+
+// turnAway has a client that waits answered at once, and the connection closed.
+// net/http does so by itself, but not for a body that a handler has wrapped: it would
+// wait for that before it answers.
+func (g *Gate) turnAway(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Connection", "close")
+	if g.host.IsCopy(r) { // whoever has the other one must not read the body
+		_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
+		_ = r.Body.Close()
 	}
 }
 
@@ -154,10 +169,15 @@ func (g *Gate) logRefusal(r *http.Request, p *passage, ref *refusal) {
 	}
 }
 
-// describe tells placeholders and the access log why a request is refused.
+// describe tells placeholders and the access log why a request is refused. If that is for want
+// of a good key, whatever stands in it may be one.
 func (g *Gate) describe(r *http.Request, p *passage, ref *refusal) {
 	id := refusedID{record: p.record, ref: ref}
 	g.host.Introduce(r, p.placeholders(id.placeholder), id)
+	if p.record == nil || ref.unauthenticated() {
+		g.host.LacksKey(r)
+		g.names.Span(p.span, true)
+	}
 }
 
 // limitMembers are the members of an error body that describe a limit.
@@ -186,6 +206,6 @@ func (g *Gate) noteSecondGate(r *http.Request) {
 		return
 	}
 	g.secondGate.Do(func() {
-		g.log.Warn("a request without a key has come through another ingest_auth, which takes its key: unless clients are to send two, let each request meet only one, for example in handle blocks")
+		g.log.Warn("another ingest_auth removed the key of a request before this one saw it: unless clients must send two keys, let each request pass through only one ingest_auth, for example with handle blocks")
 	})
 }

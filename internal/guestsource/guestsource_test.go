@@ -23,6 +23,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/await"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
@@ -161,7 +162,7 @@ type ableSource struct {
 
 func (s ableSource) Close() error { s.open.Add(-1); return nil }
 
-func (s ableSource) Identity() string { return s.name }
+func (s ableSource) Place() string { return s.name }
 
 func (s ableSource) Watch(ctx context.Context, to keysync.Invalidator) {
 	s.mu.Lock()
@@ -349,11 +350,7 @@ func TestCacheInFrontOfABareSource(t *testing.T) {
 // What a source tells of is forgotten at once; nothing is told to a cache that is gone.
 func TestWatchedChanges(t *testing.T) {
 	g, p := start(t, "able")
-	for deadline := time.Now().Add(10 * time.Second); p.watched() == 0; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("nobody watches")
-		}
-	}
+	await.That(t, "somebody to watch", func() bool { return p.watched() > 0 })
 	wantAnswer(t, g, keyA, http.StatusOK)
 	wantAnswer(t, g, keyB, http.StatusUnauthorized)
 	p.set(keyA, &keysync.Record{KeyID: "key_a", RevokedAt: keysync.MomentOf(time.Now())})
@@ -449,8 +446,8 @@ func TestRefusedConfigurations(t *testing.T) {
 		{"keys able", "keys consul", "keys: write `keys file PATH` or `keys vault { … }` or `keys able …` or `keys bare …`"},
 		{"keys able " + p.name, "keys able", "write `keys NAME PLACE`, at Caddyfile:4"},
 		{"able " + p.name, "able shut", "ingest_auth: keys able: the place is shut"},
-		{"keys able", "keys stranger", "ingest_auth.sources.stranger is no source: it does not implement keysync.Opener"},
-		{"able " + p.name + "\n\t\tcache {", "bare x\n\t\tcache {\nsnapshot 1h", "cache snapshot: the source bare does not tell where its records are"},
+		{"keys able", "keys stranger", "ingest_auth.sources.stranger is not a source: it does not implement keysync.Opener"},
+		{"able " + p.name + "\n\t\tcache {", "bare x\n\t\tcache {\nsnapshot 1h", "cache snapshot: the source bare does not say where its records are"},
 	} {
 		err := g.Load(strings.Replace(siteOf("able "+p.name), tt.old, tt.new, 1))
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
@@ -523,7 +520,7 @@ func TestIngestKeysWithAConfiguration(t *testing.T) {
 	}
 	for content, want := range map[string]string{
 		"{\n\tingest_auth {\n\t\tkeys bare x\n\t}\n}\n":     "keys of the source bare cannot be changed with this command",
-		"{\n\tingest_auth {\n\t\tkeys stranger x\n\t}\n}\n": "is no source",
+		"{\n\tingest_auth {\n\t\tkeys stranger x\n\t}\n}\n": "is not a source",
 		"{\n\tingest_auth {\n\t\tkeys consul\n\t}\n}\n":     "keys: write `keys file PATH`",
 		":80 {\n}\n": "there is no ingest_auth in it",
 	} {
@@ -534,7 +531,7 @@ func TestIngestKeysWithAConfiguration(t *testing.T) {
 	if _, err := ingestKeys(t, caddyfile, "list", "--vault"); err == nil || !strings.Contains(err.Error(), "one of --file PATH") {
 		t.Errorf("two places: %v", err)
 	}
-	if _, err := ingestKeys(t, caddyfile, "list", "--vault-mount", "x"); err == nil || !strings.Contains(err.Error(), "not with --config") {
+	if _, err := ingestKeys(t, caddyfile, "list", "--vault-mount", "x"); err == nil || !strings.Contains(err.Error(), "not --config") {
 		t.Errorf("Vault's flags: %v", err)
 	}
 }

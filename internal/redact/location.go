@@ -6,8 +6,17 @@ import "github.com/ingestauth/caddy-ingest-auth/config"
 // place of a log, whatever the location is.
 func (n *Names) AddLocation(l config.Location) {
 	n.AddHeader(l.Headers()...)
-	n.AddQuery(l.Parameters()...)
+	n.AddQuery(l.Fields()...)
 	if l.Place() == config.PlacePath {
 		n.AddPath(l.Names...)
+	}
+}
+
+// AddDocument adds the names of query parameters whose value is a JSON document, in which
+// keys stand that nobody sees who does not decode it. Unlike names of keys, these are
+// usual words: only what is written as a parameter is one.
+func (n *Names) AddDocument(b config.BodyIn) {
+	if b.In == config.InQuery {
+		n.addDocuments(b.Names)
 	}
 }

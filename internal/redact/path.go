@@ -12,15 +12,13 @@ import (
 // that has no fixed segment before the key is looked for at the beginning of paths only. Those
 // that are no pattern are left out.
 func (n *Names) AddPath(patterns ...string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	next := n.set.Load().clone()
-	for _, text := range patterns {
-		if p, ok := newPathPattern(text); ok {
-			next.paths = append(next.paths, p)
+	n.change(func(s *set) {
+		for _, text := range patterns {
+			if p, ok := newPathPattern(text); ok {
+				s.paths = append(s.paths, p)
+			}
 		}
-	}
-	n.set.Store(next)
+	})
 }
 
 // pathPattern is a pattern of paths with a key.
@@ -36,8 +34,7 @@ func newPathPattern(text string) (p pathPattern, ok bool) {
 		return p, false
 	}
 	p.key, p.anchored = pattern.Index(config.KeySegment), true
-	segments, _ := pattern.Segments()
-	for i, s := range segments {
+	for i, s := range pattern.Segments() {
 		if strings.HasPrefix(s, "{") {
 			s = ""
 		}
@@ -47,15 +44,15 @@ func newPathPattern(text string) (p pathPattern, ok bool) {
 	return p, p.key >= 0
 }
 
-// segment is one of a path, as the most lenient reader takes it, and where it stands.
-type segment struct {
+// step is a segment of a path, as the most lenient reader takes it, and where it stands.
+type step struct {
 	text     string
 	from, to int
 }
 
 // keysInPaths cuts the keys in all paths in the text. In prose a path ends at a space or a
 // quotation mark, in a URL only with a query or a fragment, which may have paths as well.
-func (c *cleaner) keysInPaths() {
+func (c *Cleaner) keysInPaths() {
 	if len(c.set.paths) == 0 || !bytes.ContainsAny(c.text, `/\%`) {
 		return
 	}
@@ -70,7 +67,7 @@ func (c *cleaner) keysInPaths() {
 	}
 }
 
-func (c *cleaner) keysInPath(from, to int) {
+func (c *Cleaner) keysInPath(from, to int) {
 	if bytes.IndexAny(c.text[from:to], `/\%`) < 0 {
 		return
 	}
@@ -85,12 +82,12 @@ func (c *cleaner) keysInPath(from, to int) {
 				continue
 			}
 			key := segments[i+p.key]
-			c.cutKey(key.from, key.to)
+			c.cutKey(cut{key.from, key.to})
 		}
 	}
 }
 
-func (p *pathPattern) matches(segments []segment) bool {
+func (p *pathPattern) matches(segments []step) bool {
 	if len(segments) < len(p.segments) {
 		return false
 	}
@@ -104,8 +101,8 @@ func (p *pathPattern) matches(segments []segment) bool {
 
 // pathSegments splits a path as the most lenient reader does: decoded, with '\' as a slash,
 // without empty and dot segments, and without what follows a ';'.
-func (c *cleaner) pathSegments(from, to int) []segment {
-	var all []segment
+func (c *Cleaner) pathSegments(from, to int) []step {
+	var all []step
 	for from <= to {
 		end := c.until(from, to, `/\`)
 		text := append([]byte(nil), c.text[from:end]...)
@@ -119,7 +116,7 @@ func (c *cleaner) pathSegments(from, to int) []segment {
 			part, _, _ = bytes.Cut(part, []byte{';'})
 			switch name := strings.TrimRight(string(part), ". "); {
 			case name != "":
-				all = append(all, segment{name, from, end})
+				all = append(all, step{name, from, end})
 			case string(part) == ".." && len(all) > 0:
 				all = all[:len(all)-1]
 			}
@@ -127,4 +124,15 @@ func (c *cleaner) pathSegments(from, to int) []segment {
 		from = end + 1
 	}
 	return all
+}
+
+// cutKey is cut for a key in a path.
+func (c *Cleaner) cutKey(k cut) {
+	if c.calledBy == "" {
+		c.cut(k.from, k.to)
+		return
+	}
+	if string(c.text[k.from:k.to]) != c.calledBy {
+		c.cuts, c.named = append(c.cuts, k), append(c.named, k)
+	}
 }

@@ -55,9 +55,15 @@ func TestKeysInPaths(t *testing.T) {
 		}
 	}
 	for caller, want := range map[string]string{"key_a": "/array/key_a/config.js?token=REDACTED", "": "/array/REDACTED/config.js?token=REDACTED"} {
-		if got := n.RequestURI("/array/KEY/config.js?token=KEY", caller); got != want {
+		c := n.Cleaner(false)
+		c.Caller = caller
+		if got := c.Value("uri", "/array/KEY/config.js?token=KEY"); got != want {
 			t.Errorf("of %q: %s", caller, got)
 		}
+		if got := c.Value("Referer", "/array/KEY/config.js"); got != "/array/REDACTED/config.js" {
+			t.Errorf("a Referer of %q: %s", caller, got)
+		}
+		c.Free()
 	}
 	if got := n.Value("url.path", "/KEY/hook"); got != "/REDACTED/hook" {
 		t.Errorf("url.path: %s", got)
