@@ -172,7 +172,7 @@ func (c *collector) String() string {
 }
 
 // runLeakFlows takes canaries through every flow and gathers what came out.
-func runLeakFlows(t *testing.T, format, check string) *leakRun {
+func runLeakFlows(t *testing.T, format, check string, requests []gatetest.Request) *leakRun {
 	t.Helper()
 	run := &leakRun{up: gatetest.NewUpstream(t, nil), spans: new(collector)}
 	otlp := httptest.NewServer(run.spans)
@@ -190,7 +190,6 @@ func runLeakFlows(t *testing.T, format, check string) *leakRun {
 		canaryRevoked: {"revoked_at": "2020-01-01T00:00:00Z"},
 	}))
 	run.gate.Run(t, leakSites)
-	requests := leakRequests()
 	for _, req := range requests {
 		resp, err := run.gate.Try(req)
 		fmt.Fprintf(&run.responses, "%d %v %v\n%s\n", resp.Status, err != nil, resp.Header, resp.Body)
@@ -226,6 +225,15 @@ func leakRequests() []gatetest.Request {
 		requests = append(requests, fieldRequests(path)...)
 	}
 	return requests
+}
+
+// share returns one in n of the requests. As n divides no number of styles or keys, all of
+// those are among them on every path.
+func share(requests []gatetest.Request, n, first int) (some []gatetest.Request) {
+	for i := first; i < len(requests); i += n {
+		some = append(some, requests[i])
+	}
+	return some
 }
 
 // encodeFor percent-encodes a key for the styles that need it.
@@ -382,7 +390,7 @@ func (run *leakRun) leaks(t *testing.T) (found []string) {
 }
 
 func TestNothingLeaks(t *testing.T) {
-	run := runLeakFlows(t, "redact_keys", "on")
+	run := runLeakFlows(t, "redact_keys", "on", leakRequests())
 	for _, f := range run.leaks(t) {
 		t.Errorf("a key leaks to %s", f)
 	}
@@ -394,7 +402,7 @@ func TestNothingLeaks(t *testing.T) {
 }
 
 func TestLeakSuiteSeesLeaks(t *testing.T) {
-	run := runLeakFlows(t, "append", "off") // an encoder that only wraps another
+	run := runLeakFlows(t, "append", "off", share(leakRequests(), 5, 0)) // an encoder that only wraps another
 	places := map[string]bool{}
 	for _, f := range run.leaks(t) {
 		where, _, _ := strings.Cut(f, ": ")
