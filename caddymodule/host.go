@@ -13,9 +13,9 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/internal/gate"
 )
 
-// host is Caddy as gates see it.
+// host is Caddy as the Host of gates.
 type host struct {
-	hold *hold // on what the gates use
+	hold *hold // on everything that the gates use
 }
 
 // ClientIP returns the client's address as Caddy determined it.
@@ -32,9 +32,9 @@ func (host) OriginalQuery(r *http.Request) string {
 	return ""
 }
 
-// SetOriginalQuery changes it. The URL is shared by all copies of the request. The
-// request URI is not: it is replaced in this copy, and in the replacer, which an
-// earlier handler may have bound to another.
+// SetOriginalQuery changes it. All copies of the request share the URL, but not the
+// request URI: that is replaced in this copy, and in the replacer, which an earlier
+// handler may have bound to another copy.
 func (host) SetOriginalQuery(r *http.Request, query string) {
 	orig := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request)
 	orig.URL.RawQuery = query
@@ -64,7 +64,7 @@ func (host) Value(r *http.Request, name string) any {
 	return value
 }
 
-// Expand replaces placeholders. What they stand for may be nothing.
+// Expand replaces placeholders. A value may be empty.
 func (host) Expand(r *http.Request, text string) string {
 	repl, ok := replacer(r)
 	if !ok {
@@ -73,8 +73,8 @@ func (host) Expand(r *http.Request, text string) string {
 	return repl.ReplaceKnown(text, "")
 }
 
-// IsCopy reports whether r is a copy of the request that the server holds, which
-// handlers such as tracing make. The replacer was made for the server's.
+// IsCopy reports whether r is a copy of the server's request. Handlers such as tracing
+// make copies. The replacer was made for the server's request.
 func (host) IsCopy(r *http.Request) bool {
 	repl, ok := replacer(r)
 	if !ok {
@@ -93,7 +93,7 @@ func (host) Error(status int, message string) error {
 	return caddyhttp.Error(status, errors.New(message))
 }
 
-// Hold keeps open what the gates use, also if the configuration is replaced.
+// Hold keeps everything open that the gates use, even if the configuration is replaced.
 func (h host) Hold() { h.hold.enter() }
 
 // Release ends Hold.

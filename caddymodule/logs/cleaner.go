@@ -11,14 +11,14 @@ import (
 
 const redacted = redact.Redacted
 
-// cleaner is an object encoder that takes keys out of what it is given before it
-// hands it to the encoder it wraps. Numbers, times and booleans pass.
+// cleaner is an object encoder that removes keys from values before it passes them to the
+// wrapped encoder. Numbers, times and booleans pass unchanged.
 type cleaner struct {
 	zapcore.ObjectEncoder
 }
 
-// secretField reports whether a field of that name holds a credential whatever
-// its value looks like: a token or password, or a header of that name.
+// secretField reports whether a field with that name holds a credential, whatever its
+// value looks like: a token or password, or a header with that name.
 func secretField(key string) bool { return Names.IsField(key) }
 
 // AddString is part of the zapcore.ObjectEncoder interface.
@@ -87,7 +87,7 @@ func (a cleanArray) MarshalLogArray(enc zapcore.ArrayEncoder) error {
 	return a.ArrayMarshaler.MarshalLogArray(arrayCleaner{enc, a.key})
 }
 
-// arrayCleaner is to arrays what cleaner is to objects.
+// arrayCleaner is cleaner for arrays.
 type arrayCleaner struct {
 	zapcore.ArrayEncoder
 	key string
@@ -116,8 +116,8 @@ func (c arrayCleaner) AppendReflected(value any) error {
 	return c.ArrayEncoder.AppendReflected(cleanReflected(value))
 }
 
-// cleanReflected returns value as it would be encoded to JSON, with every key
-// redacted. What cannot be looked into is dropped whole.
+// cleanReflected returns value as it would be encoded to JSON, with every key redacted. A
+// value that cannot be searched is dropped.
 func cleanReflected(value any) any {
 	raw, err := json.Marshal(value)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package logs keeps keys out of Caddy's logs: the log encoder that cleans what passes, and
-// the check that every log which requests reach has it.
+// Package logs keeps keys out of Caddy's logs. It has the log encoder that cleans entries,
+// and the check that every log for requests uses it.
 package logs
 
 import (
@@ -23,19 +23,18 @@ func init() {
 	caddy.RegisterModule(new(RedactEncoder))
 }
 
-// Names are the names under which keys may stand in anything that is logged.
-// Logs are set up before the gates are, and outlive them, so the names of all
-// gates that ever were are kept in one set that only grows.
+// Names are the names of places for keys, for everything that is logged. Logs are set up
+// before the gates and outlive them. So one set, which only grows, has the names of all
+// gates so far.
 var Names = redact.NewNames()
 
-// RedactEncoder keeps keys out of logs. It wraps another encoder and replaces
-// every key in what passes through with REDACTED: the values of credential
-// parameters in URLs, the values of credential headers, keys in error texts, and
-// assertions. Caddy captures requests for its logs before any handler runs, so
-// this is the only place where logs can be cleaned.
+// RedactEncoder keeps keys out of logs. It wraps another encoder and replaces every key
+// in log entries with REDACTED: the values of credential parameters in URLs, the values
+// of credential headers, keys in error texts, and assertions. Caddy captures requests for
+// its logs before any handler runs, so logs can be cleaned only here.
 //
-// It knows the usual names of credentials, those of every gate in the
-// configuration, and the ones that are added here.
+// It knows the usual names of credentials, the names of every gate in the configuration,
+// and the names that are added here.
 type RedactEncoder struct {
 	// The encoder that writes the entries. Default: `json`, or `console` if the
 	// output is a terminal.
@@ -61,7 +60,7 @@ func (*RedactEncoder) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
-// Provision sets up the encoder that is wrapped.
+// Provision sets up the wrapped encoder.
 func (e *RedactEncoder) Provision(ctx caddy.Context) error {
 	e.ctx = ctx
 	Names.AddQuery(e.Query...)
@@ -96,7 +95,7 @@ func (e *RedactEncoder) setWrapped(enc zapcore.Encoder) {
 }
 
 // ConfigureDefaultFormat makes the default format "console" if the output is a
-// terminal, and passes the writer on to a wrapped encoder that decides likewise.
+// terminal, and passes the writer on to a wrapped encoder that also needs it.
 func (e *RedactEncoder) ConfigureDefaultFormat(wo caddy.WriterOpener) error {
 	if !e.wrappedDefault {
 		if cfd, ok := e.wrapped.(caddy.ConfiguresFormatterDefault); ok {
@@ -121,7 +120,7 @@ func (e *RedactEncoder) EncodeEntry(ent zapcore.Entry, fields []zapcore.Field) (
 }
 
 // encodeClean encodes an entry without keys. context are the fields of its logger that the
-// encoder has not been given yet.
+// encoder does not have yet.
 func encodeClean(to zapcore.Encoder, context []zapcore.Field, ent zapcore.Entry, fields []zapcore.Field) (*buffer.Buffer, error) {
 	enc := to.Clone()
 	for i := range context {

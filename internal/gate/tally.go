@@ -7,7 +7,7 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/internal/limit"
 )
 
-// tally is the states of the counters for one request.
+// tally holds the states of the counters for one request.
 type tally struct {
 	takes   []limit.Take
 	states  []limit.State
