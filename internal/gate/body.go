@@ -159,7 +159,8 @@ func (g *Gate) bodyMedia(h http.Header) (media, *refusal) {
 	return media{kind: kind}, nil
 }
 
-// looked is the kind for this gate, which may not need everything that the kind can have.
+// looked is the kind as this gate treats it: Opaque if it searches no JSON, Any if it searches
+// no forms.
 func (g *Gate) looked(kind mediatype.Kind) mediatype.Kind {
 	switch {
 	case kind == mediatype.Form && g.finder.LooksAtForm():
