@@ -80,6 +80,9 @@ const leakSites = `{
 		credential query apiKey
 		credential body token
 		credential form key
+		credential multipart key
+		body_in query events
+		body_in form events
 		resource project query project
 		max_body 64KiB
 		{args[:]}
@@ -220,6 +223,7 @@ func leakRequests() []gatetest.Request {
 			}
 		}
 		requests = append(requests, oddRequests(path)...)
+		requests = append(requests, fieldRequests(path)...)
 	}
 	return requests
 }
@@ -266,6 +270,31 @@ func oddRequests(path string) []gatetest.Request {
 		with(path, http.Header{"Content-Type": {"application/json; charset=utf-16"}}, `{"token":"`+canaryGood+`"}`),
 		with(path, http.Header{"X-Ingest-Identity": {canaryGood}, "X-Api-Key": {canaryGood}}, ""),
 	}
+}
+
+// fieldRequests are requests with the key in a document that is a field, or in a multipart
+// body: where it is taken, and where it cannot be.
+func fieldRequests(path string) []gatetest.Request {
+	doc := url.QueryEscape(base64.StdEncoding.EncodeToString([]byte(`{"a":1,"token":"` + canaryGood + `"}`)))
+	plain := url.QueryEscape(`{"a":1,"token":"` + canaryGood + `"}`)
+	form := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
+	get := func(query string) gatetest.Request { return gatetest.Request{Target: path + "x?project=p" + query} }
+	post := func(query, body string, header http.Header) gatetest.Request {
+		return gatetest.Request{Method: http.MethodPost, Target: path + "x?project=p" + query, Body: body, Header: header}
+	}
+	part := "--xx\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\n" + canaryGood + "\r\n--xx"
+	multipart := http.Header{"Content-Type": {"multipart/form-data; boundary=xx"}}
+	var requests []gatetest.Request
+	for _, d := range []string{doc, plain, strings.ReplaceAll(doc, "%3D", "")} {
+		requests = append(requests,
+			get("&events="+d+"&b=2"), get("&events="+d+"&events="+d), get("&events="+d+"x"), get("&event%73="+d), get("&Events="+d), get("&events[]="+d), get("&events="+d+";b"),
+			post("&events="+d, "x", nil), post("", "events="+d, form), post("", "events="+d+"&events="+d, form), post("", "events="+d, http.Header{"Content-Type": {"text/plain"}}),
+			gatetest.Request{Target: path, Header: http.Header{"Referer": {"https://app.example.com/track?events=" + d}}},
+		)
+	}
+	return append(requests,
+		post("", part+"--\r\n", multipart), post("", part+"\r\n"+strings.Replace(part, canaryGood, canaryUnknown, 1)+"--\r\n", multipart),
+		post("", part, multipart), post("", strings.ReplaceAll(part, "\r\n", "\n")+"--", multipart))
 }
 
 // earlyCloser is a backend that hangs up after it has read something.
