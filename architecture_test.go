@@ -114,7 +114,7 @@ var mayImport = []rule{
 	{"internal/gate", []string{"config", "keysync", "internal/"}}, // but ofTheHost
 	{"internal/cors", []string{"config", "internal/limit"}},
 	{"internal/credential", []string{"config", "internal/embedded", "internal/fieldname", "internal/multipart"}},
-	{"internal/redact", []string{"config", "internal/fieldname"}},
+	{"internal/redact", []string{"config", "keysync", "internal/fieldname"}},
 	{"internal/flow", []string{"keysync"}},
 	{"internal/limit", []string{"internal/redis"}},
 	{"internal/metrics", []string{"config", "keysync", "internal/copies", "internal/gate", "internal/limit"}},

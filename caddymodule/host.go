@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"github.com/ingestauth/caddy-ingest-auth/caddymodule/logs"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gate"
 )
 
@@ -54,6 +55,9 @@ func (host) Introduce(r *http.Request, values func(name string) (any, bool), fie
 	}
 	addLogField(r, zap.Inline(fields))
 }
+
+// LacksKey tells the logs that whatever stands in the request may be a key.
+func (host) LacksKey(r *http.Request) { logs.LacksKey(r) }
 
 // Value answers a placeholder.
 func (host) Value(r *http.Request, name string) any {

@@ -84,3 +84,12 @@ type Reloader interface {
 	// good ones are kept.
 	Reload() error
 }
+
+// Knower is a Getter that can tell whether it holds a key, so that the key is kept out of
+// logs wherever it stands in a request. In front of a Source that is no Getter it is the cache.
+type Knower interface {
+	// Knows reports whether there is a record of d in memory, whatever its state, or it is
+	// remembered that there is none. It returns at once, and is no look-up: it asks nobody,
+	// and changes neither what is kept nor what is counted.
+	Knows(d Digest) bool
+}

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 
@@ -67,14 +68,64 @@ func (g *Gate) mediaOf(r *http.Request, p *passage) (media, *refusal) {
 	return m, nil
 }
 
-// mayBeJSON reports whether a body opens JSON, as far as its beginning tells.
+// mayBeJSON reports whether a body opens JSON, or may do so when it is decoded, as far as
+// its beginning tells.
 func mayBeJSON(r *http.Request, kind mediatype.Kind) (bool, error) {
+	opens := func(beginning []byte, whole bool) (opens, decided bool) {
+		if opens, decided = opensJSON(kind, beginning, whole); opens || !decided { // four bytes, at least, decide
+			return opens, decided
+		}
+		coding, decided := unlabelled(kind, beginning, whole)
+		return coding != "", decided
+	}
 	beginning, whole, err := body.Peek(r, func(beginning []byte) bool {
-		_, decided := opensJSON(kind, beginning, false)
+		_, decided := opens(beginning, false)
 		return decided
 	})
-	opens, decided := opensJSON(kind, beginning, whole)
-	return opens || !decided, err
+	may, decided := opens(beginning, whole)
+	return may || !decided, err
+}
+
+// unlabelled returns the coding in which there is what the gate looks for in a body that is
+// said to be in none, "" if it is not in one. In bodies of a type that only may be JSON that
+// is JSON; other compressed files are nobody's business. Without whole, b is only the
+// beginning of the body; decided is false if it is too short to tell.
+func unlabelled(kind mediatype.Kind, b []byte, whole bool) (coding string, decided bool) {
+	must := kind != mediatype.Any && kind != mediatype.Frames
+	coding = body.Unlabelled(b)
+	if coding == "" || coding == "gzip" && must {
+		return coding, true
+	}
+	plain, err := body.Beginning(b, coding)
+	defer clear(plain)
+	ended := errors.Is(err, io.EOF)
+	damaged := err != nil && !ended && (whole || !errors.Is(err, io.ErrUnexpectedEOF))
+	opens, decided := opensJSON(kind, plain, ended)
+	switch {
+	case opens, must && !damaged:
+		return coding, true
+	case decided, damaged && coding != "gzip": // a text may well begin as zlib does
+		return "", true
+	default:
+		return coding, damaged
+	}
+}
+
+// decodeUnlabelled undoes the coding of a body that was read and that nobody said is in one.
+// One that was decoded before is not to be in another: what the backend gets says of none.
+func (p *passage) decodeUnlabelled(kind mediatype.Kind, limits body.Limits) error {
+	coding, _ := unlabelled(kind, p.body.Bytes(), true)
+	if coding == "" {
+		return nil
+	}
+	if p.body.Decoded() {
+		return body.ErrUnsupported
+	}
+	var err error
+	if p.body, err = p.body.Decode(coding, limits); err != nil {
+		return err
+	}
+	return p.decodeUnlabelled(kind, limits)
 }
 
 func hasBody(r *http.Request) bool {
@@ -121,6 +172,11 @@ func (g *Gate) readBody(r *http.Request, p *passage, m media) *refusal {
 	if p.body, err = body.Read(r, limits); err != nil {
 		return refBody(err)
 	}
+	if m.kind != mediatype.Opaque {
+		if err = p.decodeUnlabelled(m.kind, limits); err != nil {
+			return refBody(err)
+		}
+	}
 	raw := p.body.Bytes()
 	clean, _, err := scan(g.finder, m, raw, p.set)
 	if err != nil {
@@ -129,6 +185,9 @@ func (g *Gate) readBody(r *http.Request, p *passage, m media) *refusal {
 	changed := len(clean) != len(raw) || g.strips && p.set.HasDocument()
 	if err := p.body.Put(clean); err != nil {
 		return refBody(err)
+	}
+	if p.body.Decoded() {
+		g.forgetCompression(r)
 	}
 	p.replay = body.Replace(r, p.body, changed)
 	return nil

@@ -76,6 +76,7 @@ type Gate struct {
 func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next Handler) error {
 	p := passage{set: credential.GetSet(), now: time.Now()}
 	defer p.end(r)
+	defer g.cleanPanic(&p)
 	if g.guesses {
 		p.judge = g.newJudge(r, p.now)
 		p.set.Judge = p.judge

@@ -29,6 +29,10 @@ type Host interface {
 	// placeholders, by their names without braces, and fields belong in the access log.
 	Introduce(r *http.Request, values func(name string) (any, bool), fields zapcore.ObjectMarshaler)
 
+	// LacksKey tells the host that no good key was found in the request: whatever stands in
+	// it may be one, and must not be logged.
+	LacksKey(r *http.Request)
+
 	// Value returns what the last Introduce that knows the name has answered, also
 	// that of another gate on the request's way. It is nil if there is none.
 	Value(r *http.Request, name string) any

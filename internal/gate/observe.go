@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -121,4 +122,21 @@ func traceGate(ctx context.Context, p *passage, verdict Verdict) {
 	_, span := parent.TracerProvider().Tracer(tracerName).Start(ctx, "ingest_auth",
 		trace.WithTimestamp(p.now), trace.WithAttributes(attributes...))
 	span.End()
+}
+
+// cleanPanic takes keys out of what a handler further on panics with: tracing records it, and
+// nobody can change that any more.
+func (g *Gate) cleanPanic(p *passage) {
+	if p.span == nil || !p.span.IsRecording() {
+		return
+	}
+	v := recover()
+	if v == nil {
+		return
+	}
+	text := fmt.Sprint(v)
+	if clean := g.names.Text(text); clean != text {
+		v = clean
+	}
+	panic(v)
 }

@@ -60,6 +60,8 @@ func (plainHost) Introduce(r *http.Request, values func(string) (any, bool), _ z
 	n.values = append(n.values, values)
 }
 
+func (plainHost) LacksKey(*http.Request) {}
+
 func (plainHost) Value(r *http.Request, name string) any {
 	n := notesOf(r)
 	for _, answer := range slices.Backward(n.values) {
@@ -173,6 +175,7 @@ type site struct {
 type seen struct {
 	uri, body string
 	header    http.Header
+	readErr   error // of the body
 }
 
 const (
@@ -232,9 +235,9 @@ func startWith(t *testing.T, s config.Gate, records map[string]keysync.Record, s
 	t.Helper()
 	st := &site{meter: newTallied(), host: newPlainHost()}
 	backend := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		b, _ := io.ReadAll(r.Body)
+		b, err := io.ReadAll(r.Body)
 		st.mu.Lock()
-		st.seen = append(st.seen, seen{r.RequestURI, string(b), r.Header.Clone()})
+		st.seen = append(st.seen, seen{r.RequestURI, string(b), r.Header.Clone(), err})
 		st.mu.Unlock()
 		_, _ = io.WriteString(w, "ok")
 	})
@@ -286,6 +289,11 @@ func (s *site) do(t *testing.T, q request) reply {
 		t.Fatal(err)
 	}
 	maps.Copy(r.Header, q.header)
+	return s.send(t, r)
+}
+
+func (s *site) send(t *testing.T, r *http.Request) reply {
+	t.Helper()
 	resp, err := s.Client().Do(r)
 	if err != nil {
 		t.Fatal(err)

@@ -103,3 +103,31 @@ func WithQuery(uri, query string) string {
 	}
 	return path + "?" + query
 }
+
+// forgetCompression takes the parameter out of the query that says that the body is gzip, as
+// Content-Encoding is taken out of the header: a backend that goes by it (PostHog's) would
+// fail to decode what is decoded.
+func (g *Gate) forgetCompression(r *http.Request) {
+	if clean := withoutCompression(r.URL.RawQuery); clean != r.URL.RawQuery {
+		r.URL.RawQuery = clean
+		r.RequestURI = WithQuery(r.RequestURI, clean)
+	}
+	original := g.originalQuery(r)
+	if clean := withoutCompression(original); clean != original {
+		g.setOriginalQuery(r, clean)
+	}
+}
+
+// withoutCompression leaves all other bytes of the query as they are.
+func withoutCompression(query string) string {
+	if !strings.Contains(query, "compression=gzip") {
+		return query
+	}
+	var kept []string
+	for param := range strings.SplitSeq(query, "&") {
+		if param != "compression=gzip" && param != "compression=gzip-js" {
+			kept = append(kept, param)
+		}
+	}
+	return strings.Join(kept, "&")
+}

@@ -158,10 +158,15 @@ func (g *Gate) logRefusal(r *http.Request, p *passage, ref *refusal) {
 	}
 }
 
-// describe tells placeholders and the access log why a request is refused.
+// describe tells placeholders and the access log why a request is refused. If that is for want
+// of a good key, whatever stands in it may be one.
 func (g *Gate) describe(r *http.Request, p *passage, ref *refusal) {
 	id := refusedID{record: p.record, ref: ref}
 	g.host.Introduce(r, p.placeholders(id.placeholder), id)
+	if p.record == nil || ref.unauthenticated() {
+		g.host.LacksKey(r)
+		g.names.Span(p.span, true)
+	}
 }
 
 // limitMembers are the members of an error body that describe a limit.

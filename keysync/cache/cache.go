@@ -89,7 +89,10 @@ type Cache struct {
 	readers *background.Group
 }
 
-var _ keysync.Getter = (*Cache)(nil)
+var (
+	_ keysync.Getter = (*Cache)(nil)
+	_ keysync.Knower = (*Cache)(nil)
+)
 
 const never = math.MinInt64
 

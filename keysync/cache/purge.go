@@ -82,3 +82,11 @@ func (s *shard) usable(now, outage int64) bool {
 	}
 	return false
 }
+
+// Knows implements keysync.Knower.
+func (c *Cache) Knows(d keysync.Digest) bool {
+	s := c.shard(d)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.known.Contains(d) || s.refused.Contains(d)
+}

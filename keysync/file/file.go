@@ -65,6 +65,7 @@ var (
 	_ keysync.Getter   = (*Source)(nil)
 	_ keysync.Reporter = (*Source)(nil)
 	_ keysync.Lister   = (*Source)(nil)
+	_ keysync.Knower   = (*Source)(nil)
 	_ keysync.Reloader = (*Source)(nil)
 )
 
@@ -104,6 +105,12 @@ func (f *Source) Get(_ context.Context, d keysync.Digest) (*keysync.Record, keys
 		return rec, keysync.OutcomeHit, nil
 	}
 	return nil, keysync.OutcomeUnknown, keysync.ErrUnknown
+}
+
+// Knows implements keysync.Knower.
+func (f *Source) Knows(d keysync.Digest) bool {
+	_, ok := (*f.table.Load())[d]
+	return ok
 }
 
 // Len returns the number of records.
