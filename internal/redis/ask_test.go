@@ -26,6 +26,7 @@ func other(nodes []*redistest.Server, than *redistest.Server) *redistest.Server 
 // TestSlotMovesWithKeys: while a cluster moves the slot with its keys, every request
 // is answered by who has the key, and counted once.
 func TestSlotMovesWithKeys(t *testing.T) {
+	t.Parallel()
 	nodes := redistest.StartCluster(t)
 	c := connect(t, Options{URL: "redis+cluster://" + nodes[0].Addr(), WriteTimeout: time.Second})
 	from := ownerOf(t, nodes, c) // adds for the first time
@@ -99,6 +100,7 @@ func TestSlotMovesWithKeys(t *testing.T) {
 // TestAskedNodeCannot: what is wrong with the node that the slot is moving to is the
 // error of who was sent there, and of nobody else.
 func TestAskedNodeCannot(t *testing.T) {
+	t.Parallel()
 	free := freeport.Addr(t)
 	for _, tc := range []struct {
 		name, want string
@@ -146,6 +148,7 @@ func TestAskedNodeCannot(t *testing.T) {
 // TestAskedNodeIsSilent: nobody waits for the other node longer than for the first, and
 // Close does not at all.
 func TestAskedNodeIsSilent(t *testing.T) {
+	t.Parallel()
 	silent := make(chan struct{})
 	next := redistest.Fake(t, func([]string) string { <-silent; return "" })
 	defer close(silent)
