@@ -1,8 +1,10 @@
 package caddymodule
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/flow"
@@ -23,6 +25,7 @@ type status struct {
 	Source        sourceStatus            `json:"source"`
 	Signing       signingStatus           `json:"signing"`
 	Limits        []limitStatus           `json:"limits"`
+	Copies        []copiesStatus          `json:"copies"`
 	Counters      countersStatus          `json:"counters"`
 	Buffers       buffersStatus           `json:"buffers"`
 	RecentEvents  bool                    `json:"recent_events"` // are kept
@@ -82,6 +85,15 @@ type limitStatus struct {
 	ResetAt   time.Time `json:"reset_at"`
 }
 
+// copiesStatus is a key that clients give in more places of a request than one.
+type copiesStatus struct {
+	KeyID    string   `json:"key_id"`
+	Account  string   `json:"account,omitempty"`
+	Mode     string   `json:"mode,omitempty"`
+	Requests uint64   `json:"requests"` // of the last hour
+	Places   []string `json:"places"`
+}
+
 // countersStatus is the state of the counters. All members except Store are only for
 // Redis.
 type countersStatus struct {
@@ -106,6 +118,7 @@ func adminStatus(app *App, w http.ResponseWriter, _ *http.Request) error {
 		Source:        app.source.adminStatus(),
 		Signing:       app.signingStatus(now),
 		Limits:        app.limitStatus(now),
+		Copies:        app.copiesStatus(now),
 		Counters:      app.counters.status(),
 		Buffers:       buffersStatus{app.counters.memory.value.Held(), int64(app.BufferMemory)},
 		RecentEvents:  app.watch.recent != nil,
@@ -143,6 +156,21 @@ func (a *App) limitStatus(now time.Time) []limitStatus {
 		})
 	}
 	return list
+}
+
+// shownCopies is how many keys are listed that are given twice, those first with which most
+// requests were sent.
+const shownCopies = 10
+
+func (a *App) copiesStatus(now time.Time) []copiesStatus {
+	list := []copiesStatus{}
+	for _, k := range a.watch.flow.value.Keys(now) {
+		if n := k.Copies.Sum(); n > 0 {
+			list = append(list, copiesStatus{k.Record.KeyID, k.Record.Account, k.Record.Mode, n, k.CopiesIn})
+		}
+	}
+	slices.SortStableFunc(list, func(a, b copiesStatus) int { return cmp.Compare(b.Requests, a.Requests) })
+	return list[:min(len(list), shownCopies)]
 }
 
 func (s *counterShares) status() countersStatus {

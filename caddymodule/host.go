@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -25,21 +26,21 @@ func (host) ClientIP(r *http.Request) string {
 	return ip
 }
 
-// OriginalQuery returns the query that Caddy keeps for error routes and placeholders.
-func (host) OriginalQuery(r *http.Request) string {
+// OriginalURL returns the URL that Caddy keeps for error routes and placeholders.
+func (host) OriginalURL(r *http.Request) *url.URL {
 	if orig, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
-		return orig.URL.RawQuery
+		return orig.URL
 	}
-	return ""
+	return nil
 }
 
-// SetOriginalQuery changes it. All copies of the request share the URL, but not the
-// request URI: that is replaced in this copy, and in the replacer, which an earlier
-// handler may have bound to another copy.
-func (host) SetOriginalQuery(r *http.Request, query string) {
+// SetOriginalURL changes it. The URL is shared by all copies of the request. The
+// request URI is not: it is replaced in this copy, and in the replacer, which an
+// earlier handler may have bound to another.
+func (host) SetOriginalURL(r *http.Request, u *url.URL) {
 	orig := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request)
-	orig.URL.RawQuery = query
-	orig.RequestURI = gate.WithQuery(orig.RequestURI, query)
+	orig.RequestURI = gate.WithURL(orig.RequestURI, orig.URL, u)
+	orig.URL.Path, orig.URL.RawPath, orig.URL.RawQuery = u.Path, u.RawPath, u.RawQuery
 	ctx := context.WithValue(r.Context(), caddyhttp.OriginalRequestCtxKey, orig)
 	*r = *r.WithContext(ctx)
 	if repl, ok := replacer(r); ok {

@@ -172,7 +172,7 @@ func (c *collector) String() string {
 }
 
 // runLeakFlows takes canaries through every flow and gathers what came out.
-func runLeakFlows(t *testing.T, format, check string) *leakRun {
+func runLeakFlows(t *testing.T, format, check string, requests []gatetest.Request) *leakRun {
 	t.Helper()
 	run := &leakRun{up: gatetest.NewUpstream(t, nil), spans: new(collector)}
 	otlp := httptest.NewServer(run.spans)
@@ -190,7 +190,6 @@ func runLeakFlows(t *testing.T, format, check string) *leakRun {
 		canaryRevoked: {"revoked_at": "2020-01-01T00:00:00Z"},
 	}))
 	run.gate.Run(t, leakSites)
-	requests := leakRequests()
 	for _, req := range requests {
 		resp, err := run.gate.Try(req)
 		fmt.Fprintf(&run.responses, "%d %v %v\n%s\n", resp.Status, err != nil, resp.Header, resp.Body)
@@ -226,6 +225,15 @@ func leakRequests() []gatetest.Request {
 		requests = append(requests, fieldRequests(path)...)
 	}
 	return requests
+}
+
+// share returns one in n of the requests. As n divides no number of styles or keys, all of
+// those are among them on every path.
+func share(requests []gatetest.Request, n, first int) (some []gatetest.Request) {
+	for i := first; i < len(requests); i += n {
+		some = append(some, requests[i])
+	}
+	return some
 }
 
 // encodeFor percent-encodes a key for the styles that need it.
@@ -278,7 +286,6 @@ func fieldRequests(path string) []gatetest.Request {
 	doc := url.QueryEscape(base64.StdEncoding.EncodeToString([]byte(`{"a":1,"token":"` + canaryGood + `"}`)))
 	plain := url.QueryEscape(`{"a":1,"token":"` + canaryGood + `"}`)
 	form := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
-	get := func(query string) gatetest.Request { return gatetest.Request{Target: path + "x?project=p" + query} }
 	post := func(query, body string, header http.Header) gatetest.Request {
 		return gatetest.Request{Method: http.MethodPost, Target: path + "x?project=p" + query, Body: body, Header: header}
 	}
@@ -287,9 +294,10 @@ func fieldRequests(path string) []gatetest.Request {
 	var requests []gatetest.Request
 	for _, d := range []string{doc, plain, strings.ReplaceAll(doc, "%3D", "")} {
 		requests = append(requests,
-			get("&events="+d+"&b=2"), get("&events="+d+"&events="+d), get("&events="+d+"x"), get("&event%73="+d), get("&Events="+d), get("&events[]="+d), get("&events="+d+";b"),
+			post("&events="+d+"&b=2", "", nil), post("&events="+d+"&events="+d, "", nil), post("&events="+d+"x", "", nil), post("&event%73="+d, "", nil),
+			post("&Events="+d, "", nil), post("&events[]="+d, "", nil), post("&events="+d+";b", "", nil),
 			post("&events="+d, "x", nil), post("", "events="+d, form), post("", "events="+d+"&events="+d, form), post("", "events="+d, http.Header{"Content-Type": {"text/plain"}}),
-			gatetest.Request{Target: path, Header: http.Header{"Referer": {"https://app.example.com/track?events=" + d}}},
+			gatetest.Request{Method: http.MethodPost, Target: path, Header: http.Header{"Referer": {"https://app.example.com/track?events=" + d}}},
 		)
 	}
 	return append(requests,
@@ -352,8 +360,8 @@ func (run *leakRun) outputs(t *testing.T) map[string]string {
 
 // forms are the spellings in which a key could be found.
 func forms(key string) []string {
-	distinct := key[len("CaNaRy+"):] // what does not stand in other canaries
-	list := []string{key, distinct, url.QueryEscape(key), url.PathEscape(key), url.QueryEscape(url.QueryEscape(key))}
+	list := []string{key, strings.TrimPrefix(key, "CaNaRy+"), // what does not stand in other canaries
+		url.QueryEscape(key), url.PathEscape(key), url.QueryEscape(url.QueryEscape(key))}
 	var all, upper string
 	for _, c := range []byte(key) {
 		all += fmt.Sprintf("%%%02x", c)
@@ -382,7 +390,7 @@ func (run *leakRun) leaks(t *testing.T) (found []string) {
 }
 
 func TestNothingLeaks(t *testing.T) {
-	run := runLeakFlows(t, "redact_keys", "on")
+	run := runLeakFlows(t, "redact_keys", "on", leakRequests())
 	for _, f := range run.leaks(t) {
 		t.Errorf("a key leaks to %s", f)
 	}
@@ -394,7 +402,7 @@ func TestNothingLeaks(t *testing.T) {
 }
 
 func TestLeakSuiteSeesLeaks(t *testing.T) {
-	run := runLeakFlows(t, "append", "off") // an encoder that only wraps another
+	run := runLeakFlows(t, "append", "off", share(leakRequests(), 5, 0)) // an encoder that only wraps another
 	places := map[string]bool{}
 	for _, f := range run.leaks(t) {
 		where, _, _ := strings.Cut(f, ": ")

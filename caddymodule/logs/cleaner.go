@@ -51,12 +51,13 @@ func (c cleaner) AddObject(key string, m zapcore.ObjectMarshaler) error {
 }
 
 // AddArray is part of the zapcore.ObjectEncoder interface. Most arrays are the values of a
-// header, and most of them are clean.
+// header, and most of them are clean. Its name is the client's.
 func (c cleaner) AddArray(key string, m zapcore.ArrayMarshaler) error {
 	if c.with.IsField(key) {
-		c.ObjectEncoder.AddString(key, redacted)
+		c.ObjectEncoder.AddString(c.with.Name(key), redacted)
 		return nil
 	}
+	key = c.with.Name(key)
 	if texts, ok := m.(caddyhttp.LoggableStringArray); ok && c.areClean(key, texts) {
 		return c.ObjectEncoder.AddArray(key, m)
 	}
@@ -162,6 +163,10 @@ func cleanValue(with *redact.Cleaner, v any) any {
 				v[name] = redacted
 			} else {
 				v[name] = cleanValue(with, v[name])
+			}
+			if clean := with.Name(name); clean != name {
+				v[clean] = v[name]
+				delete(v, name)
 			}
 		}
 	}

@@ -19,10 +19,8 @@ func (g *Gate) takeBody(r *http.Request, p *passage) *refusal {
 		body.Trailers(r, g.forbidden)
 		return nil
 	}
-	if awaitsContinue(r) {
-		b := &awaited{ReadCloser: r.Body}
-		r.Body = b
-		defer b.settle(r.Header)
+	if body.AwaitsContinue(r) {
+		defer body.Await(r).Settle(r.Header)
 	}
 	if g.settings.MaxBody > 0 && r.ContentLength > int64(g.settings.MaxBody) {
 		return refBody(body.ErrTooLarge)
@@ -34,11 +32,11 @@ func (g *Gate) takeBody(r *http.Request, p *passage) *refusal {
 	switch {
 	case ref != nil:
 		return ref
-	case g.binding == bindBody:
+	case g.readsAll():
 	case m.form != nil && len(r.Header["Content-Encoding"]) == 0:
 		return g.splitBody(r, p, m.form)
 	case m.form == nil && m.kind == mediatype.Opaque:
-		return g.streamBody(r)
+		return g.streamBody(r, p)
 	}
 	return g.readBody(r, p, m)
 }
@@ -49,11 +47,14 @@ type media struct {
 	form *multipart.Form // of a multipart body that the gate reads; its kind is Opaque
 }
 
+// readsAll tells whether bodies are read in which the gate looks for nothing else.
+func (g *Gate) readsAll() bool { return g.binding == bindBody || g.copies == refuseCopies }
+
 // mediaOf tells how to treat the body, from its type and its first bytes.
 func (g *Gate) mediaOf(r *http.Request, p *passage) (media, *refusal) {
 	m, ref := g.bodyMedia(r.Header)
 	p.opaque = m.kind == mediatype.Opaque
-	if ref != nil || m.kind != mediatype.Any && m.kind != mediatype.Frames || g.checksJSON || g.binding == bindBody || len(r.Header["Content-Encoding"]) > 0 {
+	if ref != nil || m.kind != mediatype.Any && m.kind != mediatype.Frames || g.checksJSON || g.readsAll() || len(r.Header["Content-Encoding"]) > 0 {
 		return m, ref
 	}
 	p.readsBody = true
@@ -133,7 +134,7 @@ func hasBody(r *http.Request) bool {
 
 // streamBody lets a body through that the gate need not read, up to max_body if that is
 // set, and without trailers that clients must not set.
-func (g *Gate) streamBody(r *http.Request) *refusal {
+func (g *Gate) streamBody(r *http.Request, p *passage) *refusal {
 	body.Once(r)
 	if g.settings.MaxBody > 0 {
 		if err := body.Limit(r, int64(g.settings.MaxBody)); err != nil {
@@ -141,6 +142,7 @@ func (g *Gate) streamBody(r *http.Request) *refusal {
 		}
 	}
 	body.Trailers(r, g.forbidden)
+	g.cleanTrailers(r, p)
 	return nil
 }
 
@@ -156,6 +158,7 @@ func (g *Gate) refuseBody(r *http.Request, p *passage) *refusal {
 		return refTwoDocuments
 	}
 	body.Trailers(r, g.forbidden)
+	g.cleanTrailers(r, p)
 	return nil
 }
 
@@ -163,7 +166,7 @@ func (g *Gate) readBody(r *http.Request, p *passage, m media) *refusal {
 	limits := g.reading
 	limits.Verified = p.record != nil
 	limits.Verbatim = m.kind == mediatype.Opaque && m.form == nil
-	p.readsBody = true
+	p.readsBody, p.media = true, m
 	var err error
 	if p.body, err = body.Read(r, limits); err != nil {
 		return refBody(err)

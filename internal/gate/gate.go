@@ -76,6 +76,7 @@ type Gate struct {
 func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next Handler) error {
 	p := passage{set: credential.GetSet(), now: time.Now()}
 	defer p.end(r)
+	defer g.cleanPanic(&p)
 	if g.guesses {
 		p.judge = g.newJudge(r, p.now)
 		p.set.Judge = p.judge
@@ -142,6 +143,9 @@ func (g *Gate) admit(r *http.Request, p *passage) (*identity, *refusal) {
 		g.noteFailure(r, p.now, ref)
 		return nil, ref
 	case ref != nil:
+		return nil, ref
+	}
+	if ref := g.takeCopies(r, p); ref != nil {
 		return nil, ref
 	}
 	if ref := g.checkBody(r, p); ref != nil {

@@ -16,7 +16,8 @@ func (g *Gate) takeHead(r *http.Request, p *passage) *refusal {
 	g.keepConnection(r.Header)
 	p.span = trace.SpanFromContext(r.Context())
 	g.names.Span(p.span, false)
-	if r.URL.RawQuery == "" && g.host.OriginalQuery(r) == "" {
+	p.original = g.host.OriginalURL(r)
+	if r.URL.RawQuery == "" && (p.original == nil || p.original.RawQuery == "") {
 		return nil
 	}
 	return g.takeQuery(r, p)

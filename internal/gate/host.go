@@ -2,10 +2,12 @@ package gate
 
 import (
 	"net/http"
+	"net/url"
 	"time"
 
 	"go.uber.org/zap/zapcore"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/copies"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
@@ -15,13 +17,13 @@ type Host interface {
 	// ClientIP returns the address of the client, "" if it is not known.
 	ClientIP(r *http.Request) string
 
-	// OriginalQuery returns the query as the client sent it, if the host keeps it
-	// separately from the request, else "".
-	OriginalQuery(r *http.Request) string
+	// OriginalURL returns the URL as the client sent it, if the host keeps it apart from
+	// the request, else nil. It is not to be changed.
+	OriginalURL(r *http.Request) *url.URL
 
-	// SetOriginalQuery replaces the result of OriginalQuery, if that is not "". It may
-	// give the request another context.
-	SetOriginalQuery(r *http.Request, query string)
+	// SetOriginalURL gives that URL, which is not nil, the path and the query of another.
+	// It may give the request another context.
+	SetOriginalURL(r *http.Request, u *url.URL)
 
 	// Introduce tells the host the result for the request: values answers placeholders,
 	// by their names without braces, and fields are for the access log.
@@ -64,6 +66,9 @@ type Meter interface {
 
 	// Passed measures the time that the gate itself spends on a request.
 	Passed(took time.Duration, readBody bool)
+
+	// Copies counts that the key of a request stood in more places than one.
+	Copies(places copies.Places)
 
 	// Lookup counts the outcome of a look-up.
 	Lookup(outcome keysync.Outcome)

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -24,6 +25,9 @@ func (g *Gate) observe(r *http.Request, p *passage, verdict Verdict) {
 // note remembers a request for the admin page.
 func (g *Gate) note(r *http.Request, p *passage, verdict Verdict) {
 	g.flow.Note(p.now, p.record, verdict.String(), limitOf(p))
+	if p.copies != 0 && !p.observed {
+		g.noteCopies(p.now, p.record, p.copies)
+	}
 	if g.events != nil {
 		g.noteEvent(r, p, verdict)
 	}
@@ -116,4 +120,21 @@ func traceGate(ctx context.Context, p *passage, verdict Verdict) {
 	_, span := parent.TracerProvider().Tracer(tracerName).Start(ctx, "ingest_auth",
 		trace.WithTimestamp(p.now), trace.WithAttributes(attributes...))
 	span.End()
+}
+
+// cleanPanic takes keys out of what a handler further on panics with: tracing records it, and
+// nobody can change that any more.
+func (g *Gate) cleanPanic(p *passage) {
+	if p.span == nil || !p.span.IsRecording() {
+		return
+	}
+	v := recover()
+	if v == nil {
+		return
+	}
+	text := fmt.Sprint(v)
+	if clean := g.names.Text(text); clean != text {
+		v = clean
+	}
+	panic(v)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ingestauth/caddy-ingest-auth/config"
 	"github.com/ingestauth/caddy-ingest-auth/internal/answer"
+	"github.com/ingestauth/caddy-ingest-auth/internal/body"
 )
 
 // refuse answers a refused request.
@@ -23,6 +24,9 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, p *passage, ref *r
 	p.set.Judge = nil // remove everything
 	g.remover.Headers(r.Header, p.set)
 	g.redactQuery(r)
+	if p.record != nil && g.copies != keepCopies {
+		g.cutHead(r, p) // for error routes
+	}
 	h := w.Header()
 	switch ref.status.http {
 	case http.StatusUnauthorized:
@@ -58,7 +62,7 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, p *passage, ref *r
 func (g *Gate) emptyRequest(w http.ResponseWriter, r *http.Request, p *passage) {
 	unread := p.body == nil && hasBody(r)
 	switch {
-	case unread && awaitsContinue(r):
+	case unread && body.AwaitsContinue(r):
 		g.turnAway(w, r)
 	case unread && g.host.IsCopy(r):
 		drain(w, r)
@@ -67,6 +71,17 @@ func (g *Gate) emptyRequest(w http.ResponseWriter, r *http.Request, p *passage) 
 	r.Body, r.GetBody, r.ContentLength, r.TransferEncoding, r.Trailer = http.NoBody, nil, 0, nil, nil
 	for _, name := range []string{"Content-Length", "Content-Encoding", "Expect", "Trailer", "Transfer-Encoding"} {
 		delete(r.Header, name)
+	}
+}
+
+// turnAway makes net/http answer a waiting client at once and close the connection.
+// net/http does that by itself, except if a handler has wrapped the body: then it would
+// wait for the body first.
+func (g *Gate) turnAway(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Connection", "close")
+	if g.host.IsCopy(r) { // the holder of the other one must not read the body
+		_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
+		_ = r.Body.Close()
 	}
 }
 
@@ -93,9 +108,9 @@ func drain(w http.ResponseWriter, r *http.Request) {
 func (g *Gate) redactQuery(r *http.Request) {
 	r.URL.RawQuery = g.names.Query(r.URL.RawQuery)
 	r.RequestURI = WithQuery(r.RequestURI, r.URL.RawQuery)
-	original := g.host.OriginalQuery(r)
+	original := g.originalQuery(r)
 	if clean := g.names.Query(original); clean != original {
-		g.host.SetOriginalQuery(r, clean)
+		g.setOriginalQuery(r, clean)
 	}
 }
 

@@ -13,6 +13,8 @@ import (
 type Cleaner struct {
 	set     *set
 	strict  bool // everything that could be a key counts as one
+	exempt  bool // but not in this text
+	product bool // this text is like a path
 	text    []byte
 	plain   [maxLevels][]byte // the text without one, two, … levels of escapes
 	offsets []int

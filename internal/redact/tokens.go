@@ -39,7 +39,7 @@ func (c *Cleaner) tokens(text []byte, depth int) {
 // token looks at a token, and at the segments of it that stand between '=', ':' and the
 // like.
 func (c *Cleaner) token(text []byte, from, to, depth int) {
-	path := text[from] == '/' || bytes.Contains(text[from:to], []byte("//"))
+	path := c.product || text[from] == '/' || bytes.Contains(text[from:to], []byte("//"))
 	for start := from; start < to; {
 		end, padded := segmentEnd(text, start, to)
 		switch together := c.knownTogether(text, start, padded, to); {
@@ -95,7 +95,7 @@ type segment struct {
 }
 
 func (c *Cleaner) segment(text []byte, s segment) {
-	if c.known(text, s) || c.strict && c.suspect(text, s) {
+	if c.known(text, s) || c.strict && !c.exempt && c.suspect(text, s) {
 		return
 	}
 	c.cutShapes(text, s.from, s.end)

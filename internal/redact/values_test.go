@@ -203,7 +203,9 @@ func TestStrict(t *testing.T) {
 		{"Traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"},
 		{"X-Request-Id", "0d3f6c1e-8a52-4d3b-9c1f-7f3b9c1d5e21", "0d3f6c1e-8a52-4d3b-9c1f-7f3b9c1d5e21"},
 		{"X-Request-Id", "phc_" + keyWord, "REDACTED"},
-		{"User-Agent", "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) build/a1b2c3d4e5f6a7b8", "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) build/a1b2c3d4e5f6a7b8"},
+		{"User-Agent", "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 Chrome/142.0.0.0", "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 Chrome/142.0.0.0"},
+		{"User-Agent", "zq/1.0 " + keyWord, "zq/1.0 REDACTED"},
+		{"Content-Type", "application/vnd.zq.v2+json; charset=utf-8", "application/vnd.zq.v2+json; charset=utf-8"},
 	} {
 		if got := c.Value(tt.name, tt.in); got != tt.want {
 			t.Errorf("%s: %q became %q, want %q", tt.name, tt.in, got, tt.want)
