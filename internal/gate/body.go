@@ -112,7 +112,8 @@ func unlabelled(kind mediatype.Kind, b []byte, whole bool) (coding string, decid
 }
 
 // decodeUnlabelled undoes the coding of a body that was read and that nobody said is in one.
-// One that was decoded before is not to be in another: what the backend gets says of none.
+// A body that was decoded must not have another coding inside: the backend gets no header
+// for it.
 func (p *passage) decodeUnlabelled(kind mediatype.Kind, limits body.Limits) error {
 	coding, _ := unlabelled(kind, p.body.Bytes(), true)
 	if coding == "" {

@@ -158,7 +158,7 @@ func (g *Gate) logRefusal(r *http.Request, p *passage, ref *refusal) {
 }
 
 // describe tells placeholders and the access log why a request is refused. If that is for want
-// of a good key, whatever stands in it may be one.
+// of a good key, everything in it may be a key.
 func (g *Gate) describe(r *http.Request, p *passage, ref *refusal) {
 	id := refusedID{record: p.record, ref: ref}
 	g.host.Introduce(r, p.placeholders(id.placeholder), id)
