@@ -13,7 +13,7 @@ import (
 // before: what the kind is, and the tests that show that it does not work. Whoever finds
 // another one adds a row.
 var attackTable = []struct{ kind, tests string }{
-	// What a client says of itself.
+	// What a client says about itself.
 	{"the client sends the identity header itself: any case, '_' or '.', on routes in report mode, as a trailer (Caddy GHSA-7r4p-vjf4-gxv4, Traefik CVE-2026-39858 and -88004)", "caddymodule.TestAttackSpoofedIdentity caddymodule.TestAttackSpoofedIdentityInReportMode"},
 	{"names of headers that a backend folds: X~Ingest~Identity, X~Api~Key, X~HTTP~Method~Override, Content_Encoding", "caddymodule.TestAttackNamesThatBackendsFold caddymodule.TestAttackKeysInEverySpelling caddymodule.TestAttackVariablesOfBackends internal/fieldname.TestEveryByte"},
 	{"a configured header name that is not canonical (Traefik CVE-2026-33433)", "caddymodule.TestAttackSpoofedIdentity"},
