@@ -26,6 +26,7 @@ func other(nodes []*redistest.Server, than *redistest.Server) *redistest.Server 
 // TestSlotMovesWithKeys: while a cluster moves the slot with its keys, the node that has
 // the key answers every request, and it counts once.
 func TestSlotMovesWithKeys(t *testing.T) {
+	t.Parallel()
 	nodes := redistest.StartCluster(t)
 	c := connect(t, Options{URL: "redis+cluster://" + nodes[0].Addr(), WriteTimeout: time.Second})
 	from := ownerOf(t, nodes, c) // adds for the first time
@@ -99,6 +100,7 @@ func TestSlotMovesWithKeys(t *testing.T) {
 // TestAskedNodeCannot: if something is wrong with the node to which the slot is moving,
 // only the requests sent there get the error.
 func TestAskedNodeCannot(t *testing.T) {
+	t.Parallel()
 	free := freeport.Addr(t)
 	for _, tc := range []struct {
 		name, want string
@@ -146,6 +148,7 @@ func TestAskedNodeCannot(t *testing.T) {
 // TestAskedNodeIsSilent: nobody waits for the other node longer than for the first, and
 // Close does not at all.
 func TestAskedNodeIsSilent(t *testing.T) {
+	t.Parallel()
 	silent := make(chan struct{})
 	next := redistest.Fake(t, func([]string) string { <-silent; return "" })
 	defer close(silent)

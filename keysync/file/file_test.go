@@ -417,7 +417,7 @@ func manyRecords(w io.Writer, n int) {
 }
 
 func TestFileMemoryPerKey(t *testing.T) {
-	const n = 50_000
+	const n = 10_000
 	r, w := io.Pipe()
 	go func() {
 		manyRecords(w, n)
