@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -17,7 +18,8 @@ import (
 
 const appID = "ingest_auth"
 
-// keyNames are the names of the places where keys may stand, for all that people are shown.
+// keyNames are the names of places for keys. Everything that people see is cleaned with
+// them.
 var keyNames = logs.Names
 
 func init() {
@@ -37,7 +39,7 @@ type App struct {
 	signer         *pooled[*assertion.Signer]
 	counters       counterShares
 	watch          watchShares
-	lease          *lease                 // on source and counters in Redis
+	hold           *hold                  // on source and counters in Redis
 	gauges         []prometheus.Collector // of the state of all this
 	warnedOf       map[*caddyhttp.Server]bool
 	started        bool
@@ -53,10 +55,10 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
-// Provision opens the source and the signing keys, or takes over the ones that
-// the running configuration uses.
+// Provision opens the source and the signing keys, or takes over those of the running
+// configuration.
 func (a *App) Provision(ctx caddy.Context) error {
-	a.ctx, a.log, a.lease = ctx, ctx.Logger(), newLease()
+	a.ctx, a.log, a.hold = ctx, ctx.Logger(), newHold()
 	if err := a.App.Validate(); err != nil {
 		return fmt.Errorf("ingest_auth: %w", err)
 	}
@@ -78,6 +80,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.openSource(ctx); err != nil {
 		return err
 	}
+	a.source.tellLogs()
 	a.gauges = a.newGauges()
 	return registerMetrics(ctx.GetMetricsRegistry())
 }
@@ -109,6 +112,8 @@ func (a *App) openSigner(ctx caddy.Context) error {
 	return nil
 }
 
+func durationOf(d config.Duration) time.Duration { return time.Duration(d) }
+
 // Start refuses to run when a log that HTTP requests reach would write keys.
 func (a *App) Start() error {
 	a.started = true
@@ -118,7 +123,7 @@ func (a *App) Start() error {
 	return logs.Check(a.ctx, a.places, a.identityHeader)
 }
 
-// Stop does nothing: what the app holds is let go in Cleanup.
+// Stop does nothing: Cleanup releases everything.
 func (a *App) Stop() error { return nil }
 
 // Interface guards

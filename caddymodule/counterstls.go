@@ -9,7 +9,7 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/config"
 )
 
-// countersTLS is what the TLS settings of the counters come to.
+// countersTLS is the result of the TLS settings of the counters.
 type countersTLS struct {
 	config                        *tls.Config // nil if there are no settings
 	caCert, clientCert, clientKey []byte      // the files
@@ -40,7 +40,7 @@ func (t *countersTLS) trust(file string) (err error) {
 	}
 	t.config.RootCAs = x509.NewCertPool()
 	if !t.config.RootCAs.AppendCertsFromPEM(t.caCert) {
-		return fmt.Errorf("%s: there is no certificate in PEM form", file)
+		return fmt.Errorf("%s: has no certificate in PEM form", file)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/assertion"
@@ -15,8 +16,8 @@ func init() {
 }
 
 // JWKS serves the public keys that verify assertions, as a JSON Web Key Set (RFC
-// 7517, section 5). The keys of the next rotation are in it before they are
-// used, and Cache-Control says for how long it may be kept. With HS256 the set is empty.
+// 7517, section 5). The set has the keys of the next rotation before they are used, and
+// Cache-Control says how long it may be cached. With HS256 the set is empty.
 type JWKS struct {
 	signer *assertion.Signer
 }
@@ -54,6 +55,17 @@ func writeJWKS(w http.ResponseWriter, s *assertion.Signer) {
 	w.Header().Set("Content-Type", "application/jwk-set+json")
 	w.Header().Set("Cache-Control", fmt.Sprintf("public, max-age=%d", int(s.JWKSMaxAge().Seconds())))
 	_, _ = w.Write(s.JWKS()) // the client is gone if this fails
+}
+
+// parseJWKS reads the directive. Syntax:
+//
+//	ingest_auth_jwks [<matcher>]
+func parseJWKS(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	h.Next() // consume directive name
+	if h.NextArg() || h.NextBlock(0) {
+		return nil, h.ArgErr()
+	}
+	return new(JWKS), nil
 }
 
 // Interface guards

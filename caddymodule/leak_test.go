@@ -80,6 +80,9 @@ const leakSites = `{
 		credential query apiKey
 		credential body token
 		credential form key
+		credential multipart key
+		body_in query events
+		body_in form events
 		resource project query project
 		max_body 64KiB
 		{args[:]}
@@ -219,6 +222,7 @@ func leakRequests() []gatetest.Request {
 			}
 		}
 		requests = append(requests, oddRequests(path)...)
+		requests = append(requests, fieldRequests(path)...)
 	}
 	return requests
 }
@@ -276,6 +280,31 @@ func oddRequests(path string) []gatetest.Request {
 	}
 }
 
+// fieldRequests are requests with the key in a document that is a field, or in a multipart
+// body: where it is taken, and where it cannot be.
+func fieldRequests(path string) []gatetest.Request {
+	doc := url.QueryEscape(base64.StdEncoding.EncodeToString([]byte(`{"a":1,"token":"` + canaryGood + `"}`)))
+	plain := url.QueryEscape(`{"a":1,"token":"` + canaryGood + `"}`)
+	form := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
+	post := func(query, body string, header http.Header) gatetest.Request {
+		return gatetest.Request{Method: http.MethodPost, Target: path + "x?project=p" + query, Body: body, Header: header}
+	}
+	part := "--xx\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\n" + canaryGood + "\r\n--xx"
+	multipart := http.Header{"Content-Type": {"multipart/form-data; boundary=xx"}}
+	var requests []gatetest.Request
+	for _, d := range []string{doc, plain, strings.ReplaceAll(doc, "%3D", "")} {
+		requests = append(requests,
+			post("&events="+d+"&b=2", "", nil), post("&events="+d+"&events="+d, "", nil), post("&events="+d+"x", "", nil), post("&event%73="+d, "", nil),
+			post("&Events="+d, "", nil), post("&events[]="+d, "", nil), post("&events="+d+";b", "", nil),
+			post("&events="+d, "x", nil), post("", "events="+d, form), post("", "events="+d+"&events="+d, form), post("", "events="+d, http.Header{"Content-Type": {"text/plain"}}),
+			gatetest.Request{Method: http.MethodPost, Target: path, Header: http.Header{"Referer": {"https://app.example.com/track?events=" + d}}},
+		)
+	}
+	return append(requests,
+		post("", part+"--\r\n", multipart), post("", part+"\r\n"+strings.Replace(part, canaryGood, canaryUnknown, 1)+"--\r\n", multipart),
+		post("", part, multipart), post("", strings.ReplaceAll(part, "\r\n", "\n")+"--", multipart))
+}
+
 // earlyCloser is a backend that hangs up after it has read something.
 func earlyCloser(t *testing.T) string {
 	t.Helper()
@@ -331,8 +360,8 @@ func (run *leakRun) outputs(t *testing.T) map[string]string {
 
 // forms are the spellings in which a key could be found.
 func forms(key string) []string {
-	distinct := key[len("CaNaRy+"):] // what does not stand in other canaries
-	list := []string{key, distinct, url.QueryEscape(key), url.PathEscape(key), url.QueryEscape(url.QueryEscape(key))}
+	list := []string{key, strings.TrimPrefix(key, "CaNaRy+"), // what does not stand in other canaries
+		url.QueryEscape(key), url.PathEscape(key), url.QueryEscape(url.QueryEscape(key))}
 	var all, upper string
 	for _, c := range []byte(key) {
 		all += fmt.Sprintf("%%%02x", c)

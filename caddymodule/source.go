@@ -18,14 +18,15 @@ import (
 // sourceNamespace is where the modules of sources are. Each is a keysync.Opener.
 const sourceNamespace = appID + ".sources"
 
-// sourceShares are the shares of the pool that looking keys up needs.
+// sourceShares are the shares of the pool for looking up keys.
 type sourceShares struct {
 	kind   string // name of the module
 	origin *pooled[keysync.Source]
-	cache  *pooled[*keycache.Cache] // nil if the source needs none
+	cache  *pooled[*keycache.Cache] // nil if the source needs no cache
+	forget func()                   // that it knows keys for the logs; nil if it does not
 }
 
-// getter is what the gates ask.
+// getter is where the gates look up keys.
 func (s *sourceShares) getter() keysync.Getter {
 	if s.cache != nil {
 		return s.cache.value.Cache
@@ -33,7 +34,7 @@ func (s *sourceShares) getter() keysync.Getter {
 	return s.origin.value.(keysync.Getter)
 }
 
-// status returns what the source knows of its state, if it does.
+// status returns the state of the source, if the source knows it.
 func (s *sourceShares) status() (st keysync.Status, known bool) {
 	r, known := s.origin.value.(keysync.Reporter)
 	if known {
@@ -42,7 +43,17 @@ func (s *sourceShares) status() (st keysync.Status, known bool) {
 	return st, known
 }
 
+// tellLogs has the keys that the source holds redacted wherever they stand.
+func (s *sourceShares) tellLogs() {
+	if k, ok := s.getter().(keysync.Knower); ok {
+		s.forget = keyNames.AddSource(k)
+	}
+}
+
 func (s *sourceShares) release() error {
+	if s.forget != nil {
+		s.forget()
+	}
 	return errors.Join(s.cache.release(), s.origin.release())
 }
 
@@ -60,7 +71,7 @@ func (a *App) loadOpener(ctx caddy.Context) (err error) {
 	}
 	opener, ok := module.(keysync.Opener)
 	if !ok {
-		return fmt.Errorf("ingest_auth: keys: module %s.%s is no source: it does not implement keysync.Opener", sourceNamespace, a.source.kind)
+		return fmt.Errorf("ingest_auth: keys: module %s.%s is not a source: it does not implement keysync.Opener", sourceNamespace, a.source.kind)
 	}
 	a.opener = opener
 	return nil
@@ -116,7 +127,7 @@ func (a *App) openCache(ctx caddy.Context) (err error) {
 	if l, ok := origin.value.(keysync.Located); ok {
 		o.Place = a.source.kind + " " + l.Place()
 	} else if a.Cache.Snapshot > 0 {
-		return fmt.Errorf("ingest_auth: cache snapshot: the source %s does not tell where its records are, so a snapshot might be of others; remove `snapshot`", a.source.kind)
+		return fmt.Errorf("ingest_auth: cache snapshot: the source %s does not say where its records are, so a snapshot could hold the records of another place; remove `snapshot`", a.source.kind)
 	}
 	key := fmt.Sprintf("cache of %s %+v %s", origin.key, a.Cache, a.signer.key)
 	a.source.cache, err = fromPool(key, a.log.Named("keys"), func(log *zap.Logger) (*keycache.Cache, func(), error) {

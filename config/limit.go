@@ -30,18 +30,17 @@ type Limit struct {
 	// How much is allowed in which time, such as 1000/1m.
 	Rate Rate `json:"rate"`
 
-	// What is counted apart: `key` (by its ID), `account` (keys without one count
-	// for themselves), `ip` (of the client; IPv6 by /64), `route` (method and path
-	// patterns of the gate's resources), or the name of one of the gate's
-	// resources.
+	// What is counted separately: `key` (by its ID), `account` (each key without an
+	// account counts for itself), `ip` (of the client; IPv6 by /64), `route` (method and
+	// path patterns of the gate's resources), or the name of one of the gate's resources.
 	By []string `json:"by"`
 
 	// What a request costs: 1 (the default), or `body_items`, which is the number
 	// of elements of a top-level JSON array or of lines of NDJSON, and at least 1.
 	Cost string `json:"cost,omitempty"`
 
-	// With cost `body_items`: the name of the array in a JSON object whose elements
-	// are the items; case does not matter. Default: the top-level array.
+	// With cost `body_items`: the path of the array in a JSON object whose elements are
+	// the items, spelled exactly as in the body. Default: the top-level array.
 	CostIn string `json:"cost_in,omitempty"`
 }
 
@@ -53,12 +52,12 @@ func (l Limit) name() string {
 	return strings.Join(l.By, "_")
 }
 
-// InFlight allows a number of requests at a time.
+// InFlight limits how many requests run at the same time.
 type InFlight struct {
-	// How many.
+	// How many requests.
 	N int `json:"n"`
 
-	// What is counted apart: `key` or `account`.
+	// What is counted separately: `key` or `account`.
 	By string `json:"by"`
 }
 
@@ -69,7 +68,7 @@ func (g *Gate) validateLimits() error {
 			return err
 		}
 		if seen[l.name()] {
-			return fmt.Errorf("limit %s: is there twice; give one another name, as in `limit daily %s by %s`",
+			return fmt.Errorf("limit %s: is given twice; give one another name, as in `limit daily %s by %s`",
 				l.name(), l.Rate, strings.Join(l.By, " "))
 		}
 		seen[l.name()] = true
@@ -79,7 +78,7 @@ func (g *Gate) validateLimits() error {
 
 func (g *Gate) validateLimit(l Limit) error {
 	if len(l.By) == 0 {
-		return fmt.Errorf("limit: what it counts by is missing; there are %s", g.knownDimensions())
+		return fmt.Errorf("limit: the dimension is missing; write `by` and one or more of %s", g.knownDimensions())
 	}
 	if err := names("limit", []string{l.name()}); err != nil {
 		return err
@@ -93,11 +92,16 @@ func (g *Gate) validateLimit(l Limit) error {
 			return fmt.Errorf("%s: %w", setting, err)
 		}
 		if slices.Contains(l.By[:i], by) {
-			return fmt.Errorf("%s: %s is there twice", setting, by)
+			return fmt.Errorf("%s: %s is given twice", setting, by)
 		}
 	}
-	if l.CostIn != "" && l.Cost != CostBodyItems {
-		return fmt.Errorf("%s cost: write `cost body_items in NAME`", setting)
+	if l.CostIn != "" {
+		if l.Cost != CostBodyItems {
+			return fmt.Errorf("%s cost: write `cost body_items in NAME`", setting)
+		}
+		if _, err := ParsePath(l.CostIn); err != nil {
+			return fmt.Errorf("%s cost: %w", setting, err)
+		}
 	}
 	return oneOf(setting+" cost", l.Cost, CostBodyItems)
 }
@@ -106,9 +110,9 @@ func (g *Gate) validateDimension(by string) error {
 	resource := slices.ContainsFunc(g.Resources, func(r Resource) bool { return r.Name == by })
 	switch own := slices.Contains(dimensions, by); {
 	case own && resource:
-		return fmt.Errorf("%s is both a dimension and a resource; rename the resource", by)
+		return fmt.Errorf("%s is the name of both a dimension and a resource; rename the resource", by)
 	case !own && !resource:
-		return fmt.Errorf("unknown dimension %q; there are %s, or the name of a resource that stands above this line", by, g.knownDimensions())
+		return fmt.Errorf("unknown dimension %q; use %s, or a resource from a line above", by, g.knownDimensions())
 	}
 	return nil
 }
@@ -127,7 +131,7 @@ func (g *Gate) validateInFlight() error {
 		return nil
 	}
 	if f.N <= 0 || f.By == "" {
-		return errors.New("in_flight: write `in_flight N by key` or `in_flight N by account`, N being at least 1")
+		return errors.New("in_flight: write `in_flight N by key` or `in_flight N by account`, with N of at least 1")
 	}
 	return oneOf("in_flight", f.By, ByKey, ByAccount)
 }

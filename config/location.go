@@ -17,6 +17,8 @@ const (
 	InBody   = "body"
 	InBasic  = "basic"
 	InForm   = "form"
+
+	InMultipart = "multipart"
 )
 
 // Place is the part of a request that a location is in.
@@ -30,27 +32,28 @@ const (
 	PlaceBody
 )
 
-// style is all that is asked of a style of locations, but for how to find and cut what
-// stands there: that is up to internal/credential, which has a function for each.
+// style is everything about a style of locations, except how to find and cut its values:
+// internal/credential has a function for each style.
 type style struct {
 	in    string // in Caddyfile and JSON, and the label of the metrics
 	place Place
-	// check checks the names. It is given example, which is a name, "" if the style
-	// takes none or not just any.
+	// check checks the names. example is an example of a name, "" if the style takes no
+	// names or only fixed ones.
 	check   func(l Location, setting, example string) error
 	example string
-	// rows says that it may be `in ARRAY`.
+	// rows says whether it may have `in ARRAY`.
 	rows bool
 }
 
-// styles has a row for each style, in the order in which they are told to people.
+// styles has a row for each style, in the order in which people see them.
 var styles = [...]style{
 	{in: InBearer, place: PlaceAuthorization, check: checkBearer},
 	{in: InHeader, place: PlaceHeader, check: checkHeader, example: "X-API-Key"},
 	{in: InQuery, place: PlaceQuery, check: checkNames, example: "apiKey"},
-	{in: InBody, place: PlaceBody, check: checkNames, example: "token", rows: true},
+	{in: InBody, place: PlaceBody, check: checkPaths, example: "token", rows: true},
 	{in: InBasic, place: PlaceAuthorization, check: checkBasic},
 	{in: InForm, place: PlaceBody, check: checkNames, example: "api_key"},
+	{in: InMultipart, place: PlaceBody, check: checkNames, example: "api_key"},
 }
 
 // Styles is how many styles there are.
@@ -75,7 +78,7 @@ func StyleIndex(name string) int {
 	return -1
 }
 
-// style returns the row of the location, one that is empty if there is none.
+// style returns the row of the location, or an empty row if there is none.
 func (l Location) style() style {
 	if i := StyleIndex(l.In); i >= 0 {
 		return styles[i]
@@ -83,26 +86,27 @@ func (l Location) style() style {
 	return style{}
 }
 
-// Location says where a credential may stand in a request, or what is removed from
-// it though it is none.
+// Location is a place in a request where a credential may be, or a place that is emptied
+// although it is not for credentials.
 type Location struct {
 	// The style: `bearer` (Authorization: Bearer, RFC 6750), `header`, `query`,
-	// `body` (a member of a JSON body), `basic` (Authorization: Basic, RFC 7617)
-	// or `form` (a field of an application/x-www-form-urlencoded body).
+	// `body` (a member of a JSON body), `basic` (Authorization: Basic, RFC 7617),
+	// `form` (a field of an application/x-www-form-urlencoded body) or `multipart` (a
+	// field of a multipart/form-data body, before its files).
 	In string `json:"in"`
 
-	// The names of the headers, query parameters, JSON members or form fields.
-	// Case does not matter. For `basic` either `user` or `password`, or nothing:
+	// The names of the headers, query parameters or form fields, or the paths of JSON
+	// members: `properties.token` is the member token of properties; write a dot in a name as
+	// `\.`. Upper and lower case do not matter. For `basic` write `user`, `password`, or nothing:
 	// then the key is the user name if the password is empty, else the password.
 	Names []string `json:"names,omitempty"`
 
-	// For `body`: the member of the top-level object that is an array, in whose
-	// elements the members stand. Default: the top-level object, the elements of a
-	// top-level array, and lines of NDJSON.
+	// For `body`: the path of the array whose elements have the members. Default:
+	// the top-level object, the elements of a top-level array, and lines of NDJSON.
 	Rows string `json:"rows,omitempty"`
 }
 
-// DefaultLocations are used when a gate names none: all four usual styles.
+// DefaultLocations are used if a gate names no locations: all four usual styles.
 func DefaultLocations() []Location {
 	return []Location{
 		{In: InBearer},
@@ -112,8 +116,8 @@ func DefaultLocations() []Location {
 	}
 }
 
-// validateLocations reports the first location that is wrong. A place is one for
-// credentials or one that is only emptied, and is named once.
+// validateLocations reports the first location that is wrong. A place is either for
+// credentials or only emptied, and must be named only once.
 func (g *Gate) validateLocations() error {
 	seen := make(map[string]string) // settings by place
 	for i, l := range slices.Concat(g.Credentials, g.Remove) {
@@ -129,9 +133,9 @@ func (g *Gate) validateLocations() error {
 			case "":
 				seen[spot.id] = setting
 			case setting:
-				return fmt.Errorf("%s %s: %sis there twice", setting, l.In, spot.label)
+				return fmt.Errorf("%s %s: %sis given twice", setting, l.In, spot.label)
 			default:
-				return fmt.Errorf("%s %s: %sis a place for credentials, too, as the usual ones are if no `credential` is written; choose one", setting, l.In, spot.label)
+				return fmt.Errorf("%s %s: %sis also a place for credentials (without any `credential`, the usual places are); choose one", setting, l.In, spot.label)
 			}
 		}
 	}
@@ -141,8 +145,8 @@ func (g *Gate) validateLocations() error {
 // Place returns the part of the request that the location is in.
 func (l Location) Place() Place { return l.style().place }
 
-// Headers returns the names of the headers in which the key stands, none if it does not
-// stand in one.
+// Headers returns the names of the headers that have the key, none if the location is not
+// in a header.
 func (l Location) Headers() []string {
 	switch l.Place() {
 	case PlaceAuthorization:
@@ -154,10 +158,24 @@ func (l Location) Headers() []string {
 	}
 }
 
+// Fields returns the names that stand before the values in a location: of a path its last.
+func (l Location) Fields() []string {
+	if l.In != InBody {
+		return l.Names
+	}
+	var fields []string
+	for _, name := range l.Names {
+		if path, err := ParsePath(name); err == nil {
+			fields = append(fields, path[len(path)-1])
+		}
+	}
+	return fields
+}
+
 // HasRows reports whether the location can be inside an array.
 func (l Location) HasRows() bool { return l.style().rows }
 
-// spot is one of the spots that a location names.
+// spot is one of the places that a location names.
 type spot struct{ id, label string }
 
 func (l Location) spots() []spot {
@@ -166,18 +184,27 @@ func (l Location) spots() []spot {
 	}
 	var list []spot
 	for _, name := range l.Names {
-		list = append(list, spot{l.In + " " + strings.ToLower(l.Rows) + " " + strings.ToLower(name), name + " "})
+		list = append(list, spot{l.In + " " + spotID(l.In, l.Rows, name), name + " "})
 	}
 	return list
 }
 
-// takes says what the gate does with a place outside of rows before it looks at
-// anything else, "" if nothing.
+// spotID returns the same for all names of the same place in a part of the request.
+func spotID(in, rows, name string) string {
+	if in != InBody {
+		return fold(name)
+	}
+	path, _ := memberPath(rows, name) // a wrong one is refused elsewhere
+	return foldPath(path)
+}
+
+// takes says what the gate does with a place before it looks at anything else, or "" for
+// nothing.
 func (g *Gate) takes(in, name string) string {
-	same := func(other string) bool { return strings.EqualFold(other, name) }
 	for i, l := range slices.Concat(g.Credentials, g.Remove) {
+		same := func(other string) bool { return spotID(in, l.Rows, other) == spotID(in, "", name) }
 		switch {
-		case l.In != in || l.Rows != "" || !slices.ContainsFunc(l.Names, same):
+		case l.In != in || !slices.ContainsFunc(l.Names, same):
 		case i < len(g.Credentials):
 			return "carries a credential"
 		default:
@@ -200,7 +227,7 @@ func (l Location) validate(setting string) error {
 
 func checkBearer(l Location, setting, _ string) error {
 	if len(l.Names) > 0 {
-		return fmt.Errorf("%s bearer: takes no name, it always is the Authorization header", setting)
+		return fmt.Errorf("%s bearer: takes no name, because it always means the Authorization header", setting)
 	}
 	return nil
 }
@@ -218,6 +245,25 @@ func checkNames(l Location, setting, example string) error {
 	}
 	if slices.Contains(l.Names, "") {
 		return fmt.Errorf("%s %s: a name must not be empty", setting, l.In)
+	}
+	return nil
+}
+
+// checkPaths checks names of members. Each is a path.
+func checkPaths(l Location, setting, example string) error {
+	if err := checkNames(l, setting, example); err != nil {
+		return err
+	}
+	for _, name := range l.Names {
+		if _, err := ParsePath(name); err != nil {
+			return fmt.Errorf("%s %s: %w", setting, l.In, err)
+		}
+	}
+	if l.Rows == "" {
+		return nil
+	}
+	if _, err := ParsePath(l.Rows); err != nil {
+		return fmt.Errorf("%s %s: in %w", setting, l.In, err)
 	}
 	return nil
 }
@@ -241,8 +287,8 @@ func checkHeader(l Location, setting, example string) error {
 
 func isAuthorization(name string) bool { return strings.EqualFold(name, "Authorization") }
 
-// isReserved reports whether a header frames or routes messages, or is set by
-// proxies, so that it can carry neither a key nor an assertion.
+// isReserved reports whether a header frames or routes messages, or is set by proxies.
+// Such a header can carry neither a key nor an assertion.
 func isReserved(name string) bool {
 	switch canonical := http.CanonicalHeaderKey(name); canonical {
 	case "Connection", "Cookie", "Date", "Expect", "Forwarded", "Host", "Keep-Alive", "Origin", "Referer", "Set-Cookie",

@@ -13,14 +13,15 @@ type Resource struct {
 	// The name under which records list the allowed values.
 	Name string `json:"name"`
 
-	// Where the ID stands: `path`, `query` or `body`.
+	// Where the ID is: `path`, `query` or `body`.
 	In string `json:"in"`
 
-	// The path pattern, the query parameter or the member of the JSON body.
+	// The path pattern, the query parameter or the path of the member of the JSON body,
+	// such as `project` or `context.project`.
 	At string `json:"at"`
 
-	// Whether a request, or a row of its body, may leave the ID out. Not for IDs in
-	// the path. Default: false, which answers 400.
+	// Whether a request, or a row of its body, may leave out the ID. Not for IDs in the
+	// path. Default: false; then a missing ID gets 400.
 	Optional bool `json:"optional,omitempty"`
 }
 
@@ -31,7 +32,7 @@ func (g *Gate) validateResources() error {
 			return err
 		}
 		if seen[r.Name] {
-			return fmt.Errorf("resource %s: is there twice; a resource stands in one place", r.Name)
+			return fmt.Errorf("resource %s: is given twice; a resource has one place only", r.Name)
 		}
 		seen[r.Name] = true
 		if taken := g.takes(r.In, r.At); taken != "" {
@@ -53,7 +54,12 @@ func (r Resource) validate() error {
 		return err
 	}
 	switch r.In {
-	case "query", "body":
+	case "query":
+		return nil
+	case "body":
+		if _, err := ParsePath(r.At); err != nil {
+			return fmt.Errorf("resource %s: %w", r.Name, err)
+		}
 		return nil
 	case "path":
 		return r.validatePath()
@@ -71,7 +77,7 @@ func (r Resource) validatePath() error {
 		return fmt.Errorf("resource %s: the path pattern %s has no segment {%s}", r.Name, r.At, r.Name)
 	}
 	if r.Optional {
-		return errors.New("resource " + r.Name + ": optional: a path that does not match names no resource, or hides one; give paths without it a gate of their own with a matcher")
+		return errors.New("resource " + r.Name + ": optional: does not work with a path, because a path that does not match could hide a resource; give paths without the resource their own gate with a matcher")
 	}
 	return nil
 }

@@ -31,6 +31,21 @@ func TestDefaultsAreValid(t *testing.T) {
 	}
 }
 
+// TestCopiesByDefault: keys that are not stripped are kept wherever they stand.
+func TestCopiesByDefault(t *testing.T) {
+	for want, settings := range map[string][]Gate{
+		"cut":  {{}, {Enforce: "off"}, {Enforce: "off", Strip: "on"}},
+		"keep": {{Strip: "off"}, {Strip: "off", Copies: "keep"}},
+	} {
+		for _, g := range settings {
+			g.SetDefaults()
+			if err := g.Validate(); err != nil || g.Copies != want {
+				t.Errorf("%s, %v, want %s", g.Copies, err, want)
+			}
+		}
+	}
+}
+
 func TestZeroValuesAreValid(t *testing.T) {
 	if err := new(Gate).Validate(); err != nil {
 		t.Errorf("gate: %v", err)
@@ -42,64 +57,66 @@ func TestZeroValuesAreValid(t *testing.T) {
 
 func TestGateErrors(t *testing.T) {
 	for want, g := range map[string]Gate{
-		`credential: "cookie" is not one of`:      {Credentials: []Location{{In: "cookie"}}},
-		"credential bearer: takes no name":        {Credentials: []Location{{In: InBearer, Names: []string{"x"}}}},
-		"credential bearer: is there twice":       {Credentials: []Location{{In: InBearer}, {In: InBearer}}},
-		"credential basic: write":                 {Credentials: []Location{{In: InBasic, Names: []string{"both"}}}},
-		"credential header: at least one name":    {Credentials: []Location{{In: InHeader}}},
-		`credential header: "a b" is not a`:       {Credentials: []Location{{In: InHeader, Names: []string{"a b"}}}},
-		"is read by `credential bearer`":          {Credentials: []Location{{In: InHeader, Names: []string{"authorization"}}}},
-		"credential query: apikey is there twice": {Credentials: []Location{{In: InQuery, Names: []string{"apiKey"}}, {In: InQuery, Names: []string{"apikey"}}}},
-		"credential body: Token is there twice":   {Credentials: []Location{{In: InBody, Names: []string{"token", "Token"}}}},
-		"credential form: a name must not be":     {Credentials: []Location{{In: InForm, Names: []string{""}}}},
-		"credential header: host has a meaning":   {Credentials: []Location{{In: InHeader, Names: []string{"host"}}}},
-		"K in the query carries a credential and": {Credentials: []Location{{In: InQuery, Names: []string{"k"}}}, Resources: []Resource{{Name: "p", In: "query", At: "K"}}},
-		"error: with `errors caddy`":              {Errors: "caddy", ErrorBodies: []ErrorBody{{Status: 401}}},
-		`conflict: "last" is not one of`:          {Conflict: "last"},
-		`strip: "yes" is not one of`:              {Strip: "yes"},
-		`mode: "prod" is not one of`:              {Modes: []string{"prod"}},
-		"mode: live is there twice":               {Modes: []string{"live", "live"}},
-		`scope: "a b" is not a name`:              {Scopes: []Scope{{Names: []string{"a b"}}}},
-		"scope: x is there twice":                 {Scopes: []Scope{{Names: []string{"x", "x"}}}},
-		"scope: GET x is there twice":             {Scopes: []Scope{{Method: "GET", Names: []string{"x"}}, {Method: "GET", Names: []string{"x"}}}},
-		`scope: "TRACE" is not one of`:            {Scopes: []Scope{{Method: "TRACE", Names: []string{"x"}}}},
-		"scope: write `scope NAME":                {Scopes: []Scope{{}}},
-		"scope: status 401 is not one of 403, 4":  {Scopes: []Scope{{Denial: Denial{Status: 401}, Names: []string{"x"}}}},
-		"resource p: status 500 is not one of":    {Resources: []Resource{{Name: "p", In: "query", At: "p", Denial: Denial{Status: 500}}}},
-		"resource p: optional: a path":            {Resources: []Resource{{Name: "p", In: "path", At: "/{p}", Optional: true}}},
-		"require_query: \"k\" is there twice":     {RequireQuery: []string{"k", "k"}},
-		"require_query: \"K\" is there twice":     {RequireQuery: []string{"k", "K"}},
-		"require_query: K is written k in a re":   {RequireQuery: []string{"K"}, Resources: []Resource{{Name: "a", In: "query", At: "k"}}},
-		"require_query: K carries a credential":   {RequireQuery: []string{"K"}, Credentials: []Location{{In: InQuery, Names: []string{"k"}}}},
-		"require: T carries a credential":         {Require: []Requirement{{Fields: []string{"a"}, In: "T"}}, Credentials: []Location{{In: InBody, Names: []string{"t"}}}},
-		"Env and env differ in case only":         {Resources: []Resource{{Name: "e", In: "body", At: "env"}, {Name: "f", In: "body", At: "Env"}}},
-		"env and ENV differ in case only":         {Resources: []Resource{{Name: "e", In: "body", At: "env"}}, Require: []Requirement{{Fields: []string{"ENV"}}}},
-		"ROWS and rows differ in case only":       {Require: []Requirement{{Fields: []string{"a"}, In: "rows"}}, Limits: []Limit{{Rate: Rate{N: 1, Window: 1}, By: []string{"key"}, Cost: CostBodyItems, CostIn: "ROWS"}}},
-		`body_shape: "lines" is not one of`:       {BodyShape: "lines"},
-		`enforce: "report" is not one of`:         {Enforce: "report"},
-		`cors: "app.example.com" is not an`:       {CORS: []Origin{"app.example.com"}},
-		`cors: "https://a.example/" is not an`:    {CORS: []Origin{"https://a.example/"}},
-		`cors: "https://a.*.com" is not an`:       {CORS: []Origin{"https://a.*.com"}},
-		`cors: "null" is not an`:                  {CORS: []Origin{"null"}},
-		"cors: https://a is there twice":          {CORS: []Origin{"https://a", "https://a"}},
-		"cors: * stands for every origin":         {CORS: []Origin{"*", "https://a"}},
-		"cors: answers preflights itself":         {CORS: []Origin{"*"}, PassPreflights: true},
-		`bind: "all" is not one of`:               {Bind: "all"},
-		`errors: "xml" is not one of`:             {Errors: "xml"},
-		"error: 200 is not a status code":         {ErrorBodies: []ErrorBody{{Status: 200}}},
-		"error 401: is there twice":               {ErrorBodies: []ErrorBody{{Status: 401}, {Status: 401}}},
-		"error 401: \"{}\" is not a content type": {ErrorBodies: []ErrorBody{{Status: 401, ContentType: "{}"}}},
-		"error 401: the content type must be one": {ErrorBodies: []ErrorBody{{Status: 401, ContentType: "a\r\nb"}}},
-		`resource: "" is not a name`:              {Resources: []Resource{{In: "query", At: "x"}}},
-		`resource p: "header" is not one of`:      {Resources: []Resource{{Name: "p", In: "header", At: "x"}}},
-		"resource p: write `resource p path":      {Resources: []Resource{{Name: "p", In: "path"}}},
-		"has no segment {p}":                      {Resources: []Resource{{Name: "p", In: "path", At: "/a/{q}"}}},
-		"resource p: is there twice":              {Resources: []Resource{{Name: "p", In: "query", At: "a"}, {Name: "p", In: "body", At: "a"}}},
-		"resource p: path pattern":                {Resources: []Resource{{Name: "p", In: "path", At: "{p}"}}},
-		"require: write":                          {Require: []Requirement{{}}},
-		"max_body: must be greater than zero":     {MaxBody: -1},
-		"max_decoded: must be greater than zero":  {MaxDecoded: -1},
-		"max_ratio: must be greater than zero":    {MaxRatio: -1},
+		`credential: "cookie" is not one of`:                {Credentials: []Location{{In: "cookie"}}},
+		"credential bearer: takes no name":                  {Credentials: []Location{{In: InBearer, Names: []string{"x"}}}},
+		"credential bearer: is given twice":                 {Credentials: []Location{{In: InBearer}, {In: InBearer}}},
+		"credential basic: write":                           {Credentials: []Location{{In: InBasic, Names: []string{"both"}}}},
+		"credential header: at least one name":              {Credentials: []Location{{In: InHeader}}},
+		`credential header: "a b" is not a`:                 {Credentials: []Location{{In: InHeader, Names: []string{"a b"}}}},
+		"is read by `credential bearer`":                    {Credentials: []Location{{In: InHeader, Names: []string{"authorization"}}}},
+		"credential query: apikey is given twice":           {Credentials: []Location{{In: InQuery, Names: []string{"apiKey"}}, {In: InQuery, Names: []string{"apikey"}}}},
+		"credential body: Token is given twice":             {Credentials: []Location{{In: InBody, Names: []string{"token", "Token"}}}},
+		"credential form: a name must not be":               {Credentials: []Location{{In: InForm, Names: []string{""}}}},
+		"credential header: host has a meaning":             {Credentials: []Location{{In: InHeader, Names: []string{"host"}}}},
+		"K in the query carries a credential and":           {Credentials: []Location{{In: InQuery, Names: []string{"k"}}}, Resources: []Resource{{Name: "p", In: "query", At: "K"}}},
+		"error: with `errors caddy`":                        {Errors: "caddy", ErrorBodies: []ErrorBody{{Status: 401}}},
+		`conflict: "last" is not one of`:                    {Conflict: "last"},
+		`strip: "yes" is not one of`:                        {Strip: "yes"},
+		`copies: "drop" is not one of`:                      {Copies: "drop"},
+		"copies: cut has no use with `strip off`":           {Copies: "cut", Strip: "off"},
+		`mode: "prod" is not one of`:                        {Modes: []string{"prod"}},
+		"mode: live is given twice":                         {Modes: []string{"live", "live"}},
+		`scope: "a b" is not a name`:                        {Scopes: []Scope{{Names: []string{"a b"}}}},
+		"scope: x is given twice":                           {Scopes: []Scope{{Names: []string{"x", "x"}}}},
+		"scope: GET x is given twice":                       {Scopes: []Scope{{Method: "GET", Names: []string{"x"}}, {Method: "GET", Names: []string{"x"}}}},
+		`scope: "TRACE" is not one of`:                      {Scopes: []Scope{{Method: "TRACE", Names: []string{"x"}}}},
+		"scope: write `scope NAME":                          {Scopes: []Scope{{}}},
+		"scope: status 401 is not one of 403, 4":            {Scopes: []Scope{{Denial: Denial{Status: 401}, Names: []string{"x"}}}},
+		"resource p: status 500 is not one of":              {Resources: []Resource{{Name: "p", In: "query", At: "p", Denial: Denial{Status: 500}}}},
+		"resource p: optional: does not work with a path":   {Resources: []Resource{{Name: "p", In: "path", At: "/{p}", Optional: true}}},
+		"require_query: \"k\" is given twice":               {RequireQuery: []string{"k", "k"}},
+		"require_query: \"K\" is given twice":               {RequireQuery: []string{"k", "K"}},
+		"require_query: K is spelled k in a re":             {RequireQuery: []string{"K"}, Resources: []Resource{{Name: "a", In: "query", At: "k"}}},
+		"require_query: K carries a credential":             {RequireQuery: []string{"K"}, Credentials: []Location{{In: InQuery, Names: []string{"k"}}}},
+		"require: T carries a credential":                   {Require: []Requirement{{Fields: []string{"a"}, In: "T"}}, Credentials: []Location{{In: InBody, Names: []string{"t"}}}},
+		"Env and env differ only in upper and lower case":   {Resources: []Resource{{Name: "e", In: "body", At: "env"}, {Name: "f", In: "body", At: "Env"}}},
+		"env and ENV differ only in upper and lower case":   {Resources: []Resource{{Name: "e", In: "body", At: "env"}}, Require: []Requirement{{Fields: []string{"ENV"}}}},
+		"ROWS and rows differ only in upper and lower case": {Require: []Requirement{{Fields: []string{"a"}, In: "rows"}}, Limits: []Limit{{Rate: Rate{N: 1, Window: 1}, By: []string{"key"}, Cost: CostBodyItems, CostIn: "ROWS"}}},
+		`body_shape: "lines" is not one of`:                 {BodyShape: "lines"},
+		`enforce: "report" is not one of`:                   {Enforce: "report"},
+		`cors: "app.example.com" is not an`:                 {CORS: []Origin{"app.example.com"}},
+		`cors: "https://a.example/" is not an`:              {CORS: []Origin{"https://a.example/"}},
+		`cors: "https://a.*.com" is not an`:                 {CORS: []Origin{"https://a.*.com"}},
+		`cors: "null" is not an`:                            {CORS: []Origin{"null"}},
+		"cors: https://a is given twice":                    {CORS: []Origin{"https://a", "https://a"}},
+		"cors: * means every origin":                        {CORS: []Origin{"*", "https://a"}},
+		"cors: answers preflights itself":                   {CORS: []Origin{"*"}, PassPreflights: true},
+		`bind: "all" is not one of`:                         {Bind: "all"},
+		`errors: "xml" is not one of`:                       {Errors: "xml"},
+		"error: 200 is not a status code":                   {ErrorBodies: []ErrorBody{{Status: 200}}},
+		"error 401: is given twice":                         {ErrorBodies: []ErrorBody{{Status: 401}, {Status: 401}}},
+		"error 401: \"{}\" is not a content type":           {ErrorBodies: []ErrorBody{{Status: 401, ContentType: "{}"}}},
+		"error 401: the content type must be one":           {ErrorBodies: []ErrorBody{{Status: 401, ContentType: "a\r\nb"}}},
+		`resource: "" is not a name`:                        {Resources: []Resource{{In: "query", At: "x"}}},
+		`resource p: "header" is not one of`:                {Resources: []Resource{{Name: "p", In: "header", At: "x"}}},
+		"resource p: write `resource p path":                {Resources: []Resource{{Name: "p", In: "path"}}},
+		"has no segment {p}":                                {Resources: []Resource{{Name: "p", In: "path", At: "/a/{q}"}}},
+		"resource p: is given twice":                        {Resources: []Resource{{Name: "p", In: "query", At: "a"}, {Name: "p", In: "body", At: "a"}}},
+		"resource p: path pattern":                          {Resources: []Resource{{Name: "p", In: "path", At: "{p}"}}},
+		"require: write":                                    {Require: []Requirement{{}}},
+		"max_body: must be greater than zero":               {MaxBody: -1},
+		"max_decoded: must be greater than zero":            {MaxDecoded: -1},
+		"max_ratio: must be greater than zero":              {MaxRatio: -1},
 	} {
 		if err := g.Validate(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, want an error with %q", g, err, want)
@@ -119,7 +136,7 @@ func TestAppErrors(t *testing.T) {
 		"sign ttl: 1s is too short":           {Sign: Sign{TTL: Duration(time.Second)}},
 		"sign rotate: 1s is too short":        {Sign: Sign{Rotate: Duration(time.Second)}},
 		"sign secret: is only used with":      {Sign: Sign{Secret: "{env.X}"}},
-		"sign secret: must not stand in":      {Sign: Sign{Algorithm: "HS256", Secret: "hunter2"}},
+		"sign secret: must not be in":         {Sign: Sign{Algorithm: "HS256", Secret: "hunter2"}},
 	} {
 		err := a.Validate()
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Vault says where records are in a Vault server and how to log in. What is not
-// set is taken from the variables that Vault's own client reads (VAULT_ADDR,
-// VAULT_TOKEN, VAULT_NAMESPACE, VAULT_CACERT, …), if they are set.
+// Vault says where records are in a Vault server and how to log in. Settings that are
+// left out come from the variables of Vault's own client (VAULT_ADDR, VAULT_TOKEN,
+// VAULT_NAMESPACE, VAULT_CACERT, …), if they are set.
 type Vault struct {
 	// The URL of Vault. Default: VAULT_ADDR, or https://127.0.0.1:8200.
 	Address string `json:"address,omitempty"`
@@ -53,12 +53,12 @@ type Vault struct {
 	// Kubernetes mounts it. Files are read again when they change.
 	Credential string `json:"credential,omitempty"`
 
-	// What Credential holds is a response-wrapping token for the secret ID
-	// (approle). Default: false.
+	// Whether Credential is a response-wrapping token for the secret ID (approle).
+	// Default: false.
 	Wrapped bool `json:"wrapped,omitempty"`
 }
 
-// Validate reports the first setting that is wrong. What is not set is fine.
+// Validate reports the first setting that is wrong. A setting may be left out.
 func (v *Vault) Validate() error {
 	if err := oneOf("keys vault auth", v.Auth, "token", "token_file", "approle", "kubernetes"); err != nil {
 		return err
@@ -69,13 +69,13 @@ func (v *Vault) Validate() error {
 	case v.Timeout < 0 || v.Timeout > Duration(time.Minute):
 		return fmt.Errorf("keys vault timeout: %s is not between 1ms and 1m", v.Timeout)
 	case (v.Auth == "token" || v.Auth == "") && v.Credential != "" && !IsPlaceholder(v.Credential):
-		return errors.New("keys vault auth token: a token must not stand in the configuration; write {env.NAME} or {file.PATH}, or set VAULT_TOKEN")
+		return errors.New("keys vault auth token: a token must not be in the configuration; write {env.NAME} or {file.PATH}, or set VAULT_TOKEN")
 	case v.Auth == "token_file" && v.Credential == "":
 		return errors.New("keys vault auth token_file: write `auth token_file PATH`")
 	case v.Auth == "approle" && (v.Role == "" || v.Credential == ""):
 		return errors.New("keys vault auth approle: write `auth approle ROLE_ID SECRET_ID_FILE [wrapped]`, or {env.NAME} for the file")
 	case v.Auth != "" && v.Credential != "" && !IsPlaceholder(v.Credential) && !strings.ContainsRune(v.Credential, '/'):
-		return fmt.Errorf("keys vault auth %s: write the path of the file with a slash, such as ./secret-id; a secret must not stand in the configuration", v.Auth)
+		return fmt.Errorf("keys vault auth %s: write the path of the file with a slash, such as ./secret-id; a secret must not be in the configuration", v.Auth)
 	case v.Auth == "kubernetes" && v.Role == "":
 		return errors.New("keys vault auth kubernetes: write `auth kubernetes ROLE [TOKEN_FILE]`")
 	case v.Wrapped && v.Auth != "approle":
@@ -84,8 +84,8 @@ func (v *Vault) Validate() error {
 	return nil
 }
 
-// IsPlaceholder reports whether s is nothing but a placeholder that says where a
-// secret is.
+// IsPlaceholder reports whether s is one placeholder that says where a secret is, and
+// nothing else.
 func IsPlaceholder(s string) bool {
 	known := strings.HasPrefix(s, "{env.") || strings.HasPrefix(s, "{file.")
 	return known && strings.IndexByte(s, '}') == len(s)-1

@@ -13,12 +13,12 @@ import (
 )
 
 const (
-	fieldDigest = "digest" // only where the place of a record does not tell it
+	fieldDigest = "digest" // only if the place of a record does not show it
 	fieldKeyID  = "key_id"
 	maxText     = 256 // bytes
 )
 
-// These forms also stand in the JSON Schema of a record.
+// These forms are also in the JSON Schema of a record.
 var (
 	identifierForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$`)
 	scopeForm      = regexp.MustCompile(`^[!#-\[\]-~]{1,256}$`)
@@ -154,8 +154,8 @@ func readMode(value []byte) (string, error) {
 	return "", errors.New("must be live or test")
 }
 
-// readMoment reads a time. null is none: many a serializer writes it for what is
-// not set, and no time means the same.
+// readMoment reads a time. null means no time: many serializers write null for a missing
+// value.
 func readMoment(value []byte) (Moment, error) {
 	if string(value) == "null" {
 		return 0, nil
@@ -189,7 +189,7 @@ func readList(value []byte, item func([]byte) (string, error)) ([]string, error)
 	err := w.elements(func(v []byte) error {
 		s, err := item(v)
 		if err != nil {
-			return fmt.Errorf("holds an element that %w", err)
+			return fmt.Errorf("has an element that %w", err)
 		}
 		out = append(out, s)
 		return nil
@@ -245,14 +245,14 @@ func readObject[T any](value []byte, name func([]byte) (string, error), member f
 	err := w.members(func(rawName, v []byte, _ int) error {
 		n, err := name(rawName)
 		if err != nil {
-			return fmt.Errorf("holds a name that %w", err)
+			return fmt.Errorf("has a name that %w", err)
 		}
 		if _, ok := out[n]; ok {
-			return errors.New("holds a name that " + errTwice.Error())
+			return errors.New("has a name that " + errTwice.Error())
 		}
 		m, err := member(v)
 		if err != nil {
-			return fmt.Errorf("holds a value that %w", err)
+			return fmt.Errorf("has a value that %w", err)
 		}
 		out[n] = m
 		return nil

@@ -12,8 +12,7 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/config"
 )
 
-// loggerName stands for a module whose only purpose is its ID, the name of a
-// logger.
+// loggerName is a module that has only an ID, the name of a logger.
 type loggerName string
 
 // CaddyModule returns the Caddy module information.
@@ -24,13 +23,13 @@ func (n loggerName) CaddyModule() caddy.ModuleInfo {
 // logCheck looks at the logs that HTTP requests reach.
 type logCheck struct {
 	ctx            caddy.Context
-	places         []config.Location // where keys may stand
+	places         []config.Location // where keys may be
 	identityHeader string            // that carries the assertion
 	logCredentials bool              // a server has the option log_credentials
 }
 
-// leaks returns what is to be done about the sinks of a logger that would write keys, "" if
-// there is none. missing says so for those without the redact_keys encoder.
+// leaks returns what to do about the sinks of a logger that would write keys, "" if there
+// are none. missing is the text for sinks without the redact_keys encoder.
 func (c *logCheck) leaks(name, missing string) (remedy string) {
 	p := newLogProbe(c.places, c.identityHeader, c.logCredentials)
 	activeProbe.Store(p)
@@ -40,13 +39,13 @@ func (c *logCheck) leaks(name, missing string) (remedy string) {
 	case p.encoded != p.cleaned:
 		return missing
 	case len(p.leaked) > 0:
-		return "take " + strings.Join(p.leaked, ", ") + " out of the filter around redact_keys, or write it into the block of `format redact_keys`, as `wrap filter`"
+		return "remove " + strings.Join(p.leaked, ", ") + " from the filter around redact_keys, or move the filter into the block of `format redact_keys`, as `wrap filter`"
 	}
 	return ""
 }
 
-// Check returns an error that names the logs which HTTP requests reach and which would
-// write keys that stand in these places, or assertions, which stand in the identity header.
+// Check returns an error that names the logs that HTTP requests reach and that would write
+// keys from these places, or assertions from the identity header.
 func Check(ctx caddy.Context, places []config.Location, identityHeader string) error {
 	c := logCheck{ctx: ctx, places: places, identityHeader: identityHeader}
 	names := c.readServers()
@@ -61,13 +60,13 @@ func Check(ctx caddy.Context, places []config.Location, identityHeader string) e
 		}
 	}
 	if remedy := c.leaks("http.log.error", global); remedy != "" || len(bad) == 0 {
-		bad = append(bad, "a global log (the default one, where errors of all sites go, or one you named): "+cmp.Or(remedy, c.leaks("http", global)))
+		bad = append(bad, "a global log (the default log, which gets the errors of all sites, or one with a name): "+cmp.Or(remedy, c.leaks("http", global)))
 	}
-	return fmt.Errorf("ingest_auth: refusing to start, because keys would be written in clear to %s; another format goes into its block, as `wrap console` or `wrap json` (`log_check off` in the global ingest_auth option turns this check off)",
+	return fmt.Errorf("ingest_auth: refusing to start, because keys would be written in clear to %s; to keep another format, write it into the block of redact_keys, as `wrap console` or `wrap json` (`log_check off` in the global ingest_auth option turns this check off)",
 		strings.Join(bad, "; and to "))
 }
 
-// nameOf names an access log. One without a name of its own is what `log` alone makes.
+// nameOf names an access log. A plain `log` makes one without a name.
 func nameOf(accessLog string) string {
 	if accessLog == "" {
 		return "the access log of a site"

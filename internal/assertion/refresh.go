@@ -7,8 +7,8 @@ import (
 	"go.uber.org/zap"
 )
 
-// storageTimeout limits one refresh in the background, so that a storage that
-// hangs cannot keep later ones from trying again.
+// storageTimeout limits one refresh in the background, so that later refreshes can try
+// again if the storage hangs.
 const storageTimeout = 30 * time.Second
 
 // run refreshes the keys whenever the schedule says so, until ctx is done.
@@ -40,7 +40,7 @@ func (s *Signer) tick(ctx context.Context) {
 func (s *Signer) report(err error) {
 	switch {
 	case err != nil && !s.failing:
-		s.log.Error("refreshing signing keys failed; the keys in use go on signing until it works again", zap.Error(err))
+		s.log.Error("refreshing signing keys failed; the current keys are used until it works again", zap.Error(err))
 	case err == nil && s.failing:
 		s.log.Info("refreshing signing keys works again")
 	}
@@ -50,9 +50,8 @@ func (s *Signer) report(err error) {
 // due says whether a successor of the newest key must be published.
 type due func(keys []*key, now time.Time) bool
 
-// refresh reads the document, puts its keys to use, and changes it if a key is to
-// be added, retired or removed. If only the change fails, the keys that were read
-// are in use.
+// refresh reads the document, starts to use its keys, and changes it if a key must be
+// added, retired or removed. If only the change fails, the keys that were read are used.
 func (s *Signer) refresh(ctx context.Context, due due) error {
 	s.refreshing.Lock()
 	defer s.refreshing.Unlock()
@@ -100,7 +99,7 @@ func (s *Signer) update(ctx context.Context, due due) error {
 		}
 	}
 	if !stored && s.keys.Load() != nil {
-		s.log.Warn("the signing keys had vanished from storage; the ones in use were stored again", zap.String("path", s.file.path()))
+		s.log.Warn("the signing keys were missing in storage; the current ones were stored again", zap.String("path", s.file.path()))
 	}
 	return s.use(keys, now)
 }

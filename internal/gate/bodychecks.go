@@ -3,18 +3,20 @@ package gate
 import (
 	"bytes"
 	"net/http"
+	"strings"
 
+	"github.com/ingestauth/caddy-ingest-auth/config"
 	"github.com/ingestauth/caddy-ingest-auth/internal/credential"
 )
 
-// checkBody checks what the body must be and hold.
+// checkBody checks the shape of the body and what it must contain.
 func (g *Gate) checkBody(r *http.Request, p *passage) *refusal {
 	switch {
 	case !g.checksJSON:
 		return nil
 	case p.opaque:
 		return refNotJSON
-	case p.replay == nil && mayLackBody(r.Method):
+	case p.replay == nil && !p.inQuery && mayLackBody(r.Method):
 		return g.unmet(p.set)
 	}
 	if ref := g.misshapen(p.set); ref != nil {
@@ -24,7 +26,7 @@ func (g *Gate) checkBody(r *http.Request, p *passage) *refusal {
 		return ref
 	}
 	if p.set.Shape() == credential.ShapeNone && p.body != nil && len(bytes.TrimSpace(p.body.Bytes())) > 0 {
-		return refNotJSON
+		return g.refNoDocument()
 	}
 	if g.settings.MaxItems > 0 && p.set.Items() > g.settings.MaxItems {
 		return refManyItems
@@ -44,7 +46,7 @@ func mayLackBody(method string) bool {
 	return false
 }
 
-// misshapen refuses a body that is not what body_shape says.
+// misshapen refuses a body with another shape than body_shape says.
 func (g *Gate) misshapen(set *credential.Set) *refusal {
 	if g.shape != credential.ShapeNone && set.Shape() != g.shape {
 		return refShape(g.settings.BodyShape)
@@ -68,4 +70,14 @@ func (g *Gate) unmet(set *credential.Set) *refusal {
 		row = -1
 	}
 	return refMissingField(g.settings.Require[req], row)
+}
+
+// refNoDocument refuses a body without JSON in it.
+func (g *Gate) refNoDocument() *refusal {
+	for _, b := range g.settings.BodyIn {
+		if b.In == config.InForm {
+			return refuseFor(missingField).saying("Missing field: " + strings.Join(b.Names, ", "))
+		}
+	}
+	return refNotJSON
 }

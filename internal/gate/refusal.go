@@ -9,38 +9,40 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/config"
 	"github.com/ingestauth/caddy-ingest-auth/internal/body"
 	"github.com/ingestauth/caddy-ingest-auth/internal/credential"
+	"github.com/ingestauth/caddy-ingest-auth/internal/embedded"
 	"github.com/ingestauth/caddy-ingest-auth/internal/limit"
+	"github.com/ingestauth/caddy-ingest-auth/internal/multipart"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
-// refusal is why a request does not get through.
+// refusal says why a request is refused.
 type refusal struct {
 	verdict Verdict
 	status  status
 	message string // for the client's author
 	cause   error  // for logs only
 
-	limit *limit.State // that refuses, nil unless one does
+	limit *limit.State // the limit that refuses, nil if none does
 }
 
-// refuseFor returns the refusal that the verdict's row describes.
+// refuseFor returns the refusal for a verdict, from its row.
 func refuseFor(v Verdict) *refusal {
 	return &refusal{verdict: v, status: verdicts[v].status, message: verdicts[v].message}
 }
 
-// saying has the refusal say more than its row does.
+// saying replaces the message of the row by a more specific one.
 func (ref *refusal) saying(message string) *refusal {
 	ref.message = message
 	return ref
 }
 
-// because has the logs tell the cause.
+// because sets the cause for the logs.
 func (ref *refusal) because(err error) *refusal {
 	ref.cause = err
 	return ref
 }
 
-// denied has the refusal say what the configuration says of it.
+// denied sets the status and message from the configuration.
 func (ref *refusal) denied(d config.Denial) *refusal {
 	ref.status = denialStatus(d.Status, ref.status)
 	if d.Message != "" {
@@ -63,10 +65,12 @@ var (
 	refPath       = refuseFor(malformedPath)
 	refTypes      = refuseFor(malformedBody).saying("More than one Content-Type")
 	refChars      = refuseFor(unsupportedCharset)
-	refManyTakes  = refuseFor(tooManyValues)
-	refManyItems  = refuseFor(tooManyItems)
-	refFewItems   = refuseFor(tooFewItems)
-	refInFlight   = refuseFor(tooManyInFlight)
+
+	refTwoDocuments = refuseFor(malformedBody).saying("The query has a JSON document, and there is a body, too")
+	refManyTakes    = refuseFor(tooManyValues)
+	refManyItems    = refuseFor(tooManyItems)
+	refFewItems     = refuseFor(tooFewItems)
+	refInFlight     = refuseFor(tooManyInFlight)
 )
 
 // refTooManyKeys refuses a request in which more than one value is, or may be, a key.
@@ -90,7 +94,7 @@ func refState(s keysync.State) *refusal {
 	}
 }
 
-// refUnavailable refuses a request because something of ours does not work.
+// refUnavailable refuses a request because the gate cannot do its work.
 func refUnavailable(message string, err error) *refusal {
 	return refuseFor(unavailable).saying(message).because(err)
 }
@@ -121,20 +125,24 @@ func refLimited(s limit.State) *refusal {
 	return ref
 }
 
-// refMissingField refuses a row, counted from 0, without required members. Row -1
-// stands for a body that is no array, and for an array of rows that is not there.
+// refMissingField refuses a row, counted from 0, without required members. Row -1 means
+// that the body is not an array, or that the array of rows is missing.
 func refMissingField(r config.Requirement, row int) *refusal {
-	message := "Missing field: " + strings.Join(r.Fields, ", ")
+	fields := make([]string, len(r.Fields))
+	for i, path := range r.Fields {
+		fields[i] = config.PathText(path)
+	}
+	message := "Missing field: " + strings.Join(fields, ", ")
 	switch {
 	case r.In != "" && row < 0:
-		message = "Missing field: " + r.In
+		message = "Missing field: " + config.PathText(r.In)
 	case r.Any && len(r.Fields) > 1:
-		message = "Missing field: one of " + strings.Join(r.Fields, ", ")
+		message = "Missing field: one of " + strings.Join(fields, ", ")
 	}
 	if row >= 0 {
 		message += " (item " + strconv.Itoa(row)
 		if r.In != "" {
-			message += " of " + r.In
+			message += " of " + config.PathText(r.In)
 		}
 		message += ")"
 	}
@@ -146,6 +154,7 @@ func refBody(err error) *refusal {
 	var syntax *credential.SyntaxError
 	var spelling *credential.SpellingError
 	var tooLarge *http.MaxBytesError
+	var form *multipart.Error
 	switch {
 	case errors.Is(err, body.ErrTooLarge), errors.Is(err, body.ErrDecodedTooLarge), errors.Is(err, body.ErrRatio), errors.As(err, &tooLarge):
 		return refuseFor(bodyTooLarge).because(err)
@@ -153,10 +162,20 @@ func refBody(err error) *refusal {
 		return refUnavailable("Too many requests are being read; try again", err)
 	case errors.Is(err, body.ErrUnsupported):
 		return refuseFor(unsupportedEncoding).because(err)
+	case errors.Is(err, body.ErrEncoding):
+		return refuseFor(malformedBody).saying("Malformed compressed body").because(err)
 	case errors.As(err, &syntax):
 		return refuseFor(malformedBody).saying("Malformed JSON").because(err)
 	case errors.As(err, &spelling):
-		return refuseFor(malformedBody).saying("Field must be written exactly: " + spelling.Name).because(err)
+		return refuseFor(malformedBody).saying("Field must be spelled exactly: " + spelling.Name).because(err)
+	case errors.As(err, &form):
+		return refuseFor(malformedBody).saying("Malformed multipart body: " + form.What).because(err)
+	case errors.Is(err, credential.ErrLate):
+		return refuseFor(malformedBody).saying("The field with the API key must be in the first 64 KiB of the body, before files").because(err)
+	case errors.Is(err, embedded.ErrNoDocument):
+		return refuseFor(malformedBody).saying("Malformed field: it is neither a JSON object or array nor the base64 of one").because(err)
+	case errors.Is(err, embedded.ErrAmbiguous):
+		return refuseFor(malformedBody).saying("Malformed field: write + as %2B in its base64").because(err)
 	case errors.Is(err, credential.ErrDuplicate):
 		return refuseFor(duplicateField).because(err)
 	default:

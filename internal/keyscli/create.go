@@ -39,13 +39,13 @@ shown again. If storing it fails, nothing is written to standard output.`,
 			})
 		},
 	}
-	cmd.Flags().StringVar(&id, "id", "", "the `KEY_ID` (default made at random)")
+	cmd.Flags().StringVar(&id, "id", "", "the `KEY_ID` (default: random)")
 	fields.flags(cmd.Flags())
 	give.flags(cmd)
 	return cmd
 }
 
-// make makes a key for a record, stores and hands it out.
+// make makes a key for a record, stores it and hands it out.
 func (c *cli) make(ctx context.Context, cmd *cobra.Command, s keysync.Store, rec *keysync.Record, give handout) error {
 	entry, key, err := newEntry(rec)
 	if err != nil {

@@ -3,6 +3,7 @@ package redact
 import (
 	"bytes"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/fieldname"
 )
@@ -10,7 +11,7 @@ import (
 // pair is a credential name with a separator after it.
 type pair struct {
 	name int // where the name begins
-	sep  int // where '=' or ':' stands
+	sep  int // where '=' or ':' is
 }
 
 // findPair returns the first pair at or after from.
@@ -23,6 +24,9 @@ func (s *set) findPair(text []byte, from int) (p pair, ok bool) {
 		if name < 0 {
 			name = s.escapedNameBefore(text, i)
 		}
+		if name < 0 {
+			name = s.documentBefore(text, i)
+		}
 		if name >= 0 {
 			return pair{name, i}, true
 		}
@@ -34,7 +38,7 @@ func (s *set) findPair(text []byte, from int) (p pair, ok bool) {
 // may be space, quotes, escapes, and what PHP cuts off a name: brackets, and NUL with what
 // follows it.
 func (s *set) nameBefore(text []byte, sep int) int {
-	// A name takes up to three times its bytes where it is written with foreign letters.
+	// A name written with foreign letters needs up to three times as many bytes.
 	stop := max(0, sep-4*s.longest-64)
 	for end := sep; end > stop; {
 		for end > stop && closesName(text[end-1]) {
@@ -47,6 +51,9 @@ func (s *set) nameBefore(text []byte, sep int) int {
 		if name := s.known(text, start, end); name >= 0 {
 			return name
 		}
+		if name := s.worded(text, stop, end, sep); name >= 0 {
+			return name
+		}
 		if name := s.field(text, stop, start, end); name >= 0 {
 			return name
 		}
@@ -56,6 +63,21 @@ func (s *set) nameBefore(text []byte, sep int) int {
 		end = start - 1
 	}
 	return -1
+}
+
+// documentBefore returns the start of the URL parameter whose name ends at sep, if it is
+// a document, else -1.
+func (s *set) documentBefore(text []byte, sep int) int {
+	if len(s.documents) == 0 || text[sep] != '=' {
+		return -1
+	}
+	var buf [128]byte
+	stop := max(0, sep-len(buf))
+	i := bytes.LastIndexAny(text[stop:sep], "?&;")
+	if i < 0 || !s.documents[string(canonical(buf[:0], text[stop+i+1:sep]))] {
+		return -1
+	}
+	return stop + i + 1
 }
 
 // escapedNameBefore is nameBefore for a JSON member whose name has \u escapes. It returns
@@ -78,8 +100,9 @@ func closesName(c byte) bool {
 	return c <= ' ' || c == 0x7f || c == '"' || c == '\'' || c == '`' || c == '\\' || c == ']'
 }
 
-// known looks for a name that begins at any boundary in text[start:end] and goes on to its
-// end. A boundary is the start, and whatever is neither a letter, a digit, '_' nor '-'.
+// known looks for a name that begins at any boundary in text[start:end] and reaches to its
+// end. A boundary is the start, and every character that is not a letter, a digit, '_' or
+// '-'.
 func (s *set) known(text []byte, start, end int) int {
 	var buf [128]byte
 	for i := start; i < end; i++ {
@@ -112,6 +135,38 @@ func (s *set) field(text []byte, stop, start, end int) int {
 	return -1
 }
 
+// worded returns the start of the name that ends at end, if its words make it a name of a
+// credential, else -1. An unquoted name before a ':' may also be a host name, or an
+// operation on a path.
+func (s *set) worded(text []byte, stop, end, sep int) int {
+	unquoted := text[sep] == ':' && end == sep
+	if unquoted && isPort(text[sep+1:]) {
+		return -1
+	}
+	start := end
+	for start > stop && isWordy(text[start-1], text[sep]) {
+		start--
+	}
+	if start == end || unquoted && start > 0 && text[start-1] == '/' || !s.byWords(text[start:end]) {
+		return -1
+	}
+	return start
+}
+
+// isWordy reports whether a name before sep may have c in it.
+func isWordy(c, sep byte) bool {
+	return c >= utf8.RuneSelf || isToken(c) && (sep == ':' || c != '&' && c != '%')
+}
+
+// isPort reports whether text begins with a port.
+func isPort(text []byte) bool {
+	i := 0
+	for i < len(text) && '0' <= text[i] && text[i] <= '9' {
+		i++
+	}
+	return 0 < i && i <= 5 && (i == len(text) || !isWord(text[i]))
+}
+
 // isToken reports whether names of fields may have c in them (RFC 9110, section 5.6.2).
 func isToken(c byte) bool {
 	return isAlphanumeric(c) || bytes.IndexByte([]byte("!#$%&'*+-.^_`|~"), c) >= 0
@@ -138,54 +193,18 @@ func (s *set) isParameter(segment []byte) bool {
 		return false
 	}
 	var buf [128]byte
-	return s.names[string(canonical(buf[:0], name))] || s.isNoisy(name)
+	plain := canonical(buf[:0], name)
+	return s.byWords(name) || s.names[string(plain)] || s.documents[string(plain)] || s.isNoisy(name)
 }
 
-// mentions reports whether text has a name in it in any way, with damaged escapes taken
-// for nothing.
+// mentions reports whether text contains a name in any form, ignoring damaged escapes.
 func (s *set) mentions(text []byte) bool {
 	var buf [256]byte
-	whole := letters(buf[:0], text)
-	for _, name := range s.letters {
-		if bytes.Contains(whole, []byte(name)) {
-			return true
-		}
-	}
-	cut := lettersOutsideEscapes(buf[:0], text)
-	for _, name := range s.letters {
-		if bytes.Contains(cut, []byte(name)) {
-			return true
-		}
-	}
-	return false
+	return s.trie.hints(text)&hintName != 0 || s.trie.hints(lettersOutsideEscapes(buf[:0], text))&hintName != 0
 }
 
-// keyPrefix begins every key that this product issues: iak_<mode>_<38 letters and digits>.
-var keyPrefix = []byte("iak_")
-
-// minKey is how many letters, digits and '_' after the prefix make a key, or a piece of one.
-const minKey = 16
-
-// findKey returns where the first key at or after from stands.
-func findKey(text []byte, from int) (start, end int, ok bool) {
-	for {
-		i := bytes.Index(text[from:], keyPrefix)
-		if i < 0 {
-			return 0, 0, false
-		}
-		start = from + i
-		from = start + len(keyPrefix)
-		for end = from; end < len(text) && (isAlphanumeric(text[end]) || text[end] == '_'); {
-			end++
-		}
-		if end-from >= minKey {
-			return start, end, true
-		}
-	}
-}
-
-// findUserinfo returns where the user name and password of the first URL at or after from
-// stand (RFC 3986, section 3.2.1).
+// findUserinfo returns the place of the user name and password in the first URL at or
+// after from (RFC 3986, section 3.2.1).
 func findUserinfo(text []byte, from int) (start, end int, ok bool) {
 	for {
 		i := bytes.Index(text[from:], []byte("//"))
@@ -214,7 +233,7 @@ var notCredentials = map[string]bool{
 	"token": true, "tokens": true, Redacted: true,
 }
 
-// findScheme returns where the credentials stand that follow the name of a scheme at or
+// findScheme returns the place of the credentials after the first name of a scheme at or
 // after from.
 func findScheme(text []byte, from int) (start, end int, ok bool) {
 	for i := from; i < len(text); i++ {

@@ -2,11 +2,20 @@ package redact
 
 import "github.com/ingestauth/caddy-ingest-auth/config"
 
-// AddLocation adds the names of a place where keys stand. A name may stand in any
-// place of a log, whatever the location is.
+// AddLocation adds the names of a place for keys. A name may be anywhere in a log,
+// whatever the location is.
 func (n *Names) AddLocation(l config.Location) {
 	if l.Place() == config.PlaceHeader {
 		n.AddHeader(l.Names...)
 	}
-	n.AddQuery(l.Names...)
+	n.AddQuery(l.Fields()...)
+}
+
+// AddDocument adds the names of query parameters whose value is a JSON document. A key in
+// it is visible only after decoding. Unlike names of keys, these are usual words, so they
+// count only if written as a parameter.
+func (n *Names) AddDocument(b config.BodyIn) {
+	if b.In == config.InQuery {
+		n.addDocuments(b.Names)
+	}
 }
