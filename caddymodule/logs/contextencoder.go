@@ -9,10 +9,10 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// contextEncoder is the redact_keys encoder of a logger, which may have fields of its own. It
-// keeps requests and what cannot change as they are, and encodes them when an entry is written:
-// reverse_proxy makes a logger for every request that it passes on, and nearly always writes
-// nothing with it.
+// contextEncoder is the redact_keys encoder of a logger, which may have its own fields. It
+// stores requests and other unchangeable values, and encodes them only when an entry is
+// written: reverse_proxy makes a logger for every request that it passes on, and nearly always
+// writes nothing with it.
 type contextEncoder struct {
 	base    zapcore.Encoder // shared with other loggers
 	own     zapcore.Encoder // a clone of base with fields of this logger; nil if it has none

@@ -78,8 +78,8 @@ func (f *Finder) addHeader(name string, h header) {
 }
 
 // Headers finds the credentials in h and deletes them in place. Several values
-// and comma-joined values are several credentials. Of Authorization only the
-// schemes looked for are deleted, values of others stay. It may be called for trailers too.
+// and comma-joined values are several credentials. Of Authorization it deletes only the
+// configured schemes; values of others stay. It may also be called for trailers.
 //
 // Headers that stay are then in s.Long if their values are long enough to have a copy of a
 // key in them.
@@ -123,8 +123,8 @@ func (s *Set) addLong(name string, values []string) {
 	}
 }
 
-// compareHits orders by configuration, then the canonical spelling first: a map
-// has no order, but which credential comes first must not be left to chance.
+// compareHits orders by configuration, then the canonical spelling first: a map has no
+// order, but the order of credentials must not be random.
 func compareHits(a, b hit) int {
 	return cmp.Or(cmp.Compare(a.index, b.index), cmp.Compare(a.alias, b.alias), strings.Compare(a.name, b.name))
 }

@@ -46,7 +46,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// process is a running program with a folder of its own.
+// process is a running program with its own folder.
 type process struct {
 	t           *testing.T
 	dir         string

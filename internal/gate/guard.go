@@ -23,8 +23,8 @@ var pathOverrides = []string{
 	"X-Vhm-Root", // Pyramid and Zope put it before the path
 }
 
-// bodyHeaders tell what a body is, where it ends and what its digest is. The gate goes by them,
-// or deletes them when it changes the body, so a backend must not be given another spelling.
+// bodyHeaders tell what a body is, where it ends and what its digest is. The gate relies on
+// them, or deletes them when it changes the body, so a backend must not get another spelling.
 var bodyHeaders = []string{
 	"Content-Type", "Content-Encoding", "Content-Length", "Transfer-Encoding",
 	"Content-MD5", "Digest", "Content-Digest", "Repr-Digest",

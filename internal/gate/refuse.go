@@ -74,18 +74,18 @@ func (g *Gate) emptyRequest(w http.ResponseWriter, r *http.Request, p *passage) 
 	}
 }
 
-// turnAway has a client that waits answered at once, and the connection closed.
-// net/http does so by itself, but not for a body that a handler has wrapped: it would
-// wait for that before it answers.
+// turnAway makes net/http answer a waiting client at once and close the connection.
+// net/http does that by itself, except if a handler has wrapped the body: then it would
+// wait for the body first.
 func (g *Gate) turnAway(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Connection", "close")
-	if g.host.IsCopy(r) { // whoever has the other one must not read the body
+	if g.host.IsCopy(r) { // the holder of the other one must not read the body
 		_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
 		_ = r.Body.Close()
 	}
 }
 
-// maxDrain is as much of a body as is waited for before the rest is given up.
+// maxDrain is how much of a body is read before the rest is given up.
 const maxDrain = 256 << 10
 
 // drain reads a body to its end, so that nobody can read it from another copy of the
@@ -158,7 +158,7 @@ func (g *Gate) logRefusal(r *http.Request, p *passage, ref *refusal) {
 }
 
 // describe tells placeholders and the access log why a request is refused. If that is for want
-// of a good key, whatever stands in it may be one.
+// of a good key, everything in it may be a key.
 func (g *Gate) describe(r *http.Request, p *passage, ref *refusal) {
 	id := refusedID{record: p.record, ref: ref}
 	g.host.Introduce(r, p.placeholders(id.placeholder), id)

@@ -16,7 +16,7 @@ import (
 )
 
 // How many entries are written together. The change feed in Vault holds a
-// thousand; a key file is written anew as a whole each time.
+// thousand; a key file is written again as a whole each time.
 const (
 	pieceSize  = 1000
 	filePieces = 25 // that make one for a file

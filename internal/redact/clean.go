@@ -12,7 +12,7 @@ import (
 // Cleaner cleans texts, one after the other. It is reused and keeps nothing of them.
 type Cleaner struct {
 	set     *set
-	strict  bool // whatever could be a key is taken for one
+	strict  bool // everything that could be a key counts as one
 	exempt  bool // but not in this text
 	product bool // this text is like a path
 	text    []byte

@@ -46,7 +46,7 @@ func (c *Cleaner) Name(name string) string {
 
 func isDigit(r rune) bool { return '0' <= r && r <= '9' }
 
-// plain are fields, folded as package fieldname does, whose values look like keys and are none.
+// plain are fields, folded as package fieldname does, whose values look like keys but are not.
 // A strict cleaner leaves them alone, unless the key is known: operators need them to follow a
 // request.
 var plain = map[string]bool{

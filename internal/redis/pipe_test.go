@@ -233,7 +233,7 @@ func TestFullSocket(t *testing.T) {
 	})
 }
 
-// TestCloseWhileHanging: Close waits neither for requests nor for dialling.
+// TestCloseWhileHanging: Close does not wait for requests or for dialling.
 func TestCloseWhileHanging(t *testing.T) {
 	s := redistest.Start(t)
 	c := connect(t, Options{URL: "redis://" + s.Addr(), WriteTimeout: time.Hour})

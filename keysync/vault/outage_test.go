@@ -27,7 +27,7 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/keysync/internal/sourcetest"
 )
 
-// proxy stands before Vault and does what a real one cannot be made to do.
+// proxy is in front of Vault and does what a real Vault cannot be made to do.
 type proxy struct {
 	URL  string
 	mode atomic.Pointer[http.HandlerFunc]
@@ -98,7 +98,7 @@ func (w *witness) age(d keysync.Digest, at time.Time) time.Duration {
 	return at.Sub(w.read[d])
 }
 
-// forget begins to note anew.
+// forget starts noting again from empty.
 func (w *witness) forget() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
