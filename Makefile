@@ -22,7 +22,7 @@ test: ## Run the tests, with the race detector
 
 .PHONY: drills
 drills: ## Run the tests at full length: floods, churn, outages, soak
-	INGEST_AUTH_DRILLS=1 .ci/each go test -race -timeout 30m -p 3 -parallel 8 ./...
+	INGEST_AUTH_DRILLS=1 .ci/each go test -race -timeout 30m ./...
 
 .PHONY: vault
 vault: ## Build a Vault server for the tests that need one

@@ -42,7 +42,7 @@ type coldStart struct {
 func TestVaultColdStart(t *testing.T) {
 	scaled := strings.NewReplacer("timeout 300ms", "timeout 2s", "unknown  1s", "unknown 1s\nreads 20", "fresh    2s", "fresh 5m", "snapshot 1h", "")
 	starts := map[string]coldStart{
-		"keys in use": {keys: 600, perSecond: 200, during: drill.Size(2*time.Second, 4*time.Second), settings: scaled},
+		"keys in use": {keys: drill.Size(200, 600), perSecond: drill.Size(80, 200), during: drill.Size(2*time.Second, 4*time.Second), settings: scaled},
 		"flood":       {keys: 60, perSecond: 30, flood: 100, during: drill.Size(2*time.Second, 4*time.Second), settings: scaled},
 	}
 	if n, err := strconv.Atoi(os.Getenv(coldStartEnv)); err == nil {

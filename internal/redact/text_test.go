@@ -131,7 +131,7 @@ func TestTimeIsLinear(t *testing.T) {
 		}
 		short, long := time.Hour, time.Hour
 		for range 3 {
-			short, long = min(short, measure(64, 1<<9)), min(long, measure(1, 32<<10))
+			short, long = min(short, measure(64, 1<<8)), min(long, measure(1, 16<<10))
 		}
 		if long > 8*short {
 			t.Errorf("%q: %v in one text, %v in 64", piece, long, short)

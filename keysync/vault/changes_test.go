@@ -97,7 +97,7 @@ func TestChangesAreFollowed(t *testing.T) {
 	at := c.position()
 	var appended, heard []keysync.Digest
 	n := 0
-	for round := range 300 {
+	for round := range 100 {
 		for range round % 12 {
 			var batch []keysync.Digest
 			for range n % 7 {

@@ -296,7 +296,6 @@ func TestFeedAfterAnOutage(t *testing.T) {
 // Three gateways under load: a revoked key is refused by all of them within two
 // seconds, and by none accepted again.
 func TestRevocationDrill(t *testing.T) {
-	t.Parallel()
 	const revocations = 20
 	keys := drill.Size(200, 1000) // INGEST_AUTH_DRILL_KEYS=10000 takes two minutes
 	if n, err := strconv.Atoi(os.Getenv("INGEST_AUTH_DRILL_KEYS")); err == nil {

@@ -97,7 +97,6 @@ func TestVaultMountIsReplaced(t *testing.T) {
 
 // The same while requests come all the time: at no moment is a good key unknown.
 func TestVaultMountIsReplacedUnderLoad(t *testing.T) {
-	t.Parallel()
 	s := startVault(t)
 	v, _ := openVault(t, rootOptions(s))
 	sourcetest.MustCreate(t, v, sourcetest.Entry(1))
@@ -142,7 +141,6 @@ func TestVaultMountIsReplacedUnderLoad(t *testing.T) {
 
 // Keys that nobody knows cost no look at the mount each.
 func TestVaultMountIsLookedAtForMany(t *testing.T) {
-	t.Parallel()
 	s := startVault(t)
 	p := startProxy(t, s.URL())
 	opts := rootOptions(s)

@@ -20,6 +20,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/await"
+	"github.com/ingestauth/caddy-ingest-auth/internal/drill"
 	"github.com/ingestauth/caddy-ingest-auth/internal/vaulttest"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 	"github.com/ingestauth/caddy-ingest-auth/keysync/cache"
@@ -130,6 +131,7 @@ const (
 // and comes back. No key is taken for unknown, none is refused that is to be
 // served, and none is served past the ceiling.
 func TestOutageDrill(t *testing.T) {
+	drill.Only(t)
 	t.Parallel()
 	slow := func(w http.ResponseWriter, r *http.Request) {
 		select {
@@ -156,17 +158,17 @@ func TestOutageDrill(t *testing.T) {
 			p.set(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 		}, func(_ *vaulttest.Server, p *proxy) { p.set(nil) }},
 	}
-	for _, drill := range drills {
-		t.Run(drill.name, func(t *testing.T) {
+	for _, d := range drills {
+		t.Run(d.name, func(t *testing.T) {
 			t.Parallel()
 			s := vaulttest.StartOnDisk(t)
 			p := startProxy(t, s.URL())
 			opts := rootOptions(s)
 			opts.Timeout = drillBudget
-			if drill.name == "5xx" || drill.name == "slow" || drill.name == "hanging up" {
+			if d.name == "5xx" || d.name == "slow" || d.name == "hanging up" {
 				opts.Address = p.URL
 			}
-			runDrill(t, opts, func() { drill.start(s, p) }, func() { drill.end(s, p) })
+			runDrill(t, opts, func() { d.start(s, p) }, func() { d.end(s, p) })
 		})
 	}
 }
@@ -384,8 +386,8 @@ func TestOneReadForManyLookups(t *testing.T) {
 // 100,000 random keys: live keys are served from the cache, and the server is
 // asked no more often than the cap allows.
 func TestFloodOfRandomKeys(t *testing.T) {
-	t.Parallel()
-	const live, random = 100, 100_000
+	const live = 100
+	random := drill.Size[int64](20_000, 100_000)
 	s := vaulttest.Start(t)
 	v, _ := openVault(t, rootOptions(s))
 	entries := make([]keysync.Entry, live)
