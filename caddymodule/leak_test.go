@@ -315,7 +315,6 @@ func fieldRequests(path string) []gatetest.Request {
 	doc := url.QueryEscape(base64.StdEncoding.EncodeToString([]byte(`{"a":1,"token":"` + canaryGood + `"}`)))
 	plain := url.QueryEscape(`{"a":1,"token":"` + canaryGood + `"}`)
 	form := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
-	get := func(query string) gatetest.Request { return gatetest.Request{Target: path + "x?project=p" + query} }
 	post := func(query, body string, header http.Header) gatetest.Request {
 		return gatetest.Request{Method: http.MethodPost, Target: path + "x?project=p" + query, Body: body, Header: header}
 	}
@@ -324,9 +323,10 @@ func fieldRequests(path string) []gatetest.Request {
 	var requests []gatetest.Request
 	for _, d := range []string{doc, plain, strings.ReplaceAll(doc, "%3D", "")} {
 		requests = append(requests,
-			get("&events="+d+"&b=2"), get("&events="+d+"&events="+d), get("&events="+d+"x"), get("&event%73="+d), get("&Events="+d), get("&events[]="+d), get("&events="+d+";b"),
+			post("&events="+d+"&b=2", "", nil), post("&events="+d+"&events="+d, "", nil), post("&events="+d+"x", "", nil), post("&event%73="+d, "", nil),
+			post("&Events="+d, "", nil), post("&events[]="+d, "", nil), post("&events="+d+";b", "", nil),
 			post("&events="+d, "x", nil), post("", "events="+d, form), post("", "events="+d+"&events="+d, form), post("", "events="+d, http.Header{"Content-Type": {"text/plain"}}),
-			gatetest.Request{Target: path, Header: http.Header{"Referer": {"https://app.example.com/track?events=" + d}}},
+			gatetest.Request{Method: http.MethodPost, Target: path, Header: http.Header{"Referer": {"https://app.example.com/track?events=" + d}}},
 		)
 	}
 	return append(requests,
@@ -389,8 +389,8 @@ func (run *leakRun) outputs(t *testing.T) map[string]string {
 
 // forms are the spellings in which a key could be found.
 func forms(key string) []string {
-	distinct := key[len("CaNaRy+"):] // what does not stand in other canaries
-	list := []string{key, distinct, url.QueryEscape(key), url.PathEscape(key), url.QueryEscape(url.QueryEscape(key))}
+	list := []string{key, strings.TrimPrefix(key, "CaNaRy+"), // what does not stand in other canaries
+		url.QueryEscape(key), url.PathEscape(key), url.QueryEscape(url.QueryEscape(key))}
 	var all, upper string
 	for _, c := range []byte(key) {
 		all += fmt.Sprintf("%%%02x", c)
