@@ -47,6 +47,9 @@ var attackTable = []struct{ kind, tests string }{
 	{"an upgrade to another version of HTTP, in which requests pass unseen", "caddymodule.TestAttackUpgradeToHTTP2"},
 	{"what is not a key of ours, taken for one", "caddymodule.TestSomebodyElsesValue caddymodule.TestNamedLocationHoldsKeys caddymodule.TestStrangersAreNoFailures internal/credential.TestJudge"},
 
+	{"the key once more where nobody looks: deep in the body, another header, a cookie, the path, percent-encoded, escaped, in base64 (segment, PostHog and Sentry clients by default)", "internal/copies.TestOracle internal/copies.FuzzCopies internal/gate.FuzzForwarded internal/gate.TestCopiesAreCut internal/gate.TestCopiesInHeaders internal/gate.TestCopiesInTrailers caddymodule.TestCopiesInTheOriginalRequest"},
+	{"a cut that makes a credential, a resource, another media type or half an escape of what is left", "internal/gate.TestCopiesThatCannotBeCut internal/copies.TestNotExact internal/copies.TestHalfAnEscape"},
+
 	// Too much of anything.
 	{"huge bodies and forms (Go CVE-2025-61726), bombs, nested encodings", "caddymodule.TestAttackBodySizes internal/body.TestBombStopsEarly"},
 	{"thousands of heads that announce bodies, thousands of slow uploads", "caddymodule.TestHeadsWithoutBodies caddymodule.TestSlowUploads internal/body.TestBudgetKeepsRoom"},
