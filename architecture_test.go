@@ -117,7 +117,7 @@ var mayImport = []rule{
 	{"internal/redact", []string{"config", "keysync", "internal/fieldname"}},
 	{"internal/flow", []string{"keysync"}},
 	{"internal/limit", []string{"internal/redis"}},
-	{"internal/metrics", []string{"config", "keysync", "internal/gate", "internal/limit"}},
+	{"internal/metrics", []string{"config", "keysync", "internal/copies", "internal/gate", "internal/limit"}},
 	{"internal/keycache", []string{"config", "keysync"}},
 	{"internal/keyscli", []string{"config", "keysync"}},
 	{"internal/bench", []string{"config", "keysync", "internal/"}},

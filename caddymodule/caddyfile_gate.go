@@ -25,6 +25,7 @@ import (
 //	    enforce    on|off
 //	    conflict   reject|first
 //	    strip      on|off
+//	    copies     cut|refuse|keep
 //	    mode       live|test…
 //	    scope      [<method>] <names…> {
 //	        status  403|404
@@ -79,6 +80,7 @@ func (g *Gate) subdirectives() subdirectives {
 		"enforce":           stringArg(&g.Enforce),
 		"conflict":          stringArg(&g.Conflict),
 		"strip":             stringArg(&g.Strip),
+		"copies":            stringArg(&g.Copies),
 		"mode":              listArg(&g.Modes),
 		"scope":             g.parseScope,
 		"resource":          g.parseResource,
@@ -122,7 +124,7 @@ func parseLocation(to *[]config.Location, what string) func(*caddyfile.Dispenser
 	}
 }
 
-// parseBodyIn reads fields that are JSON documents. What is missing, validation says.
+// parseBodyIn reads fields that are JSON documents. Validation reports what is missing.
 func (g *Gate) parseBodyIn(d *caddyfile.Dispenser) error {
 	var b config.BodyIn
 	if args := d.RemainingArgs(); len(args) > 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -14,9 +15,9 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/internal/gate"
 )
 
-// host is Caddy as gates see it.
+// host is Caddy as the Host of gates.
 type host struct {
-	hold *hold // on what the gates use
+	hold *hold // on everything that the gates use
 }
 
 // ClientIP returns the client's address as Caddy determined it.
@@ -25,21 +26,21 @@ func (host) ClientIP(r *http.Request) string {
 	return ip
 }
 
-// OriginalQuery returns the query that Caddy keeps for error routes and placeholders.
-func (host) OriginalQuery(r *http.Request) string {
+// OriginalURL returns the URL that Caddy keeps for error routes and placeholders.
+func (host) OriginalURL(r *http.Request) *url.URL {
 	if orig, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
-		return orig.URL.RawQuery
+		return orig.URL
 	}
-	return ""
+	return nil
 }
 
-// SetOriginalQuery changes it. The URL is shared by all copies of the request. The
+// SetOriginalURL changes it. The URL is shared by all copies of the request. The
 // request URI is not: it is replaced in this copy, and in the replacer, which an
 // earlier handler may have bound to another.
-func (host) SetOriginalQuery(r *http.Request, query string) {
+func (host) SetOriginalURL(r *http.Request, u *url.URL) {
 	orig := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request)
-	orig.URL.RawQuery = query
-	orig.RequestURI = gate.WithQuery(orig.RequestURI, query)
+	orig.RequestURI = gate.WithURL(orig.RequestURI, orig.URL, u)
+	orig.URL.Path, orig.URL.RawPath, orig.URL.RawQuery = u.Path, u.RawPath, u.RawQuery
 	ctx := context.WithValue(r.Context(), caddyhttp.OriginalRequestCtxKey, orig)
 	*r = *r.WithContext(ctx)
 	if repl, ok := replacer(r); ok {
@@ -68,7 +69,7 @@ func (host) Value(r *http.Request, name string) any {
 	return value
 }
 
-// Expand replaces placeholders. What they stand for may be nothing.
+// Expand replaces placeholders. A value may be empty.
 func (host) Expand(r *http.Request, text string) string {
 	repl, ok := replacer(r)
 	if !ok {
@@ -77,8 +78,8 @@ func (host) Expand(r *http.Request, text string) string {
 	return repl.ReplaceKnown(text, "")
 }
 
-// IsCopy reports whether r is a copy of the request that the server holds, which
-// handlers such as tracing make. The replacer was made for the server's.
+// IsCopy reports whether r is a copy of the server's request. Handlers such as tracing
+// make copies. The replacer was made for the server's request.
 func (host) IsCopy(r *http.Request) bool {
 	repl, ok := replacer(r)
 	if !ok {
@@ -97,7 +98,7 @@ func (host) Error(status int, message string) error {
 	return caddyhttp.Error(status, errors.New(message))
 }
 
-// Hold keeps open what the gates use, also if the configuration is replaced.
+// Hold keeps everything open that the gates use, even if the configuration is replaced.
 func (h host) Hold() { h.hold.enter() }
 
 // Release ends Hold.

@@ -38,6 +38,11 @@ type Gate struct {
 	// both cases. Default: `on`; with `enforce off` it is `off`.
 	Strip string `json:"strip,omitempty"`
 
+	// What happens to copies of the key in places where the gate does not look for credentials:
+	// `cut` removes them (the default), `refuse` refuses the request (400), `keep` does not
+	// search for them. With `strip off` they are kept. In report mode they are counted.
+	Copies string `json:"copies,omitempty"`
+
 	// The modes of the keys that this gate accepts: `live`, `test`. Default: both.
 	Modes []string `json:"modes,omitempty"`
 
@@ -150,6 +155,10 @@ func (g *Gate) SetDefaults() {
 		setDefault(&g.Strip, "off")
 	}
 	setDefault(&g.Strip, "on")
+	if g.keepsKeys() {
+		setDefault(&g.Copies, "keep")
+	}
+	setDefault(&g.Copies, "cut")
 	setDefault(&g.BodyShape, "any")
 	setDefault(&g.BodyConcatenated, "off")
 	setDefault(&g.Errors, "json")
@@ -159,6 +168,10 @@ func (g *Gate) SetDefaults() {
 		setDefault(&g.Limits[i].Name, g.Limits[i].name())
 	}
 }
+
+// keepsKeys reports whether the backend gets keys for good, and not only until the gate
+// enforces.
+func (g *Gate) keepsKeys() bool { return g.Strip == "off" && g.Enforce != "off" }
 
 // MaxRead is the largest body that is read, as it was sent.
 func (g *Gate) MaxRead() Size {
@@ -182,6 +195,8 @@ func (g *Gate) Validate() error {
 		func() error { return oneOf("enforce", g.Enforce, "on", "off") },
 		func() error { return oneOf("conflict", g.Conflict, "reject", "first") },
 		func() error { return oneOf("strip", g.Strip, "on", "off") },
+		func() error { return oneOf("copies", g.Copies, "cut", "refuse", "keep") },
+		g.validateCopies,
 		func() error { return oneOf("bind", g.Bind, "request", "body") },
 		func() error { return oneOf("errors", g.Errors, "json", "problem", "caddy") },
 		func() error { return eachOneOf("mode", g.Modes, "live", "test") },
@@ -199,6 +214,13 @@ func (g *Gate) Validate() error {
 		if err := check(); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+func (g *Gate) validateCopies() error {
+	if g.keepsKeys() && g.Copies != "" && g.Copies != "keep" {
+		return fmt.Errorf("copies: %s has no use with `strip off`, which leaves the key in the request; remove one of the two", g.Copies)
 	}
 	return nil
 }

@@ -31,6 +31,21 @@ func TestDefaultsAreValid(t *testing.T) {
 	}
 }
 
+// TestCopiesByDefault: keys that are not stripped are kept wherever they stand.
+func TestCopiesByDefault(t *testing.T) {
+	for want, settings := range map[string][]Gate{
+		"cut":  {{}, {Enforce: "off"}, {Enforce: "off", Strip: "on"}},
+		"keep": {{Strip: "off"}, {Strip: "off", Copies: "keep"}},
+	} {
+		for _, g := range settings {
+			g.SetDefaults()
+			if err := g.Validate(); err != nil || g.Copies != want {
+				t.Errorf("%s, %v, want %s", g.Copies, err, want)
+			}
+		}
+	}
+}
+
 func TestZeroValuesAreValid(t *testing.T) {
 	if err := new(Gate).Validate(); err != nil {
 		t.Errorf("gate: %v", err)
@@ -57,6 +72,8 @@ func TestGateErrors(t *testing.T) {
 		"error: with `errors caddy`":                        {Errors: "caddy", ErrorBodies: []ErrorBody{{Status: 401}}},
 		`conflict: "last" is not one of`:                    {Conflict: "last"},
 		`strip: "yes" is not one of`:                        {Strip: "yes"},
+		`copies: "drop" is not one of`:                      {Copies: "drop"},
+		"copies: cut has no use with `strip off`":           {Copies: "cut", Strip: "off"},
 		`mode: "prod" is not one of`:                        {Modes: []string{"prod"}},
 		"mode: live is given twice":                         {Modes: []string{"live", "live"}},
 		`scope: "a b" is not a name`:                        {Scopes: []Scope{{Names: []string{"a b"}}}},

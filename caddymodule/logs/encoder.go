@@ -1,5 +1,5 @@
-// Package logs keeps keys out of Caddy's logs: the log encoder that cleans what passes, and
-// the check that every log which requests reach has it.
+// Package logs keeps keys out of Caddy's logs. It has the log encoder that cleans entries,
+// and the check that every log for requests uses it.
 package logs
 
 import (
@@ -23,9 +23,9 @@ func init() {
 	caddy.RegisterModule(new(RedactEncoder))
 }
 
-// Names are the names under which keys may stand in anything that is logged.
-// Logs are set up before the gates are, and outlive them, so the names of all
-// gates that ever were are kept in one set that only grows.
+// Names are the names of places for keys, for everything that is logged. Logs are set up
+// before the gates and outlive them. So one set, which only grows, has the names of all
+// gates so far.
 var Names = redact.NewNames()
 
 // RedactEncoder keeps keys out of logs. It wraps another encoder and replaces
@@ -66,7 +66,7 @@ func (*RedactEncoder) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
-// Provision sets up the encoder that is wrapped.
+// Provision sets up the wrapped encoder.
 func (e *RedactEncoder) Provision(ctx caddy.Context) error {
 	e.ctx = ctx
 	Names.AddQuery(e.Query...)
@@ -129,7 +129,7 @@ func (e *RedactEncoder) setWrapped(enc zapcore.Encoder) {
 }
 
 // ConfigureDefaultFormat makes the default format "console" if the output is a
-// terminal, and passes the writer on to a wrapped encoder that decides likewise.
+// terminal, and passes the writer on to a wrapped encoder that also needs it.
 func (e *RedactEncoder) ConfigureDefaultFormat(wo caddy.WriterOpener) error {
 	if !e.wrappedDefault {
 		if cfd, ok := e.base.(caddy.ConfiguresFormatterDefault); ok {

@@ -15,17 +15,17 @@ import (
 type header struct {
 	folded    string // name as of fieldname.Fold
 	canonical string // name as net/http has it
-	location  string // "" for Authorization, whose schemes tell; unread for what is only removed
-	drop      bool   // is deleted unread, also if everything is kept
+	location  string // "" for Authorization, where it depends on the scheme; unread if only removed
+	drop      bool   // is deleted unread, even if everything is kept
 	plain     bool   // is left alone in its canonical spelling
 }
 
-// hit is a header of a request to look at: that of f.headers[index].
+// hit is a header of a request that matches f.headers[index].
 type hit struct {
 	name   string
 	values []string
 	index  int
-	alias  int // 1 if name is another spelling than the canonical one
+	alias  int // 1 if name is not the canonical spelling
 }
 
 func (f *Finder) addHeaders(o Options) error {
@@ -80,29 +80,47 @@ func (f *Finder) addHeader(name string, h header) {
 // Headers finds the credentials in h and deletes them in place. Several values
 // and comma-joined values are several credentials. Of Authorization only the
 // schemes looked for are deleted, values of others stay. It may be called for trailers too.
+//
+// Headers that stay are then in s.Long if their values are long enough to have a copy of a
+// key in them.
 func (f *Finder) Headers(h http.Header, s *Set) {
 	hits := s.hits[:0]
 	for name, values := range h {
-		if f.headerLens&(1<<(len(name)&63)) == 0 {
-			continue
-		}
-		i := f.headerIndex(name)
-		if i < 0 {
-			continue
+		i := -1
+		if f.headerLens&(1<<(len(name)&63)) != 0 {
+			i = f.headerIndex(name)
 		}
 		switch {
+		case i < 0, f.headers[i].plain && name == f.headers[i].canonical:
+			s.addLong(name, values)
 		case name != f.headers[i].canonical:
 			hits = append(hits, hit{name, values, i, 1})
-		case !f.headers[i].plain:
+		default:
 			hits = append(hits, hit{name, values, i, 0})
 		}
 	}
 	slices.SortFunc(hits, compareHits)
 	for _, hit := range hits {
 		f.header(h, hit, s)
+		s.addLong(hit.name, h[hit.name])
 	}
 	clear(hits)
 	s.hits = hits[:0]
+}
+
+// Long is a header with values that are long.
+type Long struct {
+	Name   string
+	Values []string
+}
+
+// longValue is the length from which on a value is long.
+const longValue = 16
+
+func (s *Set) addLong(name string, values []string) {
+	if len(values) == 1 && len(values[0]) >= longValue || len(values) > 1 {
+		s.long = append(s.long, Long{name, values})
+	}
 }
 
 // compareHits orders by configuration, then the canonical spelling first: a map
@@ -134,8 +152,8 @@ func (f *Finder) header(h http.Header, hit hit, s *Set) {
 	f.replace(h, hit, func(v string) string { return s.addList(location, v) })
 }
 
-// replace gives the values of a header to cut, which returns what is to stay of
-// each. A header of which nothing stays is deleted.
+// replace passes the values of a header to cut, which returns what stays of each. If
+// nothing stays, the header is deleted.
 func (f *Finder) replace(h http.Header, hit hit, cut func(value string) (rest string)) {
 	kept := 0
 	for _, v := range hit.values {
@@ -154,8 +172,8 @@ func (f *Finder) replace(h http.Header, hit hit, cut func(value string) (rest st
 	}
 }
 
-// addList adds the credentials in a list that commas join, and returns what is
-// none: list itself if that is all of it.
+// addList adds the credentials in a list with commas, and returns the rest: list itself
+// if there are none.
 func (s *Set) addList(location, list string) (rest string) {
 	var others []string
 	cut := false
@@ -189,6 +207,6 @@ func trimOWS(s string) string {
 	return s
 }
 
-// IsHeader tells whether Headers looks at a header of that name, be it to find
-// credentials or to drop it or other spellings of it.
+// IsHeader tells whether Headers looks at a header with that name: to find credentials,
+// or to drop it or other spellings of it.
 func (f *Finder) IsHeader(name string) bool { return f.headerIndex(name) >= 0 }

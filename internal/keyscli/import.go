@@ -74,7 +74,7 @@ that was interrupted, run it again.`, maxKey, minKey),
 	return cmd
 }
 
-// imported says what has become of the keys.
+// imported says what happened to the keys.
 type imported struct {
 	Keys     int `json:"keys"`     // read
 	Imported int `json:"imported"` // stored now
@@ -159,8 +159,8 @@ func listed(ctx context.Context, s *file.Store) (isThere, error) {
 // askers is how many look-ups run at the same time.
 const askers = 16
 
-// without returns the entries that are not there yet. Their IDs are new: Create
-// alone would leave an index of each that leads nowhere.
+// without returns the entries that do not exist yet. Every entry has a new key ID, so
+// Create would write a useless index for existing ones.
 func without(piece []keysync.Entry, there isThere) ([]keysync.Entry, error) {
 	known, errs := make([]bool, len(piece)), make([]error, len(piece))
 	var wg sync.WaitGroup

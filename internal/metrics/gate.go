@@ -6,16 +6,17 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ingestauth/caddy-ingest-auth/config"
+	"github.com/ingestauth/caddy-ingest-auth/internal/copies"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gate"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
 // gateMeter counts what one gate does. It allocates nothing and takes no lock that all
-// requests share, unless keys are counted apart.
+// requests share, except to count by key.
 type gateMeter struct {
 	meters *Meters
 	limits []limitMeter // of all limits of the gate, so that their names are not looked up for every request
-	perKey bool         // requests are counted by key, too
+	perKey bool         // requests are also counted by key
 }
 
 // limitMeter counts what a limit of a gate does.
@@ -24,8 +25,8 @@ type limitMeter struct {
 	takes, refusals prometheus.Counter
 }
 
-// ForGate returns what counts for a gate with these settings. perKey says that requests
-// are counted by key, too.
+// ForGate returns the meter of a gate with these settings. perKey says that requests are
+// also counted by key.
 func (m *Meters) ForGate(s *config.Gate, perKey bool) gate.Meter {
 	meter := &gateMeter{meters: m, perKey: perKey}
 	for _, l := range s.Limits {
@@ -51,6 +52,9 @@ func (m *gateMeter) Request(j gate.Judged) {
 		m.meters.Keys.add(j.Record.KeyID, j.Verdict)
 	}
 }
+
+// Copies implements gate.Meter.
+func (m *gateMeter) Copies(places copies.Places) { m.meters.copies.add(places) }
 
 // Passed implements gate.Meter.
 func (m *gateMeter) Passed(took time.Duration, readBody bool) {

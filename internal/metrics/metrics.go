@@ -3,13 +3,14 @@ package metrics
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Prefix is what the names of all metrics begin with.
+// Prefix is the start of the names of all metrics.
 const Prefix = "ingest_auth_"
 
 // Meters are what all gates count together.
 type Meters struct {
 	requests requestCounts
 	lookups  lookupCounts
+	copies   copyCounts
 	// Keys are requests by key. They are not among Collectors.
 	Keys *KeyCounts
 
@@ -65,10 +66,10 @@ var (
 	sourceBuckets  = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5}
 )
 
-// Collectors returns all that counts for the life of the process.
+// Collectors returns everything that counts for the life of the process.
 func (m *Meters) Collectors() []prometheus.Collector {
 	return []prometheus.Collector{
-		&m.requests, &m.lookups, m.handler, m.source, m.Unusable, m.limitTakes, m.limitRefusals,
+		&m.requests, &m.lookups, &m.copies, m.handler, m.source, m.Unusable, m.limitTakes, m.limitRefusals,
 		m.Evictions.counter("cache_evictions_total", "Records dropped from the cache because it was full."),
 		m.redisOutages.counter("redis_outages_total", "Times the gate stopped using Redis."),
 		m.redisFallbacks.counter("redis_fallbacks_total", "Times limits were not counted in Redis, because it could not be used."),

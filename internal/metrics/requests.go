@@ -8,12 +8,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ingestauth/caddy-ingest-auth/config"
+	"github.com/ingestauth/caddy-ingest-auth/internal/copies"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gate"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
-// locations are all values of the label location, the styles of credentials. The
-// first is for requests without one that counts.
+// locations are all values of the label location, the styles of credentials. The first is
+// for requests without a credential that counts.
 var locations = append([]string{"none"}, config.LocationStyles()...)
 
 // locationNumber returns the index of the style of a location, such as "header
@@ -24,7 +25,7 @@ func locationNumber(location string) int {
 }
 
 // requestCounts counts requests by verdict, location, mode, and whether the gate
-// enforces. It shows only what has happened.
+// enforces. It shows only series that have counted something.
 type requestCounts [gate.Verdicts][1 + config.Styles][gate.Modes][2]atomic.Uint64
 
 var requestsDesc = prometheus.NewDesc(Prefix+"requests_total",
@@ -56,8 +57,8 @@ func (c *requestCounts) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// count is a counter with the value n. Label values are words of ours, IDs of keys
-// and names from the configuration, which are all valid.
+// count is a counter with the value n. Label values are our own words, IDs of keys and
+// names from the configuration. All are valid.
 func count(desc *prometheus.Desc, n uint64, labels ...string) prometheus.Metric {
 	return prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(n), labels...)
 }
@@ -77,5 +78,30 @@ func (*lookupCounts) Describe(ch chan<- *prometheus.Desc) { ch <- lookupsDesc }
 func (c *lookupCounts) Collect(ch chan<- prometheus.Metric) {
 	for o := range c {
 		ch <- count(lookupsDesc, c[o].Load(), keysync.Outcome(o).String())
+	}
+}
+
+// copyCounts counts requests whose key stood in more places than one, by the place of the
+// copy.
+type copyCounts [copies.NumPlaces]atomic.Uint64
+
+var copiesDesc = prometheus.NewDesc(Prefix+"key_copies_total",
+	"Requests whose key stood in another place, too.", []string{"place"}, nil)
+
+func (c *copyCounts) add(places copies.Places) {
+	for p := range c {
+		if places.Has(copies.Place(p)) {
+			c[p].Add(1)
+		}
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (*copyCounts) Describe(ch chan<- *prometheus.Desc) { ch <- copiesDesc }
+
+// Collect implements prometheus.Collector.
+func (c *copyCounts) Collect(ch chan<- prometheus.Metric) {
+	for p := range c {
+		ch <- count(copiesDesc, c[p].Load(), copies.Place(p).String())
 	}
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/internal/fieldname"
 )
 
-// Value cleans the value of a log field or of an attribute of a span. What is known by
-// its name to be a URL is cleaned as one, which need not guess where in a text it ends.
+// Value cleans the value of a log field or of a span attribute. If the name shows that it
+// is a URL, it is cleaned as a URL, without guessing where the URL ends.
 func (n *Names) Value(name, value string) string {
 	c := n.Cleaner(false)
 	defer c.Free()
