@@ -62,6 +62,8 @@ var attackTable = []struct{ kind, tests string }{
 	{"a cache key that leaves out the source (Oathkeeper GHSA-4mq7-pvjg-xp2r)", "caddymodule.TestAttackTwoGatesTwoSources"},
 	{"an error page or error route with the original request (Traefik CVE-2026-41181)", "caddymodule.TestNothingLeaks caddymodule.TestAttackErrorRouteBehindTracing"},
 	{"a raw key as a label, in a span, an event, an error, a log (caddy-ratelimit, Tyk PR #6296)", "caddymodule.TestNothingLeaks caddymodule.TestSpanHidesKeysWithoutAQuery caddymodule.TestLeakSuiteSeesLeaks"},
+	{"a key in a place that no list has, in any encoding, in any log (?sentry_key=, X-Honeycomb-Team, a path segment, base64)", "caddymodule.TestNothingLeaksFromAnyPlace internal/redact.TestKnownKeys internal/redact.TestStrict internal/redact.FuzzKnownKeys"},
+	{"a digest of the body as it was, under another spelling of its name", "internal/gate.TestDigestsOfAnotherBody"},
 	{"a log that would write keys, also by a filter around redact_keys", "caddymodule.TestLogCheck caddymodule.TestLogCheckFilters"},
 	{"{env.X} in a credential or query is expanded (Caddy CVE-2026-77281)", "caddymodule.TestAttackHeaders caddymodule.TestAttackQuery"},
 	{"counters of somebody else's resource on a 404", "caddymodule.TestRefusalsTellNothingOfOthers examples.TestInstasentTellsNothingOfOthers"},
