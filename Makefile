@@ -17,12 +17,12 @@ run: build ## Run the demo: a gate on :8080 and a backend behind it
 
 .PHONY: test
 test: ## Run the tests, with the race detector
-	.ci/each go test -race ./...
+	.ci/each go test -race -p 3 -parallel 8 ./...
 	@.ci/left-out
 
 .PHONY: drills
 drills: ## Run the tests at full length: floods, churn, outages, soak
-	INGEST_AUTH_DRILLS=1 .ci/each go test -race -timeout 30m ./...
+	INGEST_AUTH_DRILLS=1 .ci/each go test -race -timeout 30m -p 3 -parallel 8 ./...
 
 .PHONY: vault
 vault: ## Build a Vault server for the tests that need one

@@ -13,7 +13,7 @@ import (
 // before: what the kind is, and the tests that show that it does not work. Whoever finds
 // another one adds a row.
 var attackTable = []struct{ kind, tests string }{
-	// What a client says of itself.
+	// What a client says about itself.
 	{"the client sends the identity header itself: any case, '_' or '.', on routes in report mode, as a trailer (Caddy GHSA-7r4p-vjf4-gxv4, Traefik CVE-2026-39858 and -88004)", "caddymodule.TestAttackSpoofedIdentity caddymodule.TestAttackSpoofedIdentityInReportMode"},
 	{"names of headers that a backend folds: X~Ingest~Identity, X~Api~Key, X~HTTP~Method~Override, Content_Encoding", "caddymodule.TestAttackNamesThatBackendsFold caddymodule.TestAttackKeysInEverySpelling caddymodule.TestAttackVariablesOfBackends internal/fieldname.TestEveryByte"},
 	{"a configured header name that is not canonical (Traefik CVE-2026-33433)", "caddymodule.TestAttackSpoofedIdentity"},
@@ -35,6 +35,10 @@ var attackTable = []struct{ kind, tests string }{
 	{"a key in a member below others, where it is in an array, escaped, in another case, or there twice on the way", "internal/credential.TestNestedMembers internal/credential.TestJSONReaders internal/credential.FuzzJSONGrammar internal/gate.TestKeysBelowMembers"},
 	{"a second JSON text behind the first", "internal/credential.TestConcatenated internal/gate.TestConcatenatedTexts"},
 	{"a compressed body that nobody says is one, for a backend that goes by its first bytes", "internal/gate.TestCompressedAndNotSaidToBe internal/gate.TestCompressedBadly internal/gate.TestOnlyBeginsAsIfCompressed"},
+	{"multipart bodies as PHP, busboy, Python and Go differ in them: LF, boundaries in a line or behind the last, two names, escaped quotes, nested parts", "internal/credential.TestMultipart internal/credential.TestMultipartDecoders internal/credential.FuzzMultipart"},
+	{"a key behind the files of a multipart body, where it streams already", "internal/gate.TestMultipartLateField internal/multipart.TestStream internal/multipart.FuzzStream caddymodule.TestMultipartThroughProxies"},
+	{"JSON in a field of a form or the query: twice, base64 that is two documents, a body beside it", "internal/credential.TestFormDocument internal/credential.TestDocumentDecoders internal/credential.FuzzDocument internal/embedded.TestPlusSigns internal/gate.TestDocumentIsTheBody"},
+	{"a key in the base64 of a query that is logged before the gate runs", "internal/redact.TestDocuments caddymodule.TestNothingLeaks"},
 	{"a body that streams, read from the same bytes that were peeked", "caddymodule.TestOtherBodiesPassUnchanged caddymodule.TestStreamedBodyIsNeverCutShort caddymodule.TestRefusedBodyThatWasPeekedInto"},
 	{"Expect: 100-continue with a refusal", "caddymodule.TestRefusalDoesNotWaitForTheBody caddymodule.TestExpectIsMetOnce"},
 	{"a bound, required or counted member in another case", "caddymodule.TestAttackOtherCaseInBodies internal/credential.TestSpelling"},

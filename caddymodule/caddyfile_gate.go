@@ -124,7 +124,7 @@ func parseLocation(to *[]config.Location, what string) func(*caddyfile.Dispenser
 	}
 }
 
-// parseBodyIn reads fields that are JSON documents. What is missing, validation says.
+// parseBodyIn reads fields that are JSON documents. Validation reports what is missing.
 func (g *Gate) parseBodyIn(d *caddyfile.Dispenser) error {
 	var b config.BodyIn
 	if args := d.RemainingArgs(); len(args) > 0 {

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -142,8 +143,12 @@ func strangePlaces() (places []strangePlace) {
 			places = append(places, strangePlace{spot + ", " + writing, func(r *gatetest.Request, key string) { put(r, write(key)) }})
 		}
 	}
-	places = append(places, strangePlace{"header that is a name", func(r *gatetest.Request, key string) {
-		r.Header[strings.NewReplacer("/", "", "=", "").Replace(key)] = []string{"1"}
+	places = append(places, strangePlace{"name of a header", func(r *gatetest.Request, key string) {
+		name := strangeKnown[1] // has no capitals, of which HTTP makes its own
+		if slices.Contains(strangeUnknown, key) {
+			name = strangeUnknown[1]
+		}
+		r.Header[name] = []string{"1"}
 	}})
 	return places
 }
@@ -203,7 +208,7 @@ func TestNothingLeaksFromAnyPlace(t *testing.T) {
 			continue
 		}
 		for _, key := range append(strangeKnown, strangeUnknown...) {
-			for _, form := range forms(key) {
+			for _, form := range append(forms(key), http.CanonicalHeaderKey(key)) {
 				if i := strings.Index(text, form); i >= 0 {
 					t.Errorf("%s has %s: …%s…", where, form, text[max(0, i-200):min(len(text), i+100)])
 					break

@@ -58,7 +58,7 @@ func removedRequest(i int, key string) gatetest.Request {
 	return req
 }
 
-// TestRemove: what stands in a place that is only emptied is cut, is no credential
+// TestRemove: a value in a place that is only emptied is cut, is not a credential
 // and conflicts with none.
 func TestRemove(t *testing.T) {
 	for _, subdirectives := range []string{"", "conflict first", "enforce off\nstrip on"} {
@@ -88,7 +88,7 @@ func TestRemove(t *testing.T) {
 	}
 }
 
-// TestRemoveIsNoCredential: a good key in such a place is none.
+// TestRemoveIsNoCredential: a good key in such a place is not a credential.
 func TestRemoveIsNoCredential(t *testing.T) {
 	g, up := start(t, removing, removingRecords())
 	for i, c := range removed {

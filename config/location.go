@@ -158,7 +158,8 @@ func (l Location) Headers() []string {
 	}
 }
 
-// Fields returns the names that stand before the values in a location: of a path its last.
+// Fields returns the names directly before the values in a location: for a path its last
+// name.
 func (l Location) Fields() []string {
 	if l.In != InBody {
 		return l.Names

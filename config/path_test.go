@@ -34,8 +34,8 @@ func TestParsePath(t *testing.T) {
 		".token":                            "a name is empty",
 		"a..b":                              "a name is empty",
 		"token.":                            "a name is empty",
-		`a\b`:                               "a backslash stands before a dot",
-		`a\`:                                "a backslash stands before a dot",
+		`a\b`:                               "a backslash must be before a dot",
+		`a\`:                                "a backslash must be before a dot",
 		"a" + strings.Repeat(".a", maxPath): "names more than 16 members below each other",
 	} {
 		if path, err := ParsePath(text); err == nil || !strings.Contains(err.Error(), want) {

@@ -31,7 +31,7 @@ func TestDefaultsAreValid(t *testing.T) {
 	}
 }
 
-// TestCopiesByDefault: keys that are not stripped are kept wherever they stand.
+// TestCopiesByDefault: keys that are not stripped are kept everywhere.
 func TestCopiesByDefault(t *testing.T) {
 	for want, settings := range map[string][]Gate{
 		"cut":  {{}, {Enforce: "off"}, {Enforce: "off", Strip: "on"}},

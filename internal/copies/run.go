@@ -6,12 +6,13 @@ import (
 	"unsafe"
 )
 
-// A run is text without white space, quotes, '!' and control characters. A copy of a key without
-// those is a part of one, in any encoding: escapes and base64 have none. Most texts have no
-// run that is as long as a key, which is found out without looking at all of them.
+// A run is text without white space, quotes, '!' and control characters. If a key has none of
+// those, every copy of it is within one run, in any encoding: escapes and base64 have none of
+// them either. Most texts have no run as long as a key, and that can be found out without
+// reading all bytes.
 
 // longRun returns the first run of at least n bytes, n >= 16, from an index on; end is 0 if
-// there is none. Such a run has one of the words in it that are looked at.
+// there is none. Such a run contains at least one of the words that are checked.
 func longRun(text string, from, n int) (start, end int) {
 	b := bytesOf(text)
 	for i := from + n - 8; i+8 <= len(b); i += n - 7 {
@@ -41,7 +42,7 @@ func lastEnder(text string) int {
 	return i
 }
 
-// runEnd returns where the run ends that goes on at an index.
+// runEnd returns the end of the run that continues at an index.
 func runEnd(text string, i int) int {
 	for ; len(text)-i >= 8; i += 8 {
 		if m := enders(load(text, i)); m != 0 {
@@ -56,7 +57,7 @@ func runEnd(text string, i int) int {
 
 func endsRun(text string) bool { return lastEnder(text) >= 0 }
 
-// firstOther is the first byte that ends no run.
+// firstOther is the first byte that does not end a run.
 const firstOther = '"' + 1
 
 func isEnder(c byte) bool { return c < firstOther }

@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// schemes adds the credentials of a value, of which comma may join several, and
-// returns what belongs to other schemes: v itself if that is all of it.
+// schemes adds the credentials of a value, which may have several separated by commas. It
+// returns the rest, which belongs to other schemes: v itself if there are no credentials.
 func (f *Finder) schemes(v string, s *Set) (rest string) {
 	var others []string
-	own := "" // location of the scheme that the part before belongs to
+	own := "" // location of the scheme of the previous part
 	found := false
 	for tail, first, more := v, true, true; more; first = false {
 		var part string
@@ -31,9 +31,9 @@ func (f *Finder) schemes(v string, s *Set) (rest string) {
 	return strings.Join(others, ", ")
 }
 
-// scheme adds the credential in part, if its scheme is looked for, and returns
-// its location, otherwise "", and whether the part is to go. A part without a scheme of its own continues the
-// one before it: a scheme with a comma in its token, hence malformed.
+// scheme adds the credential in part, if its scheme is a location, and returns the location, else "". cut
+// says whether to remove the part. A part without a scheme continues the part before it: that has a comma in
+// its token and is malformed.
 func (f *Finder) scheme(part, before string, first bool, s *Set) (location string, cut bool) {
 	n := tokenLen(part)
 	scheme, rest := part[:n], part[n:]
@@ -51,7 +51,7 @@ func (f *Finder) scheme(part, before string, first bool, s *Set) (location strin
 	return "", false
 }
 
-// addBearer adds what follows the scheme: a token.
+// addBearer adds the text after the scheme: a token.
 func (s *Set) addBearer(rest string) (cut bool) {
 	token, ok := token68(rest)
 	if !ok {
@@ -60,7 +60,7 @@ func (s *Set) addBearer(rest string) (cut bool) {
 	return s.addString("bearer", token)
 }
 
-// addBasic adds what follows the scheme: base64 of user:password, with or without
+// addBasic adds the text after the scheme: base64 of user:password, with or without
 // padding.
 func (s *Set) addBasic(rest, part string) (cut bool) {
 	token, ok := token68(rest)

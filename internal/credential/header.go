@@ -15,17 +15,17 @@ import (
 type header struct {
 	folded    string // name as of fieldname.Fold
 	canonical string // name as net/http has it
-	location  string // "" for Authorization, whose schemes tell; unread for what is only removed
-	drop      bool   // is deleted unread, also if everything is kept
+	location  string // "" for Authorization, where it depends on the scheme; unread if only removed
+	drop      bool   // is deleted unread, even if everything is kept
 	plain     bool   // is left alone in its canonical spelling
 }
 
-// hit is a header of a request to look at: that of f.headers[index].
+// hit is a header of a request that matches f.headers[index].
 type hit struct {
 	name   string
 	values []string
 	index  int
-	alias  int // 1 if name is another spelling than the canonical one
+	alias  int // 1 if name is not the canonical spelling
 }
 
 func (f *Finder) addHeaders(o Options) error {
@@ -78,8 +78,8 @@ func (f *Finder) addHeader(name string, h header) {
 }
 
 // Headers finds the credentials in h and deletes them in place. Several values
-// and comma-joined values are several credentials. Of Authorization only the
-// schemes looked for are deleted, values of others stay. It may be called for trailers too.
+// and comma-joined values are several credentials. Of Authorization it deletes only the
+// configured schemes; values of others stay. It may also be called for trailers.
 //
 // Headers that stay are then in s.Long if their values are long enough to have a copy of a
 // key in them.
@@ -123,8 +123,8 @@ func (s *Set) addLong(name string, values []string) {
 	}
 }
 
-// compareHits orders by configuration, then the canonical spelling first: a map
-// has no order, but which credential comes first must not be left to chance.
+// compareHits orders by configuration, then the canonical spelling first: a map has no
+// order, but the order of credentials must not be random.
 func compareHits(a, b hit) int {
 	return cmp.Or(cmp.Compare(a.index, b.index), cmp.Compare(a.alias, b.alias), strings.Compare(a.name, b.name))
 }
@@ -152,8 +152,8 @@ func (f *Finder) header(h http.Header, hit hit, s *Set) {
 	f.replace(h, hit, func(v string) string { return s.addList(location, v) })
 }
 
-// replace gives the values of a header to cut, which returns what is to stay of
-// each. A header of which nothing stays is deleted.
+// replace passes the values of a header to cut, which returns what stays of each. If
+// nothing stays, the header is deleted.
 func (f *Finder) replace(h http.Header, hit hit, cut func(value string) (rest string)) {
 	kept := 0
 	for _, v := range hit.values {
@@ -172,8 +172,8 @@ func (f *Finder) replace(h http.Header, hit hit, cut func(value string) (rest st
 	}
 }
 
-// addList adds the credentials in a list that commas join, and returns what is
-// none: list itself if that is all of it.
+// addList adds the credentials in a list with commas, and returns the rest: list itself
+// if there are none.
 func (s *Set) addList(location, list string) (rest string) {
 	var others []string
 	cut := false
@@ -207,6 +207,6 @@ func trimOWS(s string) string {
 	return s
 }
 
-// IsHeader tells whether Headers looks at a header of that name, be it to find
-// credentials or to drop it or other spellings of it.
+// IsHeader tells whether Headers looks at a header with that name: to find credentials,
+// or to drop it or other spellings of it.
 func (f *Finder) IsHeader(name string) bool { return f.headerIndex(name) >= 0 }

@@ -2,9 +2,8 @@ package credential
 
 import "github.com/ingestauth/caddy-ingest-auth/config"
 
-// location is how a style of locations is looked at: what it adds to where credentials
-// may stand, and to where something is only removed. What else is asked of a style is
-// in config.
+// location says how a style adds locations to the finder: for credentials, and for places
+// that are only emptied. Everything else about a style is in config.
 type location struct {
 	find   func(o *Options, l config.Location)
 	remove func(to *Locations, l config.Location)
@@ -42,10 +41,10 @@ var locations = map[string]location{
 	},
 }
 
-// Find has credentials looked for in a location that is valid.
+// Find makes the finder look for credentials in a location, which must be valid.
 func (o *Options) Find(l config.Location) { locations[l.In].find(o, l) }
 
-// Add adds a location that is valid.
+// Add adds a location, which must be valid.
 func (to *Locations) Add(l config.Location) { locations[l.In].remove(to, l) }
 
 // partOfBasic is the part that is the key, as Options.Basic says it.

@@ -8,9 +8,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// takeHead finds the credentials in header and query and removes them, and with
-// them what the client sent in the identity header's name. The span is cleaned
-// whatever was found: a key may stand where no credential is looked for.
+// takeHead finds and removes the credentials in header and query, and the identity header
+// if the client sent one. It always cleans the span: a key may be in a place that is not
+// a location.
 func (g *Gate) takeHead(r *http.Request, p *passage) *refusal {
 	g.takeHeaders(r.Header, p)
 	g.keepConnection(r.Header)
@@ -23,8 +23,8 @@ func (g *Gate) takeHead(r *http.Request, p *passage) *refusal {
 	return g.takeQuery(r, p)
 }
 
-// takeHeaders finds the credentials in the header and removes them. The storage
-// of a header that went is kept for the identity header.
+// takeHeaders finds the credentials in the header and removes them. The storage of a
+// removed header is kept for the identity header.
 func (g *Gate) takeHeaders(h http.Header, p *passage) {
 	for _, name := range g.slots {
 		values := h[name]
@@ -40,11 +40,11 @@ func (g *Gate) takeHeaders(h http.Header, p *passage) {
 	g.finder.Headers(h, p.set)
 }
 
-// keepConnection keeps the client from having headers removed further on: a proxy
-// removes every header that is named in Connection (RFC 9110, section 7.6.1),
-// which must not happen to the identity header, nor to what the gate relied on when
-// it looked at the body. An upgrade to another version of HTTP is a tunnel in
-// which requests would pass the gate unseen; it is not offered to the backend.
+// keepConnection stops the client from having headers removed further on: a proxy removes
+// every header that is named in Connection (RFC 9110, section 7.6.1). That must not
+// happen to the identity header, nor to headers that the gate relied on when it read the
+// body. An upgrade to another version of HTTP is a tunnel in which requests would pass
+// the gate unseen, so it is not offered to the backend.
 func (g *Gate) keepConnection(h http.Header) {
 	values := h["Connection"]
 	if values == nil {
@@ -69,8 +69,8 @@ func offersHTTP(upgrade []string) bool {
 	return false
 }
 
-// withoutTokens returns the header values, lists of tokens separated by commas,
-// without the tokens that match. It returns values itself if none does.
+// withoutTokens returns the header values without the tokens that match. Values are lists
+// of tokens with commas. If no token matches, it returns values itself.
 func withoutTokens(values []string, match func(string) bool) []string {
 	named := func(value string) bool {
 		for token := range strings.SplitSeq(value, ",") {

@@ -198,8 +198,8 @@ func (c *Cleaner) isKnown(token []byte) bool {
 	return len(c.set.sources) > 0 && len(token) <= maxToken && c.set.knows(sha256.Sum256(token))
 }
 
-// suspect cuts what could be a key though nobody knows it, and reports whether that is all
-// of the segment. In a path it may be a part of it only.
+// suspect cuts what could be an unknown key, and reports whether that is the whole
+// segment. In a path it may be only a part of the segment.
 func (c *Cleaner) suspect(text []byte, s segment) (all bool) {
 	if !s.path {
 		all = couldBeKey(text[s.from:s.padded])

@@ -6,8 +6,8 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/internal/fieldname"
 )
 
-// Value cleans the value of a log field or of an attribute of a span. What is known by
-// its name to be a URL is cleaned as one, which need not guess where in a text it ends.
+// Value cleans the value of a log field or of a span attribute. If the name shows that it
+// is a URL, it is cleaned as a URL, without guessing where the URL ends.
 func (n *Names) Value(name, value string) string {
 	c := n.Cleaner(false)
 	defer c.Free()
@@ -46,7 +46,7 @@ func (c *Cleaner) Name(name string) string {
 
 func isDigit(r rune) bool { return '0' <= r && r <= '9' }
 
-// plain are fields, folded as package fieldname does, whose values look like keys and are none.
+// plain are fields, folded as package fieldname does, whose values look like keys but are not.
 // A strict cleaner leaves them alone, unless the key is known: operators need them to follow a
 // request.
 var plain = map[string]bool{

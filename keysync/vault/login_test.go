@@ -246,6 +246,7 @@ func appRoleOtherMount(t *testing.T, s *vaulttest.Server, roleID string) {
 
 // A login whose policy is of no use leaves no tokens behind.
 func TestVaultUselessLoginIsDiscarded(t *testing.T) {
+	t.Parallel()
 	s := startVault(t)
 	roleID := s.AppRoleLogin("useless", map[string]any{"token_policies": "default"})
 	count := func() int {
@@ -348,6 +349,7 @@ func TestVaultStartsBeforeVault(t *testing.T) {
 }
 
 func TestVaultSealed(t *testing.T) {
+	t.Parallel()
 	s := vaulttest.Start(t, "-no-unseal")
 	v, _ := newVault(t, rootOptions(s))
 	if err := v.Wait(t.Context()); err == nil || !strings.Contains(err.Error(), "unseal it") {
@@ -357,6 +359,7 @@ func TestVaultSealed(t *testing.T) {
 
 // A token that can only be renewed for less and less is given up before it ends.
 func TestVaultRenewalForLess(t *testing.T) {
+	t.Parallel()
 	var renewals atomic.Int64
 	fake := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/v1/auth/token/renew-self" {
@@ -376,6 +379,7 @@ func TestVaultRenewalForLess(t *testing.T) {
 }
 
 func TestRetryDelay(t *testing.T) {
+	t.Parallel()
 	for n, want := range []time.Duration{
 		250 * time.Millisecond, 500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second,
 		10 * time.Second, 10 * time.Second, 10 * time.Second, 10 * time.Second, 10 * time.Second, 10 * time.Second,
@@ -395,6 +399,7 @@ func TestRetryDelay(t *testing.T) {
 }
 
 func TestRenewAfter(t *testing.T) {
+	t.Parallel()
 	for _, ttl := range []time.Duration{4 * time.Second, time.Minute, 768 * time.Hour} {
 		for range 1000 {
 			if d := renewAfter(ttl); d < ttl/2 || d > ttl*3/4 {

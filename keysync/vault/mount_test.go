@@ -97,6 +97,7 @@ func TestVaultMountIsReplaced(t *testing.T) {
 
 // The same while requests come all the time: at no moment is a good key unknown.
 func TestVaultMountIsReplacedUnderLoad(t *testing.T) {
+	t.Parallel()
 	s := startVault(t)
 	v, _ := openVault(t, rootOptions(s))
 	sourcetest.MustCreate(t, v, sourcetest.Entry(1))
@@ -141,6 +142,7 @@ func TestVaultMountIsReplacedUnderLoad(t *testing.T) {
 
 // Keys that nobody knows cost no look at the mount each.
 func TestVaultMountIsLookedAtForMany(t *testing.T) {
+	t.Parallel()
 	s := startVault(t)
 	p := startProxy(t, s.URL())
 	opts := rootOptions(s)
@@ -171,6 +173,7 @@ func TestVaultMountIsLookedAtForMany(t *testing.T) {
 
 // A wrong prefix looks like a place where there are no keys: that is said.
 func TestVaultFindsNothing(t *testing.T) {
+	t.Parallel()
 	s := startVault(t)
 	writer, _ := openVault(t, rootOptions(s))
 	sourcetest.MustCreate(t, writer, sourcetest.Entry(1))
@@ -195,6 +198,7 @@ func TestVaultFindsNothing(t *testing.T) {
 
 // Where nothing has ever been found, another empty engine is as good as the one before.
 func TestVaultMountIsReplacedWhileEmpty(t *testing.T) {
+	t.Parallel()
 	s := startVault(t)
 	v, _ := openVault(t, rootOptions(s))
 	unmount(t, s)
@@ -204,6 +208,7 @@ func TestVaultMountIsReplacedWhileEmpty(t *testing.T) {
 
 // After Close nothing is believed, and nobody waits.
 func TestVaultClosed(t *testing.T) {
+	t.Parallel()
 	s := startVault(t)
 	v, _ := newVault(t, rootOptions(s))
 	if err := v.Wait(t.Context()); err != nil {

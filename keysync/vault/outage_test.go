@@ -26,7 +26,7 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/keysync/internal/sourcetest"
 )
 
-// proxy stands before Vault and does what a real one cannot be made to do.
+// proxy is in front of Vault and does what a real Vault cannot be made to do.
 type proxy struct {
 	URL  string
 	mode atomic.Pointer[http.HandlerFunc]
@@ -97,7 +97,7 @@ func (w *witness) age(d keysync.Digest, at time.Time) time.Duration {
 	return at.Sub(w.read[d])
 }
 
-// forget begins to note anew.
+// forget starts noting again from empty.
 func (w *witness) forget() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -322,6 +322,7 @@ func (l *load) end(t *testing.T) {
 // A gateway that is started while Vault is down serves what its predecessor
 // knew, if it has a snapshot.
 func TestStartDuringAnOutage(t *testing.T) {
+	t.Parallel()
 	s := vaulttest.StartOnDisk(t)
 	v, _ := openVault(t, rootOptions(s))
 	sourcetest.MustCreate(t, v, sourcetest.Entry(1), sourcetest.Entry(2))
@@ -357,6 +358,7 @@ func TestStartDuringAnOutage(t *testing.T) {
 
 // 1,000 look-ups of one cold key are one read, also of a real server.
 func TestOneReadForManyLookups(t *testing.T) {
+	t.Parallel()
 	s := vaulttest.Start(t)
 	v, _ := openVault(t, rootOptions(s))
 	sourcetest.MustCreate(t, v, sourcetest.Entry(1))
@@ -382,6 +384,7 @@ func TestOneReadForManyLookups(t *testing.T) {
 // 100,000 random keys: live keys are served from the cache, and the server is
 // asked no more often than the cap allows.
 func TestFloodOfRandomKeys(t *testing.T) {
+	t.Parallel()
 	const live, random = 100, 100_000
 	s := vaulttest.Start(t)
 	v, _ := openVault(t, rootOptions(s))
