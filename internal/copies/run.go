@@ -57,7 +57,7 @@ func runEnd(text string, i int) int {
 
 func endsRun(text string) bool { return lastEnder(text) >= 0 }
 
-// firstOther is the first byte that ends no run.
+// firstOther is the first byte that does not end a run.
 const firstOther = '"' + 1
 
 func isEnder(c byte) bool { return c < firstOther }
