@@ -17,7 +17,7 @@ run: build ## Run the demo: a gate on :8080 and a backend behind it
 
 .PHONY: test
 test: ## Run the tests, with the race detector
-	.ci/each go test -race -p 3 -parallel 8 ./...
+	.ci/each --at-once go test -race -p 3 -parallel 8 ./...
 	@.ci/left-out
 
 .PHONY: drills

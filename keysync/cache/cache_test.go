@@ -179,7 +179,6 @@ func TestCacheRefreshesWhatIsInUse(t *testing.T) {
 
 // Records that were read together are not read again together.
 func TestCacheSpreadsRefreshes(t *testing.T) {
-	t.Parallel()
 	bubble(t, Options{Reads: 100_000}, func(t *testing.T, c *Cache, src *fakeSource) {
 		const n = 1000
 		for i := range n {
@@ -438,7 +437,6 @@ func TestCacheDoubtDuringARead(t *testing.T) {
 // When all records are doubted at once, reads stay under the cap and everybody
 // is served.
 func TestCacheDoubtIsSpreadOut(t *testing.T) {
-	t.Parallel()
 	bubble(t, Options{Reads: 200}, func(t *testing.T, c *Cache, src *fakeSource) {
 		const n = 2000
 		for i := range n {
@@ -477,7 +475,6 @@ func checkCap(t *testing.T, reads int64, in time.Duration, perSecond int) {
 }
 
 func TestCacheFloodOfRandomKeys(t *testing.T) {
-	t.Parallel()
 	bubble(t, Options{Size: 1000, Reads: 200}, func(t *testing.T, c *Cache, src *fakeSource) {
 		const live = 500
 		for i := range live {
@@ -532,7 +529,6 @@ func TestCacheFloodOfRandomKeys(t *testing.T) {
 // A flood of random keys leaves half of the reads to known keys that are to be
 // read again, and the other way round.
 func TestCacheReadsAreShared(t *testing.T) {
-	t.Parallel()
 	tests := []struct {
 		name        string
 		known, cold int // look-ups per second
@@ -710,7 +706,6 @@ func (s *changingSource) Lookup(ctx context.Context, _ keysync.Digest) (*keysync
 // the ceiling never, past twice fresh only if the source was down, and never
 // one from before its digest was forgotten.
 func TestCacheNeverServesWhatItMustNot(t *testing.T) {
-	t.Parallel()
 	for seed := range uint64(6) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { neverServes(t, rand.New(rand.NewPCG(seed, 1))) })

@@ -126,7 +126,6 @@ func neverTheSame() func() keysync.Digest {
 // of keys in use at 1,000 requests per second, with a cap of 200 reads. When it is warm the cap is
 // there again.
 func TestCacheFillsAsFastAsTheSourceAnswers(t *testing.T) {
-	t.Parallel()
 	const perSecond = 1000
 	keys := drill.Size(2000, 10_000)
 	for name, tt := range map[string]struct {
@@ -175,7 +174,6 @@ func TestCacheFillsAsFastAsTheSourceAnswers(t *testing.T) {
 // A flood of random keys while the cache is empty does not keep good keys out: as long as the
 // source can answer them all hardly any is refused, and otherwise none again and again.
 func TestCacheColdFlood(t *testing.T) {
-	t.Parallel()
 	const keys = 100
 	during := drill.Size(4*time.Second, 12*time.Second)
 	for _, tt := range []struct{ flood, refused, each int }{
@@ -206,7 +204,6 @@ func TestCacheColdFlood(t *testing.T) {
 // A source that fails is asked no more often than the cap allows, though the cache is empty, and
 // is used in full again when it is back.
 func TestCacheFillingStopsWhileTheSourceFails(t *testing.T) {
-	t.Parallel()
 	const keys = 100_000
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(keys, 16, 6*time.Millisecond, 0)
@@ -232,7 +229,6 @@ func TestCacheFillingStopsWhileTheSourceFails(t *testing.T) {
 // A cache with room for a tenth of what is in use is never warm. It does not take more from the
 // source for that than the cap allows.
 func TestCacheTooSmallKeepsToTheCap(t *testing.T) {
-	t.Parallel()
 	const keys = 10_000
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(keys, 16, 6*time.Millisecond, 0)
