@@ -120,6 +120,8 @@ var mayImport = []rule{
 	{"internal/keycache", []string{"config", "keysync"}},
 	{"internal/keyscli", []string{"config", "keysync"}},
 	{"internal/bench", []string{"config", "keysync", "internal/"}},
+	{"internal/redistest", []string{"internal/await", "internal/freeport"}},
+	{"internal/vaulttest", []string{"internal/await"}},
 	{"internal/", nil},
 }
 

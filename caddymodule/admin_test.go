@@ -14,6 +14,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/await"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 	"github.com/ingestauth/caddy-ingest-auth/internal/redistest"
 )
@@ -233,7 +234,7 @@ func TestAdminStatus(t *testing.T) {
 	}
 
 	g.Write(t, "keys.json", "{")
-	waitFor(t, "the problem with the file", func() bool { return adminGet[adminState](t, g, "status").Source.Problem != "" })
+	await.That(t, "the problem with the file", func() bool { return adminGet[adminState](t, g, "status").Source.Problem != "" })
 }
 
 // TestAdminListsAreThere: a list without elements is [] and not null, which pages
@@ -369,7 +370,7 @@ func TestAdminVault(t *testing.T) {
 	create(t, store, keyA, "key_a")
 	create(t, store, keyB, "key_b")
 	g.Run(t, strings.Replace(strings.Replace(vaultSite, "fresh    2s", "fresh    1h", 1), "\trespond", "\tingest_auth_health /ready\n\trespond", 1))
-	waitFor(t, "the login", func() bool { return ask(t, g, keyA).Status == http.StatusOK && ask(t, g, keyB).Status == http.StatusOK })
+	await.That(t, "the login", func() bool { return ask(t, g, keyA).Status == http.StatusOK && ask(t, g, keyB).Status == http.StatusOK })
 	ask(t, g, "no-such-key")
 	checkReady := func(status int, text string) {
 		t.Helper()
@@ -381,7 +382,7 @@ func TestAdminVault(t *testing.T) {
 			}
 		}
 	}
-	waitFor(t, "the change feed", func() bool { return adminGet[adminState](t, g, "status").Source.Vault["changes_read_at"] != nil })
+	await.That(t, "the change feed", func() bool { return adminGet[adminState](t, g, "status").Source.Vault["changes_read_at"] != nil })
 	s := adminGet[adminState](t, g, "status").Source
 	if s.Kind != "vault" || s.Records != 2 || s.Problem != "" || s.Vault["unknown"] != 1.0 || s.Vault["reads"].(float64) < 3 || s.Vault["unusable_records"] != 0.0 {
 		t.Errorf("source %+v", s)
@@ -392,7 +393,7 @@ func TestAdminVault(t *testing.T) {
 	checkReady(http.StatusOK, `{"status":"ready"}`)
 
 	server.Kill()
-	waitFor(t, "the outage to be noticed", func() bool { return adminGet[adminState](t, g, "status").Source.Problem != "" })
+	await.That(t, "the outage to be noticed", func() bool { return adminGet[adminState](t, g, "status").Source.Problem != "" })
 	checkReady(http.StatusOK, "known keys are served from the cache")
 	if resp := adminDo(t, g, http.MethodPost, "purge", `{"key_id":"key_a"}`, nil); resp.Body != `{"purged":1}` {
 		t.Errorf("purge: %s", resp.Body)
@@ -405,7 +406,7 @@ func TestAdminVault(t *testing.T) {
 	}
 	checkReady(http.StatusServiceUnavailable, `{"status":"not ready","problems":["Vault cannot be read, and no key is in the cache"]}`)
 	server.Restart()
-	waitFor(t, "readiness", func() bool { return g.Do(t, gatetest.Request{Target: "/ready"}).Status == http.StatusOK })
+	await.That(t, "readiness", func() bool { return g.Do(t, gatetest.Request{Target: "/ready"}).Status == http.StatusOK })
 	if resp := ask(t, g, keyA); resp.Status != http.StatusOK {
 		t.Errorf("a dropped key, when Vault is back: %d", resp.Status)
 	}
@@ -535,7 +536,7 @@ func TestHealth(t *testing.T) {
 		t.Errorf("other paths: %d", resp.Status)
 	}
 	path := g.Write(t, "keys.json", "{")
-	waitFor(t, "the warning", func() bool { return strings.Contains(g.Do(t, gatetest.Request{Target: "/ready"}).Body, "warnings") })
+	await.That(t, "the warning", func() bool { return strings.Contains(g.Do(t, gatetest.Request{Target: "/ready"}).Body, "warnings") })
 	resp := g.Do(t, gatetest.Request{Target: "/ready"})
 	if resp.Status != http.StatusOK || strings.Contains(resp.Body, path) {
 		t.Errorf("with a broken file: %d %s", resp.Status, resp.Body)
@@ -557,7 +558,7 @@ func TestHealthWhileStopping(t *testing.T) {
 	}
 	stopped := make(chan error)
 	go func() { stopped <- caddy.Stop() }()
-	waitFor(t, "readiness to end", func() bool {
+	await.That(t, "readiness to end", func() bool {
 		resp := g.Do(t, gatetest.Request{Target: "/ready"})
 		return resp.Status == http.StatusServiceUnavailable && resp.Body == `{"status":"stopping"}`
 	})

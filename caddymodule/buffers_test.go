@@ -15,18 +15,9 @@ import (
 	"time"
 
 	"github.com/ingestauth/caddy-ingest-auth/caddymodule"
+	"github.com/ingestauth/caddy-ingest-auth/internal/await"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 )
-
-// await waits until a condition holds.
-func await(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for end := time.Now().Add(60 * time.Second); !holds(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waiting for %s: timed out", what)
-		}
-	}
-}
 
 // slowUpload is a body of 65,000 bytes of which the last 5,000 are to come.
 type slowUpload struct {
@@ -134,7 +125,7 @@ func TestSlowUploads(t *testing.T) {
 			for i := range open {
 				open[i] = beginUpload(t, g, tc.lines...)
 			}
-			await(t, "all uploads to be held or refused", func() bool {
+			await.That(t, "all uploads to be held or refused", func() bool {
 				held, refused := caddymodule.BufferedBytes(), refusedSoFar(t, g)
 				return held > tc.most/2 && held/each+refused == uploads && held%each == 0
 			})
@@ -156,7 +147,7 @@ func TestSlowUploads(t *testing.T) {
 			if statuses[200] != held/each || statuses[503] != uploads-held/each {
 				t.Errorf("statuses %v, %d bytes were held", statuses, held)
 			}
-			await(t, "all memory to be given back", func() bool { return caddymodule.BufferedBytes() == 0 })
+			await.That(t, "all memory to be given back", func() bool { return caddymodule.BufferedBytes() == 0 })
 			if most := most(); most > memory {
 				t.Errorf("%d bytes were held at a time", most)
 			}
@@ -185,10 +176,10 @@ func TestHeadsWithoutBodies(t *testing.T) {
 			for range tc.clients {
 				sendOpen(t, g, raw("POST /", "Content-Type: application/json", "Content-Length: 65535")+tc.sent)
 			}
-			await(t, "all heads to be read", func() bool {
+			await.That(t, "all heads to be read", func() bool {
 				return tc.settings != "" || caddymodule.BodiesBeingRead()+refusedSoFar(t, g) >= tc.clients
 			})
-			await(t, "what was sent to be held", func() bool { return caddymodule.BufferedBytes() >= tc.held-8<<10 })
+			await.That(t, "what was sent to be held", func() bool { return caddymodule.BufferedBytes() >= tc.held-8<<10 })
 			for range 50 {
 				for _, size := range []int{1, 3000, 60_000, 1_000_000} {
 					wantStatus(t, g, postJSON("/", keyA, `{"a":"`+strings.Repeat("x", size)+`"}`), 200)
@@ -209,7 +200,7 @@ func TestInFlightCountsSlowBodies(t *testing.T) {
 	for range 3 {
 		open = append(open, beginUpload(t, g, withKey))
 	}
-	await(t, "the bodies to be held", func() bool { return caddymodule.BufferedBytes() == 3*64<<10 })
+	await.That(t, "the bodies to be held", func() bool { return caddymodule.BufferedBytes() == 3*64<<10 })
 	wantStatus(t, g, postJSON("/", keyA, `{}`), 429)
 	wantStatus(t, g, inBody(`{"token":"`+keyA+`"}`), 429)
 	wantStatus(t, g, postJSON("/", keyB, `{}`), 200)
@@ -280,5 +271,5 @@ func TestBufferMemoryIsGivenBack(t *testing.T) {
 		g.Do(t, postJSON("/", keyA, body)) // until the limit is reached, and beyond
 	}
 	wantStatus(t, g, postJSON("/", keyA, body), 429)
-	await(t, "all memory to be given back", func() bool { return caddymodule.BufferedBytes() == 0 })
+	await.That(t, "all memory to be given back", func() bool { return caddymodule.BufferedBytes() == 0 })
 }

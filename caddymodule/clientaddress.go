@@ -12,17 +12,17 @@ import (
 )
 
 // countsAddresses reports whether the gate counts anything by the client's address.
-func countsAddresses(g *config.Gate) bool {
-	return g.LimitFailures != (config.Rate{}) ||
-		slices.ContainsFunc(g.Limits, func(l config.Limit) bool { return slices.Contains(l.By, config.ByIP) })
+func countsAddresses(s *config.Gate) bool {
+	return s.LimitFailures != (config.Rate{}) ||
+		slices.ContainsFunc(s.Limits, func(l config.Limit) bool { return slices.Contains(l.By, config.ByIP) })
 }
 
 // checkAddresses warns, once for each server, of gates that count by the client's
 // address where clients can choose it: without strict mode Caddy takes the leftmost
 // entry of X-Forwarded-For, and proxies append theirs to what the client sent.
-func (a *App) checkAddresses(ctx caddy.Context, g *config.Gate) {
+func (a *App) checkAddresses(ctx caddy.Context, s *config.Gate) {
 	srv, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	if !ok || !countsAddresses(g) || !trustsProxies(srv) || srv.TrustedProxiesStrict > 0 || a.warnedOf[srv] {
+	if !ok || !countsAddresses(s) || !trustsProxies(srv) || srv.TrustedProxiesStrict > 0 || a.warnedOf[srv] {
 		return
 	}
 	if a.warnedOf == nil {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/await"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 	"github.com/ingestauth/caddy-ingest-auth/internal/vaulttest"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
@@ -187,5 +188,5 @@ func TestVaultHangsAtTheStart(t *testing.T) {
 		t.Errorf("readiness before the login: %d %s", resp.Status, resp.Body)
 	}
 	slow.wake()
-	waitFor(t, "the login", func() bool { return ask(t, g, keyA).Status == http.StatusOK })
+	await.That(t, "the login", func() bool { return ask(t, g, keyA).Status == http.StatusOK })
 }

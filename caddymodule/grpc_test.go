@@ -31,6 +31,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/await"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 )
 
@@ -299,7 +300,7 @@ func TestGRPCRetry(t *testing.T) {
 		t.Errorf("x-ratelimit-remaining %q", got)
 	}
 	log := filepath.Join(g.Dir, "caddy.log")
-	waitFor(t, "the access log", func() bool {
+	await.That(t, "the access log", func() bool {
 		b, _ := os.ReadFile(log)
 		return strings.Contains(string(b), `"status":200,`) && strings.Contains(string(b), `"verdict":"rate_limited"`)
 	})
@@ -330,7 +331,7 @@ func TestGRPCExporterLosesNothing(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = exporter.Shutdown(context.Background()) })
 	sent := int32(0)
-	waitFor(t, "a refusal", func() bool {
+	await.That(t, "a refusal", func() bool {
 		if err := exporter.ExportSpans(t.Context(), tracetest.SpanStubs{{Name: "event"}}.Snapshots()); err != nil {
 			t.Errorf("batch %d: %v", sent, err)
 		}

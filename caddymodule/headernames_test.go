@@ -12,6 +12,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/await"
 	"github.com/ingestauth/caddy-ingest-auth/internal/freeport"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 )
@@ -182,7 +183,7 @@ func (s spellings) check(t *testing.T, what string, h http.Header) {
 func checkLogHides(t *testing.T, g *gatetest.Gate, name string) {
 	t.Helper()
 	var log string
-	waitFor(t, name+" in the log", func() bool {
+	await.That(t, name+" in the log", func() bool {
 		b, err := os.ReadFile(filepath.Join(g.Dir, "caddy.log"))
 		log = string(b)
 		return err == nil && strings.Contains(log, `"`+name+`":"REDACTED"`)
@@ -281,7 +282,7 @@ func startVariableServer(t *testing.T, command func(t *testing.T, addr string) *
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
-	waitFor(t, "the backend", func() bool {
+	await.That(t, "the backend", func() bool {
 		conn, err := net.Dial("tcp", addr)
 		if err == nil {
 			_ = conn.Close()

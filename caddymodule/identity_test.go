@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/await"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 )
 
@@ -216,7 +217,7 @@ func TestPlaceholdersAndLogFields(t *testing.T) {
 		}
 	}
 	var log string
-	waitFor(t, "four entries in the access log", func() bool {
+	await.That(t, "four entries in the access log", func() bool {
 		b, _ := os.ReadFile(filepath.Join(g.Dir, "caddy.log"))
 		log = string(b)
 		return strings.Count(log, "handled request") == 4
@@ -338,9 +339,9 @@ func TestKeyFileIsReread(t *testing.T) {
 		t.Fatal("the first file does not count")
 	}
 	g.Write(t, "keys.json", gatetest.Keys(map[string]gatetest.Record{keyA: {"revoked_at": "2020-01-01T00:00:00Z"}, keyB: {}}))
-	waitFor(t, "the new file", func() bool { return status(keyA) == 401 && status(keyB) == 200 })
+	await.That(t, "the new file", func() bool { return status(keyA) == 401 && status(keyB) == 200 })
 	g.Write(t, "keys.json", "{")
-	waitFor(t, "the complaint about a broken file", func() bool {
+	await.That(t, "the complaint about a broken file", func() bool {
 		log, _ := os.ReadFile(filepath.Join(g.Dir, "caddy.log"))
 		return strings.Contains(string(log), "ingest_auth.keys") && strings.Contains(string(log), `"level":"error"`)
 	})

@@ -14,12 +14,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/await"
 	"github.com/ingestauth/caddy-ingest-auth/internal/freeport"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 )
@@ -192,8 +192,8 @@ func runLeakFlows(t *testing.T, format, check string) *leakRun {
 		resp, err := run.gate.Try(req)
 		fmt.Fprintf(&run.responses, "%d %v %v\n%s\n", resp.Status, err != nil, resp.Header, resp.Body)
 	}
-	waitFor(t, "spans", func() bool { return strings.Count(run.spans.String(), "POST /") >= len(requests) })
-	waitFor(t, "access log", func() bool {
+	await.That(t, "spans", func() bool { return strings.Count(run.spans.String(), "POST /") >= len(requests) })
+	await.That(t, "access log", func() bool {
 		b, _ := os.ReadFile(filepath.Join(run.gate.Dir, "access.log"))
 		return strings.Count(string(b), "\n") >= len(requests)
 	})
@@ -287,17 +287,6 @@ func earlyCloser(t *testing.T) string {
 		}
 	}()
 	return ln.Addr().String()
-}
-
-func waitFor(t *testing.T, what string, ready func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for !ready() {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited too long for %s", what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
 }
 
 // outputs returns everything that came out of the gate, by where.

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/await"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 )
 
@@ -521,7 +522,7 @@ func reload(t *testing.T, g *gatetest.Gate, caddyfile string) {
 	if err := g.Load(caddyfile); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "the new configuration", func() bool { _, err := g.Try(gatetest.Request{Target: "/"}); return err == nil })
+	await.That(t, "the new configuration", func() bool { _, err := g.Try(gatetest.Request{Target: "/"}); return err == nil })
 }
 
 func TestCountersSurviveReload(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/await"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 	"github.com/ingestauth/caddy-ingest-auth/internal/redistest"
 )
@@ -73,7 +74,7 @@ func TestRedisDown(t *testing.T) {
 				}
 			}
 			s.Restart()
-			await(t, "the gate to come back", func() bool {
+			await.That(t, "the gate to come back", func() bool {
 				resp := g.Do(t, get("/", keyB))
 				return resp.Header.Get("X-Ratelimit-Remaining") != "" && s.Command("DBSIZE") != ":0"
 			})
@@ -130,7 +131,7 @@ func TestRedisIsNotThereAtStart(t *testing.T) {
 	g, _ := startLimits(t, "counters redis://"+s.Addr()+" {\ntimeout 10s\n}", "limit 3/"+year+" by key", nil)
 	wantRemaining(t, g, get("/", keyA), 200, "2")
 	s.Restart()
-	await(t, "the gate to connect", func() bool { g.Do(t, get("/", keyB)); return s.Command("DBSIZE") != ":0" })
+	await.That(t, "the gate to connect", func() bool { g.Do(t, get("/", keyB)); return s.Command("DBSIZE") != ":0" })
 }
 
 // TestFailuresCostNoRoundTrip suspends Redis: whoever waits for it waits long.

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/await"
 	"github.com/ingestauth/caddy-ingest-auth/internal/freeport"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 )
@@ -98,7 +99,7 @@ func phpServer(t *testing.T) (addr string) {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
-	await(t, "PHP to listen", func() bool {
+	await.That(t, "PHP to listen", func() bool {
 		conn, err := net.Dial("tcp", addr)
 		if err == nil {
 			_ = conn.Close()

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/await"
 	"github.com/ingestauth/caddy-ingest-auth/internal/freeport"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 	"github.com/ingestauth/caddy-ingest-auth/internal/redistest"
@@ -246,15 +247,15 @@ func TestMetricsOfRedis(t *testing.T) {
 		}
 	}
 	s.Restart()
-	await(t, "Redis to be back", func() bool { return scrape(t, g)["ingest_auth_redis_up"] == 1 })
+	await.That(t, "Redis to be back", func() bool { return scrape(t, g)["ingest_auth_redis_up"] == 1 })
 }
 
 func TestMetricsOfVault(t *testing.T) {
 	g, server, store := vaultGate(t)
 	create(t, store, keyA, "key_a")
 	g.Run(t, vaultSite)
-	waitFor(t, "the login", func() bool { return ask(t, g, keyA).Status == http.StatusOK })
-	waitFor(t, "the change feed", func() bool { return scrape(t, g)["ingest_auth_change_feed_last_success_timestamp_seconds"] > 0 })
+	await.That(t, "the login", func() bool { return ask(t, g, keyA).Status == http.StatusOK })
+	await.That(t, "the change feed", func() bool { return scrape(t, g)["ingest_auth_change_feed_last_success_timestamp_seconds"] > 0 })
 	up := scrape(t, g)
 	if up["ingest_auth_source_up"] != 1 || up["ingest_auth_cache_records"] != 1 || up["ingest_auth_change_feed_lag_seconds"] > 10 {
 		t.Errorf("Vault is up: %v", up)
@@ -263,19 +264,19 @@ func TestMetricsOfVault(t *testing.T) {
 		t.Errorf("%v reads", n)
 	}
 	server.Kill()
-	waitFor(t, "the outage to show", func() bool { return scrape(t, g)["ingest_auth_source_up"] == 0 })
+	await.That(t, "the outage to show", func() bool { return scrape(t, g)["ingest_auth_source_up"] == 0 })
 	before := scrape(t, g)
 	ask(t, g, "a-key-that-was-never-asked-for")
-	waitFor(t, "a stale record", func() bool {
+	await.That(t, "a stale record", func() bool {
 		ask(t, g, keyA)
 		return grown(before, scrape(t, g), "ingest_auth_lookups_total")[`{outcome="stale"}`] > 0
 	})
-	waitFor(t, "the change feed to lag", func() bool { return scrape(t, g)["ingest_auth_change_feed_lag_seconds"] > 2 })
+	await.That(t, "the change feed to lag", func() bool { return scrape(t, g)["ingest_auth_change_feed_lag_seconds"] > 2 })
 	if growth := grown(before, scrape(t, g), "ingest_auth_lookups_total"); growth[`{outcome="error"}`] != 1 {
 		t.Errorf("look-ups in the outage: %v", growth)
 	}
 	server.Restart()
-	waitFor(t, "the outage to end", func() bool {
+	await.That(t, "the outage to end", func() bool {
 		s := scrape(t, g)
 		return s["ingest_auth_source_up"] == 1 && s["ingest_auth_change_feed_lag_seconds"] < 2
 	})

@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"github.com/ingestauth/caddy-ingest-auth/caddymodule"
+	"github.com/ingestauth/caddy-ingest-auth/internal/await"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 	"github.com/ingestauth/caddy-ingest-auth/internal/redistest"
 	"github.com/ingestauth/caddy-ingest-auth/internal/vaulttest"
@@ -354,7 +355,7 @@ func (run *loadRun) noteAnswer(client string, c loadConfig) {
 // awaitAnswers waits until every client got answers of the newest configuration.
 func (run *loadRun) awaitAnswers() {
 	run.t.Helper()
-	waitFor(run.t, "answers of the newest configuration", func() bool {
+	await.That(run.t, "answers of the newest configuration", func() bool {
 		run.mu.Lock()
 		defer run.mu.Unlock()
 		for _, c := range loadClients {
@@ -454,13 +455,13 @@ func (f footprint) String() string {
 func (run *loadRun) footprint(goroutines int) footprint {
 	run.t.Helper()
 	run.load(0)
-	waitFor(run.t, "goroutines to end", func() bool {
+	await.That(run.t, "goroutines to end", func() bool {
 		http.DefaultClient.CloseIdleConnections()
 		run.backend.Config.SetKeepAlivesEnabled(false) // closes idle connections
 		run.backend.Config.SetKeepAlivesEnabled(true)
 		return runtime.NumGoroutine() <= goroutines
 	})
-	waitFor(run.t, "replaced configurations to let go", func() bool { return caddymodule.Lingering() == 0 })
+	await.That(run.t, "replaced configurations to let go", func() bool { return caddymodule.Lingering() == 0 })
 	runtime.GC() // twice, for what finalizers and pools hold
 	debug.FreeOSMemory()
 	var m runtime.MemStats
@@ -635,7 +636,7 @@ func TestReloadDuringUpload(t *testing.T) {
 				return strings.Replace(options, file, app, 1) + limitSite("limit 9/"+year+" by key")
 			}
 			g.Run(t, site(app[0]))
-			waitFor(t, "the login", func() bool { return ask(t, g, "unknown").Status == http.StatusUnauthorized })
+			await.That(t, "the login", func() bool { return ask(t, g, "unknown").Status == http.StatusUnauthorized })
 			u := startUpload(t, g, `{"token":"`+keyA+`"}`)
 			reload(t, g, site(app[1]))
 			if status, answer := u.finish(t); status != http.StatusOK {
@@ -654,7 +655,7 @@ func TestRefusedConfigTakesNoLog(t *testing.T) {
 		t.Fatal("a broken configuration was loaded")
 	}
 	g.Write(t, "keys.json", "broken")
-	waitFor(t, "the complaint about the key file in the log that is configured", func() bool {
+	await.That(t, "the complaint about the key file in the log that is configured", func() bool {
 		log, err := os.ReadFile(filepath.Join(g.Dir, "caddy.log"))
 		return err == nil && strings.Contains(string(log), "key file cannot be used")
 	})

@@ -114,7 +114,7 @@ func (a *App) openCache(ctx caddy.Context) (err error) {
 		Meter:    meterRead,
 	}
 	if l, ok := origin.value.(keysync.Located); ok {
-		o.Place = a.source.kind + " " + l.Identity()
+		o.Place = a.source.kind + " " + l.Place()
 	} else if a.Cache.Snapshot > 0 {
 		return fmt.Errorf("ingest_auth: cache snapshot: the source %s does not tell where its records are, so a snapshot might be of others; remove `snapshot`", a.source.kind)
 	}

@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/await"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 )
 
@@ -55,7 +56,7 @@ func TestSpan(t *testing.T) {
 	for _, req := range []gatetest.Request{get("/", keyA), get("/", keyB), get("/", "canary-unknown"), {Target: "/"}} {
 		g.Do(t, req)
 	}
-	waitFor(t, "spans", func() bool { return len(ours()) >= len(want) && len(spansInMemory.GetSpans()) >= 2*len(want) })
+	await.That(t, "spans", func() bool { return len(ours()) >= len(want) && len(spansInMemory.GetSpans()) >= 2*len(want) })
 	parents := map[string]bool{}
 	for _, s := range spansInMemory.GetSpans() {
 		parents[s.SpanContext.SpanID().String()] = s.Name == "handler"
@@ -88,7 +89,7 @@ func TestSpanHidesKeysWithoutAQuery(t *testing.T) {
 	for _, target := range targets {
 		g.Do(t, gatetest.Request{Target: target, Header: http.Header{"X-Api-Key": {keyA}, "X~Api~Key": {keyB}}})
 	}
-	waitFor(t, "spans", func() bool { return len(ours()) >= len(targets) && len(spansInMemory.GetSpans()) >= 2*len(targets) })
+	await.That(t, "spans", func() bool { return len(ours()) >= len(targets) && len(spansInMemory.GetSpans()) >= 2*len(targets) })
 	redacted := 0
 	for _, s := range spansInMemory.GetSpans() {
 		for _, kv := range s.Attributes {
@@ -134,7 +135,7 @@ func TestNoSpanWithoutTracing(t *testing.T) {
 	g.Do(t, get("/", keyA))
 	g.Do(t, gatetest.Request{Target: "/", Header: http.Header{"Traceparent": {"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}}})
 	g.Do(t, get("/traced", keyA))
-	waitFor(t, "the span of the request that is traced", func() bool { return len(ours()) > 0 })
+	await.That(t, "the span of the request that is traced", func() bool { return len(ours()) > 0 })
 	if n := len(ours()); n != 1 {
 		t.Errorf("%d spans, want 1", n)
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ingestauth/caddy-ingest-auth/caddymodule"
+	"github.com/ingestauth/caddy-ingest-auth/internal/await"
 	"github.com/ingestauth/caddy-ingest-auth/internal/freeport"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 )
@@ -181,7 +182,7 @@ func TestMaxBodyOfStreamedBodies(t *testing.T) {
 			}
 		}
 	}
-	await(t, "all memory to be given back", func() bool { return caddymodule.BufferedBytes() == 0 })
+	await.That(t, "all memory to be given back", func() bool { return caddymodule.BufferedBytes() == 0 })
 }
 
 // TestEndlessWhiteSpace: what could still become JSON is not peeked into for ever,

@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/await"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 	"github.com/ingestauth/caddy-ingest-auth/internal/vaulttest"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
@@ -87,7 +88,7 @@ func TestVault(t *testing.T) {
 	g, server, store := vaultGate(t)
 	digestA := create(t, store, keyA, "key_a")
 	g.Run(t, vaultSite)
-	waitFor(t, "the login", func() bool { return ask(t, g, keyA).Status == http.StatusOK })
+	await.That(t, "the login", func() bool { return ask(t, g, keyA).Status == http.StatusOK })
 	if resp := ask(t, g, keyA); resp.Body != "key_a" {
 		t.Errorf("known key: %d %s", resp.Status, resp.Body)
 	}
@@ -96,13 +97,13 @@ func TestVault(t *testing.T) {
 	}
 
 	create(t, store, keyB, "key_b")
-	waitFor(t, "a new key to be seen", func() bool { return ask(t, g, keyB).Status == http.StatusOK })
+	await.That(t, "a new key to be seen", func() bool { return ask(t, g, keyB).Status == http.StatusOK })
 
 	if _, err := store.Update(t.Context(), digestA, func(r *keysync.Record) error { r.RevokedAt = keysync.MomentOf(time.Now()); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	revoked := time.Now()
-	waitFor(t, "a revocation to be seen", func() bool { return ask(t, g, keyA).Status == http.StatusUnauthorized })
+	await.That(t, "a revocation to be seen", func() bool { return ask(t, g, keyA).Status == http.StatusUnauthorized })
 	if d := time.Since(revoked); d > 5*time.Second { // 2 s on a machine that has time
 		t.Errorf("a revoked key was served for %s", d)
 	}
@@ -134,7 +135,7 @@ func TestVault(t *testing.T) {
 		t.Errorf("a good key beside a value that cannot be judged: %d %s", resp.Status, resp.Body)
 	}
 	server.Restart()
-	waitFor(t, "the gate to find Vault again", func() bool { return ask(t, g, "another-key-never-asked-for").Status == http.StatusUnauthorized })
+	await.That(t, "the gate to find Vault again", func() bool { return ask(t, g, "another-key-never-asked-for").Status == http.StatusUnauthorized })
 	checkNoSecrets(t, g, server.Root)
 }
 
@@ -145,7 +146,7 @@ func TestVaultSettingsChangeInAnOutage(t *testing.T) {
 	create(t, store, keyA, "key_a")
 	site := strings.Replace(vaultSite, "snapshot 1h", "", 1)
 	g.Run(t, site)
-	waitFor(t, "the login", func() bool { return ask(t, g, keyA).Status == http.StatusOK })
+	await.That(t, "the login", func() bool { return ask(t, g, keyA).Status == http.StatusOK })
 	server.Kill()
 	broken := strings.Replace(site, "outage   1h", "outage   3h", 1) + ":1 {\nbind 192.0.2.1\n}\n" // an address of somebody else
 	if err := g.Load(broken); err == nil {
@@ -159,7 +160,7 @@ func TestVaultSettingsChangeInAnOutage(t *testing.T) {
 	}
 	server.Restart()
 	create(t, store, keyB, "key_b")
-	waitFor(t, "the gate to find Vault again", func() bool { return ask(t, g, keyB).Status == http.StatusOK })
+	await.That(t, "the gate to find Vault again", func() bool { return ask(t, g, keyB).Status == http.StatusOK })
 }
 
 // checkNoSecrets greps what the gate wrote and shows for keys and the token.
@@ -186,7 +187,7 @@ func TestEditedSnapshotIsNotUsed(t *testing.T) {
 	g, server, store := vaultGate(t)
 	create(t, store, keyA, "key_a")
 	g.Run(t, vaultSite)
-	waitFor(t, "the login", func() bool { return ask(t, g, keyA).Status == http.StatusOK })
+	await.That(t, "the login", func() bool { return ask(t, g, keyA).Status == http.StatusOK })
 	if err := caddy.Stop(); err != nil {
 		t.Fatal(err)
 	}
@@ -217,13 +218,13 @@ func TestVaultMountIsReplaced(t *testing.T) {
 	create(t, store, keyA, "key_a")
 	create(t, store, keyB, "key_b")
 	g.Run(t, strings.Replace(vaultSite, "\trespond", "\tingest_auth_health /ready\n\trespond", 1))
-	waitFor(t, "the login", func() bool { return ask(t, g, keyA).Status == http.StatusOK })
+	await.That(t, "the login", func() bool { return ask(t, g, keyA).Status == http.StatusOK })
 	if err := server.Client().Sys().Unmount("secret"); err != nil {
 		t.Fatal(err)
 	}
 	server.Write("sys/mounts/secret", map[string]any{"type": "kv", "options": map[string]string{"version": "1"}})
 	ready := func() gatetest.Response { return g.Do(t, gatetest.Request{Target: "/ready"}) }
-	waitFor(t, "readiness to tell", func() bool {
+	await.That(t, "readiness to tell", func() bool {
 		if resp := ask(t, g, keyB); resp.Status != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" {
 			t.Fatalf("a good key: %d %s", resp.Status, resp.Body)
 		}
@@ -243,11 +244,11 @@ func TestVaultWrongPrefix(t *testing.T) {
 	create(t, store, keyA, "key_a")
 	site := strings.Replace(vaultSite, "timeout 300ms", "timeout 300ms\n\t\t\tprefix ingest/kyes", 1)
 	g.Run(t, strings.Replace(site, "\trespond", "\tingest_auth_health /ready\n\trespond", 1))
-	waitFor(t, "readiness to tell", func() bool {
+	await.That(t, "readiness to tell", func() bool {
 		resp := g.Do(t, gatetest.Request{Target: "/ready"})
 		return resp.Status == http.StatusOK && resp.Body == `{"status":"ready","warnings":["no key has been found in Vault yet; check mount and prefix"]}`
 	})
-	waitFor(t, "the log to tell", func() bool {
+	await.That(t, "the log to tell", func() bool {
 		log, err := os.ReadFile(filepath.Join(g.Dir, "caddy.log"))
 		return err == nil && strings.Contains(string(log), "check mount and prefix")
 	})

@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/await"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 	"github.com/ingestauth/caddy-ingest-auth/internal/keyscli"
 )
@@ -63,13 +64,13 @@ func TestRotation(t *testing.T) {
 			f.sendsMore(t, 20)
 
 			newKey := strings.TrimSpace(ex.ingestKeys(t, "rotate", "key_rotated", "--overlap", "1h", "--quiet"))
-			await(t, "the new key", func() bool { return f.send(gatetest.Length, newKey).Status < 300 })
+			await.That(t, "the new key", func() bool { return f.send(gatetest.Length, newKey).Status < 300 })
 			f.sendsMore(t, 20) // with the old key beside the new one
 			f.key.Store(newKey)
 			f.sendsMore(t, 20)
 
 			ex.ingestKeys(t, "revoke", "key_rotated")
-			await(t, "the end of the old key", func() bool { return f.send(gatetest.Length, oldKey).Status == http.StatusUnauthorized })
+			await.That(t, "the end of the old key", func() bool { return f.send(gatetest.Length, oldKey).Status == http.StatusUnauthorized })
 			for range 20 {
 				if resp := f.send(gatetest.HTTP2, oldKey); resp.Status != http.StatusUnauthorized || resp.Body != r.refused {
 					t.Errorf("the revoked key got %d %s", resp.Status, resp.Body)
@@ -169,7 +170,7 @@ func (f *fleet) send(framing gatetest.Framing, key string) gatetest.Response {
 func (f *fleet) sendsMore(t *testing.T, n int64) {
 	t.Helper()
 	goal := f.sent.Load() + n
-	await(t, "events", func() bool { return f.sent.Load() >= goal })
+	await.That(t, "events", func() bool { return f.sent.Load() >= goal })
 }
 
 var eventNumber = regexp.MustCompile(`n-(\d+)`)
@@ -196,14 +197,5 @@ func (f *fleet) check(t *testing.T) {
 	}
 	if len(arrived) > 0 {
 		t.Errorf("events arrived that were not accepted: %v", slices.Sorted(maps.Keys(arrived)))
-	}
-}
-
-func await(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); !holds(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waiting for %s: timed out", what)
-		}
 	}
 }

@@ -58,9 +58,9 @@ type Status struct {
 type Located interface {
 	Source
 
-	// Identity names the place of the records: two sources of the same identity hold the
-	// same records, whoever reads them.
-	Identity() string
+	// Place names where the records are: two sources of the same place hold the same
+	// records, whoever reads them.
+	Place() string
 }
 
 // Timed is a Source that says how long a look-up may take.

@@ -25,14 +25,14 @@ func (n loggerName) CaddyModule() caddy.ModuleInfo {
 type logCheck struct {
 	ctx            caddy.Context
 	places         []config.Location // where keys may stand
-	identity       string            // header of the assertion
+	identityHeader string            // that carries the assertion
 	logCredentials bool              // a server has the option log_credentials
 }
 
 // leaks returns what is to be done about the sinks of a logger that would write keys, "" if
 // there is none. missing says so for those without the redact_keys encoder.
 func (c *logCheck) leaks(name, missing string) (remedy string) {
-	p := newLogProbe(c.places, c.identity, c.logCredentials)
+	p := newLogProbe(c.places, c.identityHeader, c.logCredentials)
 	activeProbe.Store(p)
 	defer activeProbe.Store(nil)
 	c.ctx.Logger(loggerName(name)).Core().With(p.fields)
@@ -46,9 +46,9 @@ func (c *logCheck) leaks(name, missing string) (remedy string) {
 }
 
 // Check returns an error that names the logs which HTTP requests reach and which would
-// write keys that stand in these places, or assertions, which stand in a header of that name.
-func Check(ctx caddy.Context, places []config.Location, assertion string) error {
-	c := logCheck{ctx: ctx, places: places, identity: assertion}
+// write keys that stand in these places, or assertions, which stand in the identity header.
+func Check(ctx caddy.Context, places []config.Location, identityHeader string) error {
+	c := logCheck{ctx: ctx, places: places, identityHeader: identityHeader}
 	names := c.readServers()
 	const global = "write `format redact_keys` into a block `log` of the global options, and into every other `log` there"
 	if c.leaks("http", global) == "" {

@@ -57,15 +57,15 @@ func (p *logProbe) note(text string) {
 }
 
 // newLogProbe returns a probe with a key in each of the places, and an assertion.
-func newLogProbe(places []config.Location, identity string, logCredentials bool) *logProbe {
+func newLogProbe(places []config.Location, identityHeader string, logCredentials bool) *logProbe {
 	p := &logProbe{marker: rand.Text(), canaries: make(map[string]string)}
 	uri := p.uri("request>uri", places)
 	request := caddyhttp.LoggableHTTPRequest{
-		Request:              &http.Request{Method: http.MethodPost, RequestURI: uri, Header: p.header("request>headers>", "Referer", places, identity)},
+		Request:              &http.Request{Method: http.MethodPost, RequestURI: uri, Header: p.header("request>headers>", "Referer", places, identityHeader)},
 		ShouldLogCredentials: logCredentials,
 	}
 	response := func(name string) zapcore.Field {
-		return zap.Object(name, caddyhttp.LoggableHTTPHeader{Header: p.header(name+">", "Location", places, identity), ShouldLogCredentials: logCredentials})
+		return zap.Object(name, caddyhttp.LoggableHTTPHeader{Header: p.header(name+">", "Location", places, identityHeader), ShouldLogCredentials: logCredentials})
 	}
 	// The access log calls the headers of an answer resp_headers, reverse_proxy headers.
 	p.fields = []zapcore.Field{zap.Object("redact_keys_probe", p), zap.Object("request", request), response("resp_headers"), response("headers")}
@@ -91,8 +91,8 @@ func (p *logProbe) canary(field string) string {
 }
 
 // header returns headers with a key in each, one of which, link, is a URL.
-func (p *logProbe) header(path, link string, places []config.Location, identity string) http.Header {
-	h := http.Header{identity: {p.canary(path + identity)}, link: {p.uri(path+link, places)}}
+func (p *logProbe) header(path, link string, places []config.Location, identityHeader string) http.Header {
+	h := http.Header{identityHeader: {p.canary(path + identityHeader)}, link: {p.uri(path+link, places)}}
 	for _, l := range places {
 		scheme := ""
 		if l.Place() == config.PlaceAuthorization {

@@ -37,9 +37,9 @@ func openSource(ctx context.Context, path string, log *zap.Logger) (*source, err
 	return &source{database: db, log: log}, nil
 }
 
-// Identity implements keysync.Located. With it the cache survives a change of its settings,
+// Place implements keysync.Located. With it the cache survives a change of its settings,
 // and `cache snapshot` can be used.
-func (s *source) Identity() string { return s.path }
+func (s *source) Place() string { return s.path }
 
 // Status implements keysync.Reporter. It returns at once: it does not ask the database.
 func (s *source) Status() keysync.Status {

@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/await"
 	"github.com/ingestauth/caddy-ingest-auth/internal/freeport"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 )
@@ -166,6 +167,9 @@ func (p *process) start() {
 	p.t.Cleanup(func() {
 		_ = p.cmd.Process.Kill()
 		<-p.exited
+		if p.t.Failed() {
+			p.t.Logf("the server said:\n%s", p.output.String())
+		}
 	})
 	p.awaitConfig(0)
 }
@@ -177,19 +181,10 @@ func (p *process) signal(s os.Signal) {
 	}
 }
 
-func (p *process) await(what string, holds func() bool) {
-	p.t.Helper()
-	for end := time.Now().Add(30 * time.Second); !holds(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(end) {
-			p.t.Fatalf("waiting for %s: timed out\n%s", what, p.output.String())
-		}
-	}
-}
-
 // awaitConfig waits until the configuration of that number answers.
 func (p *process) awaitConfig(number int) {
 	p.t.Helper()
-	p.await(fmt.Sprintf("configuration %d", number), func() bool {
+	await.That(p.t, fmt.Sprintf("configuration %d", number), func() bool {
 		status, config, err := p.get(freshClient())
 		return err == nil && status == http.StatusOK && config == fmt.Sprint(number)
 	})
@@ -298,7 +293,7 @@ func TestReloadsOfTheBinary(t *testing.T) {
 	// What came through the admin endpoint is nobody's file: the signal is ignored.
 	p.writeConfig(number + 1)
 	p.signal(syscall.SIGUSR1)
-	p.await("the signal to be ignored", func() bool { return strings.Contains(p.output.String(), "last config unknown, ignored SIGUSR1") })
+	await.That(p.t, "the signal to be ignored", func() bool { return strings.Contains(p.output.String(), "last config unknown, ignored SIGUSR1") })
 	p.awaitConfig(number)
 	tr.stop()
 	t.Logf("%d requests answered, %d lost by Caddy", tr.answered.Load(), tr.lost.Load())
@@ -351,12 +346,12 @@ func TestTerminationAnswersWhatWasAccepted(t *testing.T) {
 			statuses[i] = resp.StatusCode
 		})
 	}
-	p.await("the requests to arrive", func() bool { return arrived.Load() == n })
+	await.That(p.t, "the requests to arrive", func() bool { return arrived.Load() == n })
 	p.signal(syscall.SIGTERM)
-	p.await("the end to begin", func() bool {
+	await.That(p.t, "the end to begin", func() bool {
 		return strings.Contains(p.output.String(), "servers shutting down; grace period initiated")
 	})
-	p.await("the site to be closed", func() bool {
+	await.That(p.t, "the site to be closed", func() bool {
 		_, err := net.Dial("tcp", p.site)
 		return err != nil
 	})
@@ -394,7 +389,7 @@ func TestBrokenCaddyfile(t *testing.T) {
 	}
 	p.awaitConfig(0)
 	p.signal(syscall.SIGUSR1)
-	p.await("the failed reload", func() bool { return strings.Contains(p.output.String(), "failed to reload config from file") })
+	await.That(p.t, "the failed reload", func() bool { return strings.Contains(p.output.String(), "failed to reload config from file") })
 	if !strings.Contains(p.output.String(), place) {
 		t.Errorf("the log does not name %s:\n%s", place, p.output.String())
 	}

@@ -29,23 +29,23 @@ type limiter struct {
 }
 
 // newLimiter returns the limiter of a gate, nil if there is nothing to limit.
-func newLimiter(g *config.Gate, o *Options, style limit.Style, finder *credential.Finder) *limiter {
-	if len(g.Limits) == 0 && g.LimitFailures == (config.Rate{}) && g.InFlight == (config.InFlight{}) {
+func newLimiter(s *config.Gate, o *Options, style limit.Style, finder *credential.Finder) *limiter {
+	if len(s.Limits) == 0 && s.LimitFailures == (config.Rate{}) && s.InFlight == (config.InFlight{}) {
 		return nil
 	}
 	l := &limiter{
-		limits:   g.Limits,
-		failures: limit.Rate(g.LimitFailures),
-		inFlight: g.InFlight,
+		limits:   s.Limits,
+		failures: limit.Rate(s.LimitFailures),
+		inFlight: s.InFlight,
 		style:    style,
 		counters: o.Counters,
 		clientIP: o.Host.ClientIP,
-		byIP:     slices.ContainsFunc(g.Limits, func(l config.Limit) bool { return slices.Contains(l.By, config.ByIP) }),
+		byIP:     slices.ContainsFunc(s.Limits, func(l config.Limit) bool { return slices.Contains(l.By, config.ByIP) }),
 		finder:   finder,
-		batches:  batches(g),
+		batches:  batches(s),
 	}
 	var patterns []string
-	for _, r := range g.Resources {
+	for _, r := range s.Resources {
 		if r.In == "path" && !slices.Contains(patterns, r.At) {
 			patterns = append(patterns, r.At)
 		}
@@ -55,9 +55,9 @@ func newLimiter(g *config.Gate, o *Options, style limit.Style, finder *credentia
 }
 
 // batches returns the arrays whose elements some limit counts.
-func batches(g *config.Gate) []string {
+func batches(s *config.Gate) []string {
 	var names []string
-	for _, l := range g.Limits {
+	for _, l := range s.Limits {
 		if l.CostIn != "" && !slices.Contains(names, l.CostIn) {
 			names = append(names, l.CostIn)
 		}
@@ -66,8 +66,8 @@ func batches(g *config.Gate) []string {
 }
 
 // countsItems reports whether the items of bodies have to be counted.
-func countsItems(g *config.Gate) bool {
-	return g.MaxItems > 0 || g.MinItems > 0 || slices.ContainsFunc(g.Limits, func(l config.Limit) bool { return l.Cost == config.CostBodyItems })
+func countsItems(s *config.Gate) bool {
+	return s.MaxItems > 0 || s.MinItems > 0 || slices.ContainsFunc(s.Limits, func(l config.Limit) bool { return l.Cost == config.CostBodyItems })
 }
 
 // limit counts the request against all limits, or against none if one of them

@@ -84,17 +84,17 @@ func New(o Options) (*Gate, error) {
 }
 
 // onlyReport makes a gate that only reports: of what the client sends, it forbids
-// nothing but the identity if credentials are to stay.
+// nothing but an identity header if credentials are to stay.
 func (g *Gate) onlyReport() error {
 	g.reporter = newReporter(g.log)
 	if g.strips {
 		return nil
 	}
-	identity, err := credential.New(credential.Options{Drop: []string{g.header}})
+	finder, err := credential.New(credential.Options{Drop: []string{g.header}})
 	if err != nil {
 		return err
 	}
-	g.forbidden = identity.IsHeader
+	g.forbidden = finder.IsHeader
 	return nil
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/await"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
@@ -161,7 +162,7 @@ type ableSource struct {
 
 func (s ableSource) Close() error { s.open.Add(-1); return nil }
 
-func (s ableSource) Identity() string { return s.name }
+func (s ableSource) Place() string { return s.name }
 
 func (s ableSource) Watch(ctx context.Context, to keysync.Invalidator) {
 	s.mu.Lock()
@@ -349,11 +350,7 @@ func TestCacheInFrontOfABareSource(t *testing.T) {
 // What a source tells of is forgotten at once; nothing is told to a cache that is gone.
 func TestWatchedChanges(t *testing.T) {
 	g, p := start(t, "able")
-	for deadline := time.Now().Add(10 * time.Second); p.watched() == 0; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("nobody watches")
-		}
-	}
+	await.That(t, "somebody to watch", func() bool { return p.watched() > 0 })
 	wantAnswer(t, g, keyA, http.StatusOK)
 	wantAnswer(t, g, keyB, http.StatusUnauthorized)
 	p.set(keyA, &keysync.Record{KeyID: "key_a", RevokedAt: keysync.MomentOf(time.Now())})

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/await"
 	"github.com/ingestauth/caddy-ingest-auth/internal/freeport"
 	"github.com/ingestauth/caddy-ingest-auth/internal/redistest"
 )
@@ -370,7 +371,7 @@ func TestRedisTwoGates(t *testing.T) {
 	gates := []*gate{startGate(t, "redis://"+s.Addr(), patience), startGate(t, "redis://"+s.Addr(), patience)}
 	const limit = 50
 	seen, stop := load(t, gates, one(1, limit, time.Second), one(2, 1<<50, time.Hour))
-	redistest.Await(t, "ten windows", func() bool { return seen.exhausted() >= 10 })
+	await.That(t, "ten windows", func() bool { return seen.exhausted() >= 10 })
 	stop()
 	seen.check(t, limit, limit)
 	var total int64
@@ -407,10 +408,10 @@ func testOutage(t *testing.T, url string, takeAway, giveBack func()) {
 	const limit, timeout = 50, time.Second
 	gates := []*gate{startGate(t, url, timeout), startGate(t, url, timeout)}
 	seen, stop := load(t, gates, one(1, limit, time.Second))
-	redistest.Await(t, "a full window", func() bool { return seen.exhausted() >= 1 })
+	await.That(t, "a full window", func() bool { return seen.exhausted() >= 1 })
 
 	takeAway()
-	redistest.Await(t, "both gates to notice", func() bool { return !gates[0].Health().Up && !gates[1].Health().Up })
+	await.That(t, "both gates to notice", func() bool { return !gates[0].Health().Up && !gates[1].Health().Up })
 	began := time.Now()
 	for range 1000 { // none of them waits for Redis
 		if _, err := gates[0].Count(context.Background(), OpTake, began, []Take{one(2, 5, time.Hour)}, make([]State, 1)); err != nil {
@@ -422,9 +423,9 @@ func testOutage(t *testing.T, url string, takeAway, giveBack func()) {
 	}
 
 	giveBack()
-	redistest.Await(t, "both gates to come back", func() bool { return gates[0].Health().Up && gates[1].Health().Up })
+	await.That(t, "both gates to come back", func() bool { return gates[0].Health().Up && gates[1].Health().Up })
 	before := seen.exhausted()
-	redistest.Await(t, "full windows after the outage", func() bool { return seen.exhausted() >= before+2 })
+	await.That(t, "full windows after the outage", func() bool { return seen.exhausted() >= before+2 })
 	stop()
 	// Each gate may let the limit through, and Redis before and after.
 	seen.check(t, limit, 4*limit)
@@ -448,7 +449,7 @@ func TestRedisStartsLate(t *testing.T) {
 		t.Errorf("%+v", h)
 	}
 	s.Restart()
-	redistest.Await(t, "the gate to connect", func() bool { return g.Health().Up })
+	await.That(t, "the gate to connect", func() bool { return g.Health().Up })
 }
 
 func TestRedisCluster(t *testing.T) {
@@ -599,14 +600,14 @@ func TestRedisSentinel(t *testing.T) {
 	for range 10 {
 		count()
 	}
-	redistest.Await(t, "replication", func() bool {
+	await.That(t, "replication", func() bool {
 		_, rest, _ := strings.Cut(master.Command("INFO replication"), "master_repl_offset:")
 		offset, _, _ := strings.Cut(rest, "\r\n")
 		return strings.Contains(master.Command("INFO replication"), ",offset="+offset+",")
 	})
 	master.Kill()
-	redistest.Await(t, "the gate to notice", func() bool { count(); return !g.Health().Up })
-	redistest.Await(t, "the promoted replica", func() bool { return g.Health().Up })
+	await.That(t, "the gate to notice", func() bool { count(); return !g.Health().Up })
+	await.That(t, "the promoted replica", func() bool { return g.Health().Up })
 	count()
 	if !g.Health().Up || states[0].Remaining < 100-12 || states[0].Remaining > 100-11 {
 		t.Errorf("%+v, %+v", g.Health(), states[0])

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/await"
 	"github.com/ingestauth/caddy-ingest-auth/internal/freeport"
 	"github.com/ingestauth/caddy-ingest-auth/internal/redistest"
 )
@@ -51,7 +52,7 @@ func TestRedisUnexpectedAnswers(t *testing.T) {
 				if err := r.Probe(context.Background()); err == nil {
 					t.Error("no error")
 				}
-				redistest.Await(t, "an error", func() bool { return countOne(context.Background(), r) != nil })
+				await.That(t, "an error", func() bool { return countOne(context.Background(), r) != nil })
 			})
 		}
 	}
@@ -208,9 +209,9 @@ func TestRedisSentinelKnowsBetter(t *testing.T) {
 		for _, c := range command {
 			master.OK(c)
 		}
-		redistest.Await(t, "the gate to notice", func() bool { g.countMany(t); return !g.Health().Up })
+		await.That(t, "the gate to notice", func() bool { g.countMany(t); return !g.Health().Up })
 		sentinel.Watch(other, "")
-		redistest.Await(t, "the gate to come back", func() bool { return g.Health().Up })
+		await.That(t, "the gate to come back", func() bool { return g.Health().Up })
 		g.countMany(t)
 		if other.Command("DBSIZE") == ":0" {
 			t.Errorf("%s: the new master has no counters", command)

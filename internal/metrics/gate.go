@@ -26,15 +26,15 @@ type limitMeter struct {
 
 // ForGate returns what counts for a gate with these settings. perKey says that requests
 // are counted by key, too.
-func (m *Meters) ForGate(g *config.Gate, perKey bool) gate.Meter {
+func (m *Meters) ForGate(s *config.Gate, perKey bool) gate.Meter {
 	meter := &gateMeter{meters: m, perKey: perKey}
-	for _, l := range g.Limits {
+	for _, l := range s.Limits {
 		meter.limits = append(meter.limits, m.limitMeter(l.Name))
 	}
-	if g.LimitFailures != (config.Rate{}) {
+	if s.LimitFailures != (config.Rate{}) {
 		meter.limits = append(meter.limits, m.limitMeter(gate.LimitFailures))
 	}
-	if g.InFlight != (config.InFlight{}) {
+	if s.InFlight != (config.InFlight{}) {
 		meter.limits = append(meter.limits, m.limitMeter(gate.LimitInFlight))
 	}
 	return meter

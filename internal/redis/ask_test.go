@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/await"
 	"github.com/ingestauth/caddy-ingest-auth/internal/freeport"
 	"github.com/ingestauth/caddy-ingest-auth/internal/redistest"
 )
@@ -55,7 +56,7 @@ func TestSlotMovesWithKeys(t *testing.T) {
 	if got := to.Command("CLIENT KILL TYPE normal"); got != ":1" {
 		t.Errorf("killed %s connections", got)
 	}
-	redistest.Await(t, "the end of the connection", late.second.over)
+	await.That(t, "the end of the connection", late.second.over)
 	if got, err := run(context.Background(), late, add("new", "1")); got != 4 || err != nil {
 		t.Errorf("a new connection: %d, %v", got, err)
 	}
@@ -91,8 +92,8 @@ func TestSlotMovesWithKeys(t *testing.T) {
 		t.Errorf("under load: %d, %v, want %d", got, err, loaded.Load())
 	}
 	late.Close()
-	redistest.Await(t, "one connection", func() bool { ids := clients(to); return ids != "" && !strings.Contains(ids, " ") })
-	redistest.Await(t, "no connection", func() bool { return clients(from) == "" })
+	await.That(t, "one connection", func() bool { ids := clients(to); return ids != "" && !strings.Contains(ids, " ") })
+	await.That(t, "no connection", func() bool { return clients(from) == "" })
 }
 
 // TestAskedNodeCannot: what is wrong with the node that the slot is moving to is the

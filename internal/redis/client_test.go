@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/await"
 	"github.com/ingestauth/caddy-ingest-auth/internal/redistest"
 )
 
@@ -39,7 +40,7 @@ func TestIdleConnectionCloses(t *testing.T) {
 		if got := s.Command("CLIENT KILL TYPE normal"); got != ":1" {
 			t.Fatalf("killed %s", got)
 		}
-		redistest.Await(t, "a connection", func() bool { after := clients(s); return after != "" && after != before })
+		await.That(t, "a connection", func() bool { after := clients(s); return after != "" && after != before })
 		addMany(t, c)
 		time.Sleep(minReplace)
 	}
@@ -54,7 +55,7 @@ func TestSaysWhy(t *testing.T) {
 		return err != nil && strings.Contains(err.Error(), s.Addr()) && strings.Contains(err.Error(), what)
 	}
 	s.Kill()
-	redistest.Await(t, "the reason", func() bool {
+	await.That(t, "the reason", func() bool {
 		_, _ = c.Connect(context.Background())
 		return says(addOne(context.Background(), c), "connection refused")
 	})
@@ -80,7 +81,7 @@ func TestDropsEveryConnection(t *testing.T) {
 		return ":1\r\n:1\r\n" // nobody asked for the second, so the client hangs up
 	})})
 	_, _ = c.Connect(context.Background())
-	redistest.Await(t, "giving up", func() bool { return c.current.Load() == nil })
+	await.That(t, "giving up", func() bool { return c.current.Load() == nil })
 	if mu.Lock(); dialled > 3 {
 		t.Errorf("dialled %d times", dialled)
 	}
@@ -124,7 +125,7 @@ func TestClusterMoves(t *testing.T) {
 		if got := ownerOf(t, nodes, c); got != next {
 			t.Errorf("numbers are on %s, want %s", got.Addr(), next.Addr())
 		}
-		redistest.Await(t, "one connection", func() bool { ids := clients(next); return ids != "" && !strings.Contains(ids, " ") })
+		await.That(t, "one connection", func() bool { ids := clients(next); return ids != "" && !strings.Contains(ids, " ") })
 		owner = next
 	}
 }
@@ -160,7 +161,7 @@ func TestMalformedAnswers(t *testing.T) {
 				if ok := from == "later" || name == "more than asked"; (err == nil) != ok {
 					t.Errorf("connecting: %v", err)
 				}
-				redistest.Await(t, "an error", func() bool { return addOne(context.Background(), c) != nil })
+				await.That(t, "an error", func() bool { return addOne(context.Background(), c) != nil })
 			})
 		}
 	}
@@ -237,7 +238,7 @@ func TestMovesInTheMiddle(t *testing.T) {
 			}
 		})
 	}
-	redistest.Await(t, "both requests", func() bool { return unanswered(p) == 2 })
+	await.That(t, "both requests", func() bool { return unanswered(p) == 2 })
 	close(first)
 	wg.Wait()
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/await"
 	"github.com/ingestauth/caddy-ingest-auth/internal/redistest"
 )
 
@@ -114,7 +115,7 @@ func TestClientLeaves(t *testing.T) {
 	result := make(chan error)
 	go func() { result <- addOne(ctx, c) }()
 	p := c.current.Load()
-	redistest.Await(t, "the request", func() bool { return unanswered(p) == 1 })
+	await.That(t, "the request", func() bool { return unanswered(p) == 1 })
 	cancel()
 	if err := <-result; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
@@ -147,7 +148,7 @@ func TestCrowd(t *testing.T) {
 			}
 		})
 	}
-	redistest.Await(t, "the refused", func() bool { return refused.Load() == extra })
+	await.That(t, "the refused", func() bool { return refused.Load() == extra })
 	if n := unanswered(p); n != maxUnanswered {
 		t.Errorf("%d requests wait", n)
 	}
@@ -222,7 +223,7 @@ func TestFullSocket(t *testing.T) {
 		t.Errorf("%d refused, %d bytes", refused.Load(), unwritten)
 	}
 	s.Resume()
-	redistest.Await(t, "the server", func() bool {
+	await.That(t, "the server", func() bool {
 		_, err := c.Connect(context.Background())
 		return err == nil && addOne(context.Background(), c) == nil
 	})
@@ -243,14 +244,14 @@ func TestCloseWhileHanging(t *testing.T) {
 			}
 		})
 	}
-	redistest.Await(t, "the requests", func() bool { return unanswered(p) == 10 })
+	await.That(t, "the requests", func() bool { return unanswered(p) == 10 })
 	dialler := newClient(t, Options{URL: "redis://" + s.Addr(), DialTimeout: time.Hour})
 	wg.Go(func() {
 		if _, err := dialler.Connect(context.Background()); err == nil {
 			t.Error("connected")
 		}
 	})
-	redistest.Await(t, "dialling", func() bool {
+	await.That(t, "dialling", func() bool {
 		dialler.mu.Lock()
 		defer dialler.mu.Unlock()
 		return dialler.dialing != nil

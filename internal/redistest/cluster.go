@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/ingestauth/caddy-ingest-auth/internal/await"
 )
 
 // StartCluster starts a cluster of three nodes without replicas.
@@ -24,7 +26,7 @@ func StartCluster(t testing.TB, args ...string) []*Server {
 		t.Fatalf("creating the cluster: %v\n%s", err, out)
 	}
 	for _, n := range nodes {
-		Await(t, "the cluster", func() bool { return strings.Contains(n.Command("CLUSTER INFO"), "cluster_state:ok") })
+		await.That(t, "the cluster", func() bool { return strings.Contains(n.Command("CLUSTER INFO"), "cluster_state:ok") })
 	}
 	return nodes
 }

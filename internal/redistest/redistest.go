@@ -5,7 +5,6 @@ package redistest
 import (
 	"bufio"
 	"cmp"
-	"context"
 	"fmt"
 	"io"
 	"net"
@@ -19,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/await"
 	"github.com/ingestauth/caddy-ingest-auth/internal/freeport"
 )
 
@@ -52,7 +52,7 @@ func (s *Server) Restart() {
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	Await(s.t, "redis-server", func() bool { return s.Command("PING") != "" })
+	await.That(s.t, "redis-server", func() bool { return s.Command("PING") != "" })
 }
 
 // Kill ends the server as SIGKILL does, if it is still there.
@@ -120,20 +120,6 @@ func (s *Server) OK(lines ...string) {
 	}
 }
 
-// Await waits until a condition of another process holds.
-func Await(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	for !holds() {
-		select {
-		case <-ctx.Done():
-			t.Fatalf("waiting for %s: timed out", what)
-		case <-time.After(5 * time.Millisecond):
-		}
-	}
-}
-
 // StartBareSentinel starts a sentinel that watches nothing.
 func StartBareSentinel(t testing.TB) *Server {
 	t.Helper()
@@ -158,13 +144,13 @@ func StartSentinel(t *testing.T) (sentinel, master *Server) {
 	t.Helper()
 	master = Start(t)
 	replica := Start(t, "--replicaof", "127.0.0.1", strconv.Itoa(master.port))
-	Await(t, "the replica", func() bool { return strings.Contains(replica.Command("INFO replication"), "master_link_status:up") })
+	await.That(t, "the replica", func() bool { return strings.Contains(replica.Command("INFO replication"), "master_link_status:up") })
 	config := filepath.Join(t.TempDir(), "sentinel.conf")
 	text := fmt.Sprintf("sentinel monitor service 127.0.0.1 %d 1\nsentinel down-after-milliseconds service 300\nsentinel failover-timeout service 2000\n", master.port)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	sentinel = Start(t, config, "--sentinel")
-	Await(t, "the sentinel", func() bool { return strings.Contains(sentinel.Command("INFO sentinel"), "slaves=1") })
+	await.That(t, "the sentinel", func() bool { return strings.Contains(sentinel.Command("INFO sentinel"), "slaves=1") })
 	return sentinel, master
 }

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/vault/api"
+
+	"github.com/ingestauth/caddy-ingest-auth/internal/await"
 )
 
 // BinaryEnv names the environment variable with the path of vaultdev. Default:
@@ -134,17 +136,10 @@ func (s *Server) run(listen string) {
 func (s *Server) awaitHealthy() {
 	s.t.Helper()
 	c := s.Client()
-	deadline := time.Now().Add(10 * time.Second)
-	for {
+	await.That(s.t, "vaultdev to be healthy", func() bool {
 		h, err := c.Sys().Health()
-		if err == nil && h.Initialized && (!h.Sealed || slices.Contains(s.args, "-no-unseal")) {
-			return
-		}
-		if time.Now().After(deadline) {
-			s.t.Fatalf("vaultdev does not become healthy: %v", err)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+		return err == nil && h.Initialized && (!h.Sealed || slices.Contains(s.args, "-no-unseal"))
+	})
 }
 
 // URL returns the address as a URL.

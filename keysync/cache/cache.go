@@ -86,7 +86,7 @@ type Cache struct {
 	refusedReads  atomic.Uint64
 	evicted       atomic.Uint64
 
-	flights *background.Group
+	readers *background.Group
 }
 
 var _ keysync.Getter = (*Cache)(nil)
@@ -106,7 +106,7 @@ func New(source keysync.Source, opts Options) (*Cache, error) {
 		epoch:   time.Now(),
 		shards:  newShards(opts.Size),
 		budget:  newBudget(opts),
-		flights: background.NewGroup(),
+		readers: background.NewGroup(),
 	}
 	c.suspectBefore.Store(never)
 	c.failedAt.Store(never)
@@ -116,7 +116,7 @@ func New(source keysync.Source, opts Options) (*Cache, error) {
 // Close ends all reads and waits for them. Look-ups that need the source fail
 // from then on with ErrUnavailable.
 func (c *Cache) Close() error {
-	c.flights.Close()
+	c.readers.Close()
 	return nil
 }
 
@@ -165,37 +165,37 @@ func (c *Cache) getSlowly(ctx context.Context, s *shard, d keysync.Digest) (*key
 		s.mu.Unlock()
 		return e.rec, keysync.OutcomeStale, nil
 	case ageDoubtful:
-		f := c.refresh(s, d, e, now)
+		r := c.refresh(s, d, e, now)
 		s.mu.Unlock()
-		if f == nil {
+		if r == nil {
 			return e.rec, keysync.OutcomeStale, nil
 		}
-		return c.await(ctx, f, e.rec)
+		return c.await(ctx, r, e.rec)
 	case ageNone:
 	}
-	if r, ok := s.refused.Get(d); ok && now < r.until && r.readAt > c.suspectBefore.Load() {
+	if ref, ok := s.refused.Get(d); ok && now < ref.until && ref.readAt > c.suspectBefore.Load() {
 		s.mu.Unlock()
-		return refuse(r.err)
+		return refuse(ref.err)
 	}
-	f, err := c.join(s, d)
+	r, err := c.join(s, d)
 	s.mu.Unlock()
 	if err != nil {
 		return refuse(err)
 	}
-	return c.await(ctx, f, nil)
+	return c.await(ctx, r, nil)
 }
 
 // await waits for a read. If it cannot say, stale is served unless it is nil.
-func (c *Cache) await(ctx context.Context, f *flight, stale *keysync.Record) (*keysync.Record, keysync.Outcome, error) {
+func (c *Cache) await(ctx context.Context, r *sharedRead, stale *keysync.Record) (*keysync.Record, keysync.Outcome, error) {
 	var err error
 	select {
-	case <-f.done:
-		err = f.err
+	case <-r.done:
+		err = r.err
 	case <-ctx.Done():
 		err = unavailable("the request has ended", ctx.Err())
 	}
 	if err == nil {
-		return f.rec, keysync.OutcomeMiss, nil
+		return r.rec, keysync.OutcomeMiss, nil
 	}
 	if stale != nil && errors.Is(err, keysync.ErrUnavailable) && !errors.Is(err, keysync.ErrUnusable) {
 		return stale, keysync.OutcomeStale, nil

@@ -16,8 +16,8 @@ func (c *Cache) forget(d keysync.Digest) {
 	s := c.shard(d)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, underWay := s.flights[d]
-	delete(s.flights, d)
+	_, underWay := s.reading[d]
+	delete(s.reading, d)
 	s.refused.Remove(d)
 	if (s.known.Remove(d) || underWay) && c.budget.takeKnown() {
 		_, _ = c.begin(s, d, nil)

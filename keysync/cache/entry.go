@@ -28,7 +28,7 @@ type shard struct {
 	mu      sync.Mutex
 	known   *simplelru.LRU[keysync.Digest, entry]
 	refused *simplelru.LRU[keysync.Digest, refusal]
-	flights map[keysync.Digest]*flight
+	reading map[keysync.Digest]*sharedRead
 	_       [64]byte // keeps the locks of two shards off one cache line
 }
 
@@ -59,7 +59,7 @@ func newShards(size int) []shard {
 	for i := range shards {
 		shards[i].known = newLRU[entry]((size + n - 1) / n)
 		shards[i].refused = newLRU[refusal](refusedEntries / n)
-		shards[i].flights = make(map[keysync.Digest]*flight)
+		shards[i].reading = make(map[keysync.Digest]*sharedRead)
 	}
 	return shards
 }

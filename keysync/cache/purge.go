@@ -20,7 +20,7 @@ func (c *Cache) Purge(match func(*keysync.Record) bool) int {
 func (s *shard) purge(match func(*keysync.Record) bool) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	clear(s.flights) // what they find is not kept
+	clear(s.reading) // what they find is not kept
 	n := 0
 	for _, d := range s.known.Keys() {
 		if e, ok := s.known.Peek(d); ok && match(e.rec) {

@@ -163,8 +163,8 @@ func (c *Cache) snapshotMAC(key, payload []byte) ([]byte, error) {
 		return nil, fmt.Errorf("deriving the key of the cache snapshot: it needs at least %d bytes", minSnapshotKey)
 	}
 	info := snapshotHeader
-	if s, ok := c.source.(interface{ Identity() string }); ok {
-		info += s.Identity()
+	if s, ok := c.source.(keysync.Located); ok {
+		info += s.Place()
 	}
 	derived, err := hkdf.Key(sha256.New, key, nil, info, sha256.Size)
 	if err != nil {

@@ -20,7 +20,7 @@ type placedSource struct {
 	place string
 }
 
-func (p placedSource) Identity() string { return p.place }
+func (p placedSource) Place() string { return p.place }
 
 func takeSnapshot(t *testing.T, c *Cache) []byte {
 	t.Helper()

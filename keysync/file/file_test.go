@@ -18,6 +18,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/await"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 	"github.com/ingestauth/caddy-ingest-auth/keysync/internal/sourcetest"
 )
@@ -144,7 +145,7 @@ func TestFileFollowsChanges(t *testing.T) {
 			}
 			for _, id := range []string{"key_b", "key_c", "key_d"} {
 				change(t, dir, keyFile(id))
-				sourcetest.Eventually(t, "new content is used", func() bool { return has(f, id) })
+				await.That(t, "new content is used", func() bool { return has(f, id) })
 				if f.Len() != 1 {
 					t.Errorf("%d keys, want 1", f.Len())
 				}
@@ -176,7 +177,7 @@ func TestFileKeepsTheLastGoodContent(t *testing.T) {
 	}
 	for i, step := range steps {
 		step.change()
-		sourcetest.Eventually(t, step.name, func() bool { return len(errorLogs()) > i })
+		await.That(t, step.name, func() bool { return len(errorLogs()) > i })
 		for field, want := range step.want {
 			if got := errorLogs()[i].ContextMap()[field]; got != want {
 				t.Errorf("%s: log field %s is %v, want %v", step.name, field, got, want)
@@ -190,8 +191,8 @@ func TestFileKeepsTheLastGoodContent(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, path, keyFile("key_a", "key_b"))
-	sourcetest.Eventually(t, "good content is used again", func() bool { return has(f, "key_b") })
-	sourcetest.Eventually(t, "that is logged", func() bool { return logs.FilterMessage("loaded key file").Len() == 1 })
+	await.That(t, "good content is used again", func() bool { return has(f, "key_b") })
+	await.That(t, "that is logged", func() bool { return logs.FilterMessage("loaded key file").Len() == 1 })
 	for _, e := range logs.All() {
 		if strings.Contains(fmt.Sprint(e.ContextMap()), "secret") {
 			t.Errorf("log holds a key: %v", e)

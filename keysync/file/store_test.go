@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/zap"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/await"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 	"github.com/ingestauth/caddy-ingest-auth/keysync/internal/sourcetest"
 )
@@ -156,7 +157,7 @@ func TestFileStoreManyProcesses(t *testing.T) {
 		}
 	}
 	s := NewStore(path)
-	sourcetest.Eventually(t, "100 entries", func() bool { return len(sourcetest.Entries(t, s)) > 100 })
+	await.That(t, "100 entries", func() bool { return len(sourcetest.Entries(t, s)) > 100 })
 	perProcess := map[int]int{}
 	last := map[int]int{}
 	for _, e := range sourcetest.Entries(t, s) {
@@ -175,7 +176,7 @@ func TestFileStoreManyProcesses(t *testing.T) {
 			t.Errorf("process %d wrote up to %d, %d are there", p, last[p], n)
 		}
 	}
-	sourcetest.Eventually(t, "the reader has followed", func() bool { return reader.Len() > 100 })
+	await.That(t, "the reader has followed", func() bool { return reader.Len() > 100 })
 }
 
 // writeEntriesForever is what the other processes do.

@@ -14,6 +14,7 @@ import (
 
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/await"
 	"github.com/ingestauth/caddy-ingest-auth/internal/vaulttest"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 	"github.com/ingestauth/caddy-ingest-auth/keysync/cache"
@@ -61,7 +62,7 @@ func (g *gateway) catchUp(t *testing.T) {
 	t.Helper()
 	for range 3 {
 		last := g.vault.changesRead()
-		sourcetest.Eventually(t, "another look at the feed", func() bool { return g.vault.changesRead() != last })
+		await.That(t, "another look at the feed", func() bool { return g.vault.changesRead() != last })
 	}
 }
 
@@ -71,7 +72,7 @@ func (g *gateway) logged(snippet string) int {
 
 func (g *gateway) awaitLog(t *testing.T, snippet string, n int) {
 	t.Helper()
-	sourcetest.Eventually(t, "log: "+snippet, func() bool { return g.logged(snippet) == n })
+	await.That(t, "log: "+snippet, func() bool { return g.logged(snippet) == n })
 }
 
 // behindTheFeed changes the account of a record as a tool does that knows
@@ -131,7 +132,7 @@ func (f *feedTest) update(t *testing.T, i int, account string) {
 
 func (f *feedTest) seen(t *testing.T, what string, i int, account string) {
 	t.Helper()
-	sourcetest.Eventually(t, what, func() bool { return f.account(t, sourcetest.Digest(i)) == account })
+	await.That(t, what, func() bool { return f.account(t, sourcetest.Digest(i)) == account })
 }
 
 func TestFeedTellsWhatHasChanged(t *testing.T) {
@@ -143,7 +144,7 @@ func TestFeedTellsWhatHasChanged(t *testing.T) {
 		t.Fatal(out)
 	}
 	sourcetest.MustCreate(t, f.writer, sourcetest.Entry(3))
-	sourcetest.Eventually(t, "a key that was unknown a moment ago is known", func() bool {
+	await.That(t, "a key that was unknown a moment ago is known", func() bool {
 		_, _, err := f.cache.Get(t.Context(), sourcetest.Digest(3))
 		return err == nil
 	})
@@ -243,7 +244,7 @@ func TestFeedDoubtsWhatIsOlder(t *testing.T) {
 		t.Fatal(err)
 	}
 	watch(t, v, c, feedPoll)
-	sourcetest.Eventually(t, "the feed is followed", func() bool { return logs.FilterMessage("following the change feed").Len() == 1 })
+	await.That(t, "the feed is followed", func() bool { return logs.FilterMessage("following the change feed").Len() == 1 })
 	sourcetest.Expect(t, c, sourcetest.Digest(1), keysync.OutcomeMiss, "key_1")
 	if rec, err := c.Lookup(t.Context(), sourcetest.Digest(1)); err != nil || rec.Account != "new" {
 		t.Errorf("record %+v, %v", rec, err)
@@ -278,7 +279,7 @@ func TestFeedAfterAnOutage(t *testing.T) {
 	if _, err := writer.Update(t.Context(), sourcetest.Digest(1), func(r *keysync.Record) error { r.Account = "new"; return nil }); err != nil {
 		t.Fatal(err)
 	}
-	sourcetest.Eventually(t, "the change is seen", func() bool { return g.account(t, sourcetest.Digest(1)) == "new" })
+	await.That(t, "the change is seen", func() bool { return g.account(t, sourcetest.Digest(1)) == "new" })
 	g.awaitLog(t, "following the change feed", 2)
 	if n := g.cache.Stats().Reads - reads; n != 1 {
 		t.Errorf("%d reads after the outage, want 1: only one key has changed", n)

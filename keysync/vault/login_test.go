@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/await"
 	"github.com/ingestauth/caddy-ingest-auth/internal/vaulttest"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 	"github.com/ingestauth/caddy-ingest-auth/keysync/internal/sourcetest"
@@ -35,7 +36,7 @@ func staysGood(t *testing.T, v *Source, during time.Duration) {
 // comesBack waits until look-ups work.
 func comesBack(t *testing.T, v *Source) {
 	t.Helper()
-	sourcetest.Eventually(t, "look-ups work again", func() bool { return errors.Is(lookup(t, v, sourcetest.Digest(1)), keysync.ErrUnknown) })
+	await.That(t, "look-ups work again", func() bool { return errors.Is(lookup(t, v, sourcetest.Digest(1)), keysync.ErrUnknown) })
 }
 
 // noSecrets checks that no secret has been logged.
@@ -85,8 +86,8 @@ func TestVaultTokenEnds(t *testing.T) {
 	opts.Auth.Token = Secret(token)
 	v, logs := openVault(t, opts)
 	staysGood(t, v, time.Second)
-	sourcetest.Eventually(t, "the token ends", func() bool { return errors.Is(lookup(t, v, sourcetest.Digest(1)), keysync.ErrUnavailable) })
-	sourcetest.Eventually(t, "the login is tried again", func() bool { return v.Problem() != nil })
+	await.That(t, "the token ends", func() bool { return errors.Is(lookup(t, v, sourcetest.Digest(1)), keysync.ErrUnavailable) })
+	await.That(t, "the login is tried again", func() bool { return v.Problem() != nil })
 	if p := v.Problem().Error(); !strings.Contains(p, "check that the token is valid") {
 		t.Errorf("problem %s", p)
 	}
@@ -110,7 +111,7 @@ func TestVaultTokenFile(t *testing.T) {
 
 	// The next token is there in time: nobody notices.
 	vaulttest.WriteFile(t, opts.Auth.File, second)
-	sourcetest.Eventually(t, "the new token is used", func() bool { return v.client.Token() == second })
+	await.That(t, "the new token is used", func() bool { return v.client.Token() == second })
 	if err := s.Client().Auth().Token().RevokeTree(first); err != nil {
 		t.Fatal(err)
 	}
@@ -120,12 +121,12 @@ func TestVaultTokenFile(t *testing.T) {
 	if err := s.Client().Auth().Token().RevokeTree(second); err != nil {
 		t.Fatal(err)
 	}
-	sourcetest.Eventually(t, "the token ends", func() bool { return errors.Is(lookup(t, v, sourcetest.Digest(1)), keysync.ErrUnavailable) })
+	await.That(t, "the token ends", func() bool { return errors.Is(lookup(t, v, sourcetest.Digest(1)), keysync.ErrUnavailable) })
 	third := newToken(t, s, api.TokenCreateRequest{Policies: []string{"gateway"}})
 	if err := os.Remove(opts.Auth.File); err != nil {
 		t.Fatal(err)
 	}
-	sourcetest.Eventually(t, "the missing file is noticed", func() bool {
+	await.That(t, "the missing file is noticed", func() bool {
 		return v.Problem() != nil && strings.Contains(v.Problem().Error(), "no such file")
 	})
 	vaulttest.WriteFile(t, opts.Auth.File, third)
@@ -141,7 +142,7 @@ func TestVaultAppRole(t *testing.T) {
 	})
 	for name, test := range map[string]func(t *testing.T, s *vaulttest.Server, roleID string){
 		"renewed, and logged in again at the end": appRoleRenewed,
-		"token revoked in mid-flight":             appRoleTokenRevoked,
+		"token revoked while in use":              appRoleTokenRevoked,
 		"wrapped secret ID":                       appRoleWrapped,
 		"wrapped secret ID used by somebody else": appRoleWrappedAndUsed,
 		"something else is wrapped":               appRoleWrappedSomethingElse,
@@ -340,7 +341,7 @@ func TestVaultStartsBeforeVault(t *testing.T) {
 	}
 	s.Restart()
 	comesBack(t, v)
-	sourcetest.Eventually(t, "the problem is over", func() bool { return v.Problem() == nil })
+	await.That(t, "the problem is over", func() bool { return v.Problem() == nil })
 	if n := logs.FilterLevelExact(zapcore.ErrorLevel).Len(); n != 1 {
 		t.Errorf("%d errors logged for one outage: %v", n, logs.All())
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/await"
 	"github.com/ingestauth/caddy-ingest-auth/internal/vaulttest"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 	"github.com/ingestauth/caddy-ingest-auth/keysync/cache"
@@ -76,20 +77,20 @@ func TestVaultMountIsReplaced(t *testing.T) {
 				unmount(t, s)
 			}
 			mountKV(t, s, "2")
-			sourcetest.Eventually(t, "the new engine works", func() bool {
+			await.That(t, "the new engine works", func() bool {
 				_, err := v.Create(t.Context(), sourcetest.Entry(1))
 				return err == nil
 			})
 			if err := lookup(t, v, sourcetest.Digest(1)); err != nil {
 				t.Error(err)
 			}
-			sourcetest.Eventually(t, "it is believed", func() bool {
+			await.That(t, "it is believed", func() bool {
 				if err := lookup(t, v, sourcetest.Digest(1)); err != nil {
 					t.Error(err)
 				}
 				return errors.Is(lookup(t, v, sourcetest.Digest(2)), keysync.ErrUnknown)
 			})
-			sourcetest.Eventually(t, "Vault is ready", func() bool { return lookup(t, v, sourcetest.Digest(1)) == nil && v.Ready() == nil })
+			await.That(t, "Vault is ready", func() bool { return lookup(t, v, sourcetest.Digest(1)) == nil && v.Ready() == nil })
 		})
 	}
 }
@@ -125,7 +126,7 @@ func TestVaultMountIsReplacedUnderLoad(t *testing.T) {
 	}
 	more := func() {
 		from := looked.Load()
-		sourcetest.Eventually(t, "more look-ups", func() bool { return looked.Load() > from+200 })
+		await.That(t, "more look-ups", func() bool { return looked.Load() > from+200 })
 	}
 	for _, version := range []string{"1", "2", "1"} {
 		more()
@@ -181,15 +182,15 @@ func TestVaultFindsNothing(t *testing.T) {
 	}
 	c := newTestCache(t, v, cache.Options{Unknown: time.Millisecond})
 	watch(t, v, c, 10*time.Millisecond)
-	sourcetest.Eventually(t, "it is noticed", func() bool { return v.FoundNothing() && logs.FilterMessageSnippet("check mount and prefix").Len() == 1 })
+	await.That(t, "it is noticed", func() bool { return v.FoundNothing() && logs.FilterMessageSnippet("check mount and prefix").Len() == 1 })
 	sourcetest.Expect(t, c, sourcetest.Digest(1), keysync.OutcomeUnknown, "")
 
 	putByHand(t, s, v, sourcetest.Digest(1), map[string]any{"key_id": "key_1"})
-	sourcetest.Eventually(t, "a record is found", func() bool { _, err := c.Lookup(t.Context(), sourcetest.Digest(1)); return err == nil })
+	await.That(t, "a record is found", func() bool { _, err := c.Lookup(t.Context(), sourcetest.Digest(1)); return err == nil })
 	if v.FoundNothing() {
 		t.Error("a record has been found")
 	}
-	sourcetest.Eventually(t, "the feed alone is missing", func() bool { return logs.FilterMessageSnippet("when records cease to be fresh").Len() == 1 })
+	await.That(t, "the feed alone is missing", func() bool { return logs.FilterMessageSnippet("when records cease to be fresh").Len() == 1 })
 }
 
 // Where nothing has ever been found, another empty engine is as good as the one before.
@@ -198,7 +199,7 @@ func TestVaultMountIsReplacedWhileEmpty(t *testing.T) {
 	v, _ := openVault(t, rootOptions(s))
 	unmount(t, s)
 	mountKV(t, s, "2")
-	sourcetest.Eventually(t, "the new engine is believed", func() bool { return errors.Is(lookup(t, v, sourcetest.Digest(1)), keysync.ErrUnknown) })
+	await.That(t, "the new engine is believed", func() bool { return errors.Is(lookup(t, v, sourcetest.Digest(1)), keysync.ErrUnknown) })
 }
 
 // After Close nothing is believed, and nobody waits.

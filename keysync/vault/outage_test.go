@@ -19,6 +19,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/await"
 	"github.com/ingestauth/caddy-ingest-auth/internal/vaulttest"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 	"github.com/ingestauth/caddy-ingest-auth/keysync/cache"
@@ -182,7 +183,7 @@ func runDrill(t *testing.T, opts Options, start, end func()) {
 		Fresh: drillFresh, Outage: drillOutage, Unknown: time.Second, Reads: drillReads, Timeout: drillBudget,
 	})
 	for i := range drillKeys {
-		sourcetest.Eventually(t, "all keys are in the cache", func() bool {
+		await.That(t, "all keys are in the cache", func() bool {
 			_, _, err := c.Get(t.Context(), sourcetest.Digest(i))
 			return err == nil
 		})
@@ -199,7 +200,7 @@ func runDrill(t *testing.T, opts Options, start, end func()) {
 		}
 	}
 	end()
-	sourcetest.Eventually(t, "all keys are served again", func() bool {
+	await.That(t, "all keys are served again", func() bool {
 		for i := range drillKeys {
 			if _, _, err := c.Get(t.Context(), sourcetest.Digest(i)); err != nil {
 				return false
@@ -346,7 +347,7 @@ func TestStartDuringAnOutage(t *testing.T) {
 	s.Restart()
 	for _, c := range []*cache.Cache{without, with} {
 		for i := 1; i <= 2; i++ {
-			sourcetest.Eventually(t, "fresh records are served", func() bool {
+			await.That(t, "fresh records are served", func() bool {
 				_, out, _ := c.Get(t.Context(), sourcetest.Digest(i))
 				return out == keysync.OutcomeHit
 			})
@@ -392,7 +393,7 @@ func TestFloodOfRandomKeys(t *testing.T) {
 	w := &witness{Source: v, read: map[keysync.Digest]time.Time{}}
 	c := newTestCache(t, w, cache.Options{Size: live, Reads: drillReads})
 	for i := range live {
-		sourcetest.Eventually(t, "live keys are in the cache", func() bool {
+		await.That(t, "live keys are in the cache", func() bool {
 			_, _, err := c.Get(t.Context(), sourcetest.Digest(i))
 			return err == nil
 		})

@@ -151,9 +151,9 @@ func (v *Source) lookup(ctx context.Context, d keysync.Digest) (*keysync.Record,
 // Timeout is how long one look-up may take.
 func (v *Source) Timeout() time.Duration { return v.opts.Timeout }
 
-// Identity names the place of the records: two sources of the same identity
-// hold the same records.
-func (v *Source) Identity() string {
+// Place names where the records are: two sources of the same place hold the same
+// records.
+func (v *Source) Place() string {
 	return fmt.Sprintf("%s %q %s/data/%s", v.client.Address(), v.client.Namespace(), v.opts.Mount, v.opts.Prefix)
 }
 

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/await"
 	"github.com/ingestauth/caddy-ingest-auth/internal/vaulttest"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 	"github.com/ingestauth/caddy-ingest-auth/keysync/cache"
@@ -277,7 +278,7 @@ func TestVaultLeastPrivilege(t *testing.T) {
 			}
 			c := newTestCache(t, v, cache.Options{})
 			watch(t, v, c, 10*time.Millisecond)
-			sourcetest.Eventually(t, "the feed is followed", func() bool { return logs.FilterMessage("following the change feed").Len() == 1 })
+			await.That(t, "the feed is followed", func() bool { return logs.FilterMessage("following the change feed").Len() == 1 })
 			for what, err := range map[string]error{
 				"create": func() error { _, err := v.Create(t.Context(), sourcetest.Entry(3)); return err }(),
 				"update": func() error {
@@ -346,7 +347,7 @@ func TestVaultMountIsNotRight(t *testing.T) {
 		opts := rootOptions(s)
 		opts.Mount = "brief"
 		v, _ := openVault(t, opts)
-		sourcetest.Eventually(t, "the new mount works", func() bool { return errors.Is(lookup(t, v, sourcetest.Digest(1)), keysync.ErrUnknown) })
+		await.That(t, "the new mount works", func() bool { return errors.Is(lookup(t, v, sourcetest.Digest(1)), keysync.ErrUnknown) })
 		if err := s.Client().Sys().Unmount("brief"); err != nil {
 			t.Fatal(err)
 		}
@@ -540,7 +541,7 @@ func TestSecretDoesNotShow(t *testing.T) {
 	}
 }
 
-func TestVaultIdentity(t *testing.T) {
+func TestVaultPlace(t *testing.T) {
 	base := Options{Address: "http://127.0.0.1:1", Auth: Auth{Token: "t"}}
 	seen := map[string]string{}
 	for name, change := range map[string]func(*Options){
@@ -553,17 +554,17 @@ func TestVaultIdentity(t *testing.T) {
 		opts := base
 		change(&opts)
 		v, _ := newVault(t, opts)
-		id := v.Identity()
-		if other, ok := seen[id]; ok {
-			t.Errorf("%s and %s have the same identity", name, other)
+		place := v.Place()
+		if other, ok := seen[place]; ok {
+			t.Errorf("%s and %s have the same place", name, other)
 		}
-		seen[id] = name
+		seen[place] = name
 	}
 	same := base
 	same.Mount, same.Prefix, same.Auth.Token = "/secret/", "/ingest/keys/", "other"
 	v, _ := newVault(t, same)
-	if seen[v.Identity()] != "base" {
-		t.Errorf("identity %s depends on more than the place", v.Identity())
+	if seen[v.Place()] != "base" {
+		t.Errorf("%s depends on more than where the records are", v.Place())
 	}
 }
 
@@ -658,7 +659,7 @@ func TestVaultClockSkew(t *testing.T) {
 	}))
 	defer fake.Close()
 	v, logs = openVault(t, Options{Address: fake.URL, Auth: Auth{Token: "t"}})
-	sourcetest.Eventually(t, "a warning", func() bool { return logs.FilterMessageSnippet("clock differs").Len() == 1 })
+	await.That(t, "a warning", func() bool { return logs.FilterMessageSnippet("clock differs").Len() == 1 })
 	if skew, err := v.ClockSkew(t.Context()); err != nil || skew < 59*time.Second || skew > 62*time.Second {
 		t.Errorf("skew %v, %v", skew, err)
 	}

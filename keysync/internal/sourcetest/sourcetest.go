@@ -199,18 +199,6 @@ func byDigest(entries []keysync.Entry) map[keysync.Digest]*keysync.Record {
 	return m
 }
 
-// Eventually waits until ok is true.
-func Eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
-	for !ok() {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain: %s", what)
-		}
-		time.Sleep(time.Millisecond)
-	}
-}
-
 // Heap returns how much memory is in use.
 func Heap() int64 {
 	var m runtime.MemStats

@@ -9,8 +9,8 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
-// flight is one read of the source that any number of look-ups wait for.
-type flight struct {
+// sharedRead is one read of the source that all look-ups of its digest wait for.
+type sharedRead struct {
 	begun int64
 	turn  *turn // nil for a known key
 	done  chan struct{}
@@ -32,9 +32,9 @@ func unavailable(what string, err error) error {
 
 // refresh begins to read a known record again, or joins the read under way. It
 // returns nil if the record is not to be read now. The shard is locked.
-func (c *Cache) refresh(s *shard, d keysync.Digest, e entry, now int64) *flight {
-	if f := c.joinable(s, d); f != nil {
-		return f
+func (c *Cache) refresh(s *shard, d keysync.Digest, e entry, now int64) *sharedRead {
+	if r := c.joinable(s, d); r != nil {
+		return r
 	}
 	if now < e.retryAt {
 		return nil
@@ -43,21 +43,21 @@ func (c *Cache) refresh(s *shard, d keysync.Digest, e entry, now int64) *flight 
 		c.postpone(s, d, e, now, time.Second)
 		return nil
 	}
-	f, err := c.begin(s, d, nil)
+	r, err := c.begin(s, d, nil)
 	if err != nil {
 		return nil
 	}
-	return f
+	return r
 }
 
 // join joins the read of a digest that is not in the cache, or begins it. The
 // shard is locked.
-func (c *Cache) join(s *shard, d keysync.Digest) (*flight, error) {
-	if f := c.joinable(s, d); f != nil {
-		if f.turn != nil {
-			c.budget.again(f.turn)
+func (c *Cache) join(s *shard, d keysync.Digest) (*sharedRead, error) {
+	if r := c.joinable(s, d); r != nil {
+		if r.turn != nil {
+			c.budget.again(r.turn)
 		}
-		return f, nil
+		return r, nil
 	}
 	t := c.budget.ask(d)
 	if t == nil {
@@ -69,84 +69,84 @@ func (c *Cache) join(s *shard, d keysync.Digest) (*flight, error) {
 
 // joinable returns the read under way, unless it began before all records fell
 // into doubt.
-func (c *Cache) joinable(s *shard, d keysync.Digest) *flight {
-	if f := s.flights[d]; f != nil && f.begun > c.suspectBefore.Load() {
-		return f
+func (c *Cache) joinable(s *shard, d keysync.Digest) *sharedRead {
+	if r := s.reading[d]; r != nil && r.begun > c.suspectBefore.Load() {
+		return r
 	}
 	return nil
 }
 
 // begin reads a digest in the background, when it is its turn; at once without one.
 // The shard is locked.
-func (c *Cache) begin(s *shard, d keysync.Digest, t *turn) (*flight, error) {
-	f := &flight{begun: c.now(), turn: t, done: make(chan struct{})}
-	if !c.flights.Run(func(ctx context.Context) { c.read(ctx, s, d, f) }) {
+func (c *Cache) begin(s *shard, d keysync.Digest, t *turn) (*sharedRead, error) {
+	r := &sharedRead{begun: c.now(), turn: t, done: make(chan struct{})}
+	if !c.readers.Run(func(ctx context.Context) { c.read(ctx, s, d, r) }) {
 		return nil, errClosed
 	}
-	s.flights[d] = f
-	return f, nil
+	s.reading[d] = r
+	return r, nil
 }
 
-func (c *Cache) read(ctx context.Context, s *shard, d keysync.Digest, f *flight) {
+func (c *Cache) read(ctx context.Context, s *shard, d keysync.Digest, r *sharedRead) {
 	ctx, cancel := context.WithTimeout(ctx, c.opts.Timeout)
 	defer cancel()
-	defer close(f.done)
-	if f.turn != nil {
-		if err := c.budget.await(ctx, f.turn); err != nil {
+	defer close(r.done)
+	if r.turn != nil {
+		if err := c.budget.await(ctx, r.turn); err != nil {
 			c.refusedReads.Add(1)
-			f.err = errOverCap
-			s.drop(d, f)
+			r.err = errOverCap
+			s.drop(d, r)
 			return
 		}
 	}
 	readAt := c.now()
 	c.reads.Add(1)
-	f.rec, f.err = c.source.Lookup(ctx, d)
+	r.rec, r.err = c.source.Lookup(ctx, d)
 	took := time.Duration(c.now() - readAt)
-	if f.err != nil && !errors.Is(f.err, keysync.ErrUnknown) && !errors.Is(f.err, keysync.ErrUnavailable) {
-		f.err = unavailable("reading the key source", f.err)
+	if r.err != nil && !errors.Is(r.err, keysync.ErrUnknown) && !errors.Is(r.err, keysync.ErrUnavailable) {
+		r.err = unavailable("reading the key source", r.err)
 	}
-	how := c.land(s, d, f, readAt)
-	if f.turn != nil {
-		c.budget.end(f.turn, how, took)
+	how := c.keep(s, d, r, readAt)
+	if r.turn != nil {
+		c.budget.end(r.turn, how, took)
 	}
 }
 
 // drop ends a read that was never made.
-func (s *shard) drop(d keysync.Digest, f *flight) {
+func (s *shard) drop(d keysync.Digest, r *sharedRead) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.flights[d] == f {
-		delete(s.flights, d)
+	if s.reading[d] == r {
+		delete(s.reading, d)
 	}
 }
 
-// land keeps what a read has found, unless the digest was forgotten meanwhile:
+// keep keeps what a read has found, unless the digest was forgotten meanwhile:
 // then what was read may be older than the change.
-func (c *Cache) land(s *shard, d keysync.Digest, f *flight, readAt int64) ended {
+func (c *Cache) keep(s *shard, d keysync.Digest, r *sharedRead, readAt int64) ended {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	failed := f.err != nil && !errors.Is(f.err, keysync.ErrUnknown) && !errors.Is(f.err, keysync.ErrUnusable)
-	kept := s.flights[d] == f
-	if kept {
-		delete(s.flights, d)
+	failed := r.err != nil && !errors.Is(r.err, keysync.ErrUnknown) && !errors.Is(r.err, keysync.ErrUnusable)
+	current := s.reading[d] == r
+	if current {
+		delete(s.reading, d)
 	}
 	switch {
 	case failed:
-		if kept {
+		if current {
 			c.failed(s, d)
 		}
 		return endedFailed
-	case !kept:
+	case !current:
 		return endedIdle
 	}
 	c.failedAt.Store(never)
-	if f.err != nil {
+	if r.err != nil {
 		s.known.Remove(d)
-		s.refused.Add(d, refusal{err: f.err, readAt: readAt, until: readAt + int64(c.opts.Unknown)})
+		s.refused.Add(d, refusal{err: r.err, readAt: readAt, until: readAt + int64(c.opts.Unknown)})
 		return endedIdle
 	}
-	if c.store(s, d, f.rec, readAt) {
+	if c.store(s, d, r.rec, readAt) {
 		return endedIdle
 	}
 	return endedFilled
