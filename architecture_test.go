@@ -112,7 +112,8 @@ var mayImport = []rule{
 	{"config", nil},
 	{"keysync", []string{"config", "keysync"}},
 	{"internal/gate", []string{"config", "keysync", "internal/"}}, // but ofTheHost
-	{"internal/credential", []string{"config", "internal/fieldname"}},
+	{"internal/cors", []string{"config", "internal/limit"}},
+	{"internal/credential", []string{"config", "internal/embedded", "internal/fieldname", "internal/multipart"}},
 	{"internal/redact", []string{"config", "internal/fieldname"}},
 	{"internal/flow", []string{"keysync"}},
 	{"internal/limit", []string{"internal/redis"}},

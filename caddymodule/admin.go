@@ -150,7 +150,7 @@ type rotation struct {
 // It signs once verifiers have had the time to fetch it.
 func adminRotate(app *App, w http.ResponseWriter, r *http.Request) error {
 	if app.Sign.Algorithm == "HS256" {
-		return apiError(http.StatusConflict, "the secret of HS256 is yours to change: change it and reload the configuration")
+		return apiError(http.StatusConflict, "the gate cannot rotate the secret of HS256: change it in the configuration and reload")
 	}
 	if err := app.signer.value.Rotate(r.Context()); err != nil {
 		return apiError(http.StatusInternalServerError, keyNames.Text(err.Error()))

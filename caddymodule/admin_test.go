@@ -272,7 +272,7 @@ func TestReadyWithoutRedis(t *testing.T) {
 	redis.Kill()
 	for onError, want := range map[string]string{
 		"memory": `200 {"status":"ready","warnings":["Redis cannot be used; every gate counts for itself"]}`,
-		"allow":  `200 {"status":"ready","warnings":["Redis cannot be used; limits do not count"]}`,
+		"allow":  `200 {"status":"ready","warnings":["Redis cannot be used; limits are not applied"]}`,
 		"deny":   `503 {"status":"not ready","problems":["Redis cannot be used; requests with limits are refused"]}`,
 	} {
 		t.Run(onError, func(t *testing.T) {

@@ -30,7 +30,7 @@ func inlineHash(element string) string {
 // Origin: the page's own requests must carry one.
 func adminPage(w http.ResponseWriter, r *http.Request) error {
 	if r.URL.Path != "/ingest_auth/" {
-		return apiError(http.StatusNotFound, "there is no such route")
+		return apiError(http.StatusNotFound, "this route does not exist")
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")

@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -37,7 +38,7 @@ type App struct {
 	signer         *pooled[*assertion.Signer]
 	counters       counterShares
 	watch          watchShares
-	lease          *lease                 // on source and counters in Redis
+	hold           *hold                  // on source and counters in Redis
 	gauges         []prometheus.Collector // of the state of all this
 	warnedOf       map[*caddyhttp.Server]bool
 	started        bool
@@ -56,7 +57,7 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 // Provision opens the source and the signing keys, or takes over the ones that
 // the running configuration uses.
 func (a *App) Provision(ctx caddy.Context) error {
-	a.ctx, a.log, a.lease = ctx, ctx.Logger(), newLease()
+	a.ctx, a.log, a.hold = ctx, ctx.Logger(), newHold()
 	if err := a.App.Validate(); err != nil {
 		return fmt.Errorf("ingest_auth: %w", err)
 	}
@@ -108,6 +109,8 @@ func (a *App) openSigner(ctx caddy.Context) error {
 	}
 	return nil
 }
+
+func durationOf(d config.Duration) time.Duration { return time.Duration(d) }
 
 // Start refuses to run when a log that HTTP requests reach would write keys.
 func (a *App) Start() error {

@@ -134,7 +134,7 @@ func TestResourceDenials(t *testing.T) {
 		"environment in array":              {400, "Missing environment"},
 		"environment is true":               {400, "Missing environment"},
 		"environment twice":                 {400, "duplicate_field"},
-		"environment in another case":       {400, `{"error":"Field must be written exactly: environment","code":"malformed_body"}`},
+		"environment in another case":       {400, `{"error":"Field must be spelled exactly: environment","code":"malformed_body"}`},
 		"environment in a row is an object": {400, "Missing environment"},
 	})
 }

@@ -6,14 +6,12 @@ import (
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
-
-	"github.com/ingestauth/caddy-ingest-auth/config"
 )
 
 // parseKeys reads `keys NAME …` as the module of the source does.
 func parseKeys(d *caddyfile.Dispenser, a *App) error {
 	if len(a.Keys) > 0 {
-		return d.Err("keys: is there twice")
+		return d.Err("keys: is given twice")
 	}
 	if !d.NextArg() || !slices.Contains(sourceNames(), d.Val()) {
 		return errKeysSyntax(d)
@@ -51,19 +49,4 @@ func errKeysSyntax(d *caddyfile.Dispenser) error {
 		}
 	}
 	return d.Err("keys: write `keys file PATH` or `keys vault { … }`" + others.String())
-}
-
-func parseCache(d *caddyfile.Dispenser, a *App) error {
-	if d.NextArg() {
-		return d.Err("cache: takes a block, not an argument")
-	}
-	c := &a.Cache
-	return subdirectives{
-		"size":     parsedArg(&c.Size, parseCount),
-		"fresh":    parsedArg(&c.Fresh, config.ParseDuration),
-		"unknown":  parsedArg(&c.Unknown, config.ParseDuration),
-		"outage":   parsedArg(&c.Outage, config.ParseDuration),
-		"reads":    parsedArg(&c.Reads, parseCount),
-		"snapshot": parsedArg(&c.Snapshot, config.ParseDuration),
-	}.parse(d, "cache", a.Validate)
 }

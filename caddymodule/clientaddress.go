@@ -29,7 +29,7 @@ func (a *App) checkAddresses(ctx caddy.Context, s *config.Gate) {
 		a.warnedOf = make(map[*caddyhttp.Server]bool)
 	}
 	a.warnedOf[srv] = true
-	a.log.Warn("clients may choose the address that `by ip` counts: the server takes the first address in X-Forwarded-For, which a client writes itself if the proxy appends to the header; write `trusted_proxies_strict` beside `trusted_proxies` in the global option `servers`",
+	a.log.Warn("clients may choose the address that `by ip` counts: the server takes the first address in X-Forwarded-For, and a client writes that one itself if the proxy appends to the header; write `trusted_proxies_strict` next to `trusted_proxies` in the global option `servers`",
 		zap.Strings("listen", srv.Listen))
 }
 

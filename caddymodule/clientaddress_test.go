@@ -72,7 +72,7 @@ func TestChosenAddressIsWarnedOf(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			warned := strings.Contains(string(log), "write `trusted_proxies_strict` beside `trusted_proxies`")
+			warned := strings.Contains(string(log), "write `trusted_proxies_strict` next to `trusted_proxies`")
 			if warned != chose || warned != tc.warned {
 				t.Errorf("warned of: %t, possible: %t (%v), want %t", warned, chose, statuses, tc.warned)
 			}

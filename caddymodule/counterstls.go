@@ -40,7 +40,7 @@ func (t *countersTLS) trust(file string) (err error) {
 	}
 	t.config.RootCAs = x509.NewCertPool()
 	if !t.config.RootCAs.AppendCertsFromPEM(t.caCert) {
-		return fmt.Errorf("%s: there is no certificate in PEM form", file)
+		return fmt.Errorf("%s: has no certificate in PEM form", file)
 	}
 	return nil
 }

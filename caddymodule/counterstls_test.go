@@ -79,8 +79,8 @@ func TestCountersTLSFiles(t *testing.T) {
 	_, others := redistest.StartTLS(t)
 	for _, tc := range []struct{ settings, want string }{
 		{"ca_cert {{dir}}/none.pem", "counters: ca_cert: open {{dir}}/none.pem: no such file"},
-		{"ca_cert {{dir}}/keys.json", "counters: ca_cert: {{dir}}/keys.json: there is no certificate"},
-		{"ca_cert " + files.ClientKey, "counters: ca_cert: " + files.ClientKey + ": there is no certificate"},
+		{"ca_cert {{dir}}/keys.json", "counters: ca_cert: {{dir}}/keys.json: has no certificate"},
+		{"ca_cert " + files.ClientKey, "counters: ca_cert: " + files.ClientKey + ": has no certificate"},
 		{"client_cert {{dir}}/none.pem " + files.ClientKey, "counters: client_cert: open {{dir}}/none.pem"},
 		{"client_cert " + files.ClientCert + " {{dir}}/none.key", "counters: client_cert: open {{dir}}/none.key"},
 		{"client_cert " + files.ClientCert + " " + others.ClientKey, "counters: client_cert: " + files.ClientCert + " with " + others.ClientKey + ": tls: private key does not match"},

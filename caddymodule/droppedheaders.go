@@ -26,7 +26,7 @@ func (g *Gate) checkHeadersArrive(ctx caddy.Context) error {
 		for _, name := range l.Names {
 			if option := missingFrom(srv, name); option != "" {
 				// No colon after the name: the log encoder would take the rest for a key.
-				return fmt.Errorf("credential header %s does not get to the gate: Caddy drops it before; write `%s %s` into the block `servers` of the global options", name, option, strings.ToLower(name))
+				return fmt.Errorf("credential header %s never reaches the gate, because Caddy drops it; write `%s %s` into the block `servers` of the global options", name, option, strings.ToLower(name))
 			}
 		}
 	}

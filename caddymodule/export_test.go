@@ -23,5 +23,5 @@ func BodiesBeingRead() int64 {
 	if err != nil {
 		return 0
 	}
-	return app.lease.users.Load() - 1 // the configuration itself
+	return app.hold.users.Load() - 1 // the configuration itself
 }

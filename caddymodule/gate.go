@@ -90,7 +90,7 @@ func (a *App) gateOptions() gate.Options {
 		Counters: a.counters.forGates(),
 		Names:    keyNames,
 		Flow:     a.watch.flow.value,
-		Host:     host{a.lease},
+		Host:     host{a.hold},
 	}
 	if a.watch.recent != nil {
 		o.Events = a.watch.recent.value

@@ -129,7 +129,7 @@ func (h *health) addRedis(onError limit.OnError) {
 	case limit.OnErrorMemory:
 		h.Warnings = append(h.Warnings, "Redis cannot be used; every gate counts for itself")
 	case limit.OnErrorAllow:
-		h.Warnings = append(h.Warnings, "Redis cannot be used; limits do not count")
+		h.Warnings = append(h.Warnings, "Redis cannot be used; limits are not applied")
 	case limit.OnErrorDeny:
 		h.Problems = append(h.Problems, "Redis cannot be used; requests with limits are refused")
 	}
@@ -160,7 +160,7 @@ func parseHealth(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	health := new(Health)
 	if h.NextArg() {
 		if h.Val() != "live" {
-			return nil, h.Errf("ingest_auth_health: %q is not known; write `live`, or nothing for readiness", h.Val())
+			return nil, h.Errf("ingest_auth_health: %q is unknown; write `live`, or nothing for readiness", h.Val())
 		}
 		health.Live = true
 	}

@@ -15,7 +15,7 @@ import (
 
 // host is Caddy as gates see it.
 type host struct {
-	lease *lease // on what the gates use
+	hold *hold // on what the gates use
 }
 
 // ClientIP returns the client's address as Caddy determined it.
@@ -94,10 +94,10 @@ func (host) Error(status int, message string) error {
 }
 
 // Hold keeps open what the gates use, also if the configuration is replaced.
-func (h host) Hold() { h.lease.enter() }
+func (h host) Hold() { h.hold.enter() }
 
 // Release ends Hold.
-func (h host) Release() { h.lease.leave() }
+func (h host) Release() { h.hold.leave() }
 
 func replacer(r *http.Request) (*caddy.Replacer, bool) {
 	repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)

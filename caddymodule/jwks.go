@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/assertion"
@@ -54,6 +55,17 @@ func writeJWKS(w http.ResponseWriter, s *assertion.Signer) {
 	w.Header().Set("Content-Type", "application/jwk-set+json")
 	w.Header().Set("Cache-Control", fmt.Sprintf("public, max-age=%d", int(s.JWKSMaxAge().Seconds())))
 	_, _ = w.Write(s.JWKS()) // the client is gone if this fails
+}
+
+// parseJWKS reads the directive. Syntax:
+//
+//	ingest_auth_jwks [<matcher>]
+func parseJWKS(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	h.Next() // consume directive name
+	if h.NextArg() || h.NextBlock(0) {
+		return nil, h.ArgErr()
+	}
+	return new(JWKS), nil
 }
 
 // Interface guards

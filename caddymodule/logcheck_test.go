@@ -111,7 +111,7 @@ func TestLogCheckFilters(t *testing.T) {
 					"\n}\n:{{gate}} {\nlog\ningest_auth {\ncredential header X-API-Key X-Shop\ncredential query apiKey shop\nremove header X-Session\n}\nheader X-Api-Key {http.request.header.Accept}\nrespond ok\n}\n")
 			}
 			g, err := load("on")
-			if (err == nil) != (tc.leaks == "") || err != nil && !strings.Contains(err.Error(), tc.leaks+" out of the filter") {
+			if (err == nil) != (tc.leaks == "") || err != nil && !strings.Contains(err.Error(), tc.leaks+" from the filter") {
 				t.Errorf("want a leak of %q: %v", tc.leaks, err)
 			}
 			if err != nil {

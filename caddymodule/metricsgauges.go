@@ -14,11 +14,11 @@ import (
 func (a *App) newGauges() []prometheus.Collector {
 	budget := a.counters.memory.value
 	list := []prometheus.Collector{
-		newGauge("buffer_bytes", "Memory that request bodies take.", func() float64 { return float64(budget.Held()) }),
-		newGauge("buffer_limit_bytes", "Memory that request bodies may take.", func() float64 { return float64(a.BufferMemory) }),
+		newGauge("buffer_bytes", "Memory that request bodies use.", func() float64 { return float64(budget.Held()) }),
+		newGauge("buffer_limit_bytes", "Memory that request bodies may use.", func() float64 { return float64(a.BufferMemory) }),
 	}
 	if signer := a.signer.value; a.Sign.Algorithm != "HS256" {
-		list = append(list, newGauge("signing_key_age_seconds", "How long the key that signs assertions has been doing so.",
+		list = append(list, newGauge("signing_key_age_seconds", "How long the current key has signed assertions.",
 			func() float64 { return signer.KeyAge(time.Now()).Seconds() }))
 	}
 	if a.counters.redis != nil {

@@ -86,7 +86,7 @@ func TestAttackOtherCaseInBodies(t *testing.T) {
 		switch {
 		case want == "" && (resp.Status != http.StatusOK || strings.Contains(seen[0].Body, keyA)):
 			t.Errorf("%s: %d %s", body, resp.Status, resp.Body)
-		case want != "" && (len(seen) > 0 || resp.Status != http.StatusBadRequest || resp.Body != `{"error":"Field must be written exactly: `+want+`","code":"malformed_body"}`):
+		case want != "" && (len(seen) > 0 || resp.Status != http.StatusBadRequest || resp.Body != `{"error":"Field must be spelled exactly: `+want+`","code":"malformed_body"}`):
 			t.Errorf("%s: %d %s", body, resp.Status, resp.Body)
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"github.com/ingestauth/caddy-ingest-auth/caddymodule/logs"
 )
 
 // pool keeps what has to survive a configuration reload. Its keys name settings,
@@ -25,7 +27,7 @@ type pooled[T any] struct {
 // poolEntry is what the pool holds for all shares together.
 type poolEntry struct {
 	value any
-	log   *swapCore
+	log   *logs.SwapCore
 	close func()
 
 	mu   sync.Mutex
@@ -37,7 +39,7 @@ func (e *poolEntry) join(log *zapcore.Core) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.logs = append(e.logs, log)
-	e.log.swap(*log)
+	e.log.Swap(*log)
 }
 
 // leave goes back to the newest log that is left, because a configuration that is
@@ -47,7 +49,7 @@ func (e *poolEntry) leave(log *zapcore.Core) {
 	defer e.mu.Unlock()
 	e.logs = slices.DeleteFunc(e.logs, func(l *zapcore.Core) bool { return l == log })
 	if n := len(e.logs); n > 0 {
-		e.log.swap(*e.logs[n-1])
+		e.log.Swap(*e.logs[n-1])
 	}
 }
 
@@ -62,7 +64,7 @@ func (e *poolEntry) Destruct() error {
 // share, because the one of the first closes with its configuration.
 func fromPool[T any](key string, log *zap.Logger, open func(*zap.Logger) (T, func(), error)) (*pooled[T], error) {
 	v, _, err := pool.LoadOrNew(key, func() (caddy.Destructor, error) {
-		core := newSwapCore(log.Core())
+		core := logs.NewSwapCore(log.Core())
 		value, closer, err := open(log.WithOptions(zap.WrapCore(func(zapcore.Core) zapcore.Core { return core })))
 		if err != nil {
 			return nil, err

@@ -50,7 +50,7 @@ func TestReloadKeepsAssertionsAndSource(t *testing.T) {
 func TestMissingKeyFile(t *testing.T) {
 	g := gatetest.New(t, nil)
 	err := g.Load(options + ":{{gate}} {\ningest_auth\n}\n")
-	if err == nil || !strings.Contains(err.Error(), "there is no key file") || !strings.Contains(err.Error(), `{"keys":[]}`) {
+	if err == nil || !strings.Contains(err.Error(), "does not exist") || !strings.Contains(err.Error(), `{"keys":[]}`) {
 		t.Errorf("%v", err)
 	}
 }

@@ -13,7 +13,7 @@ import (
 // The operator is told, once, of a request that has lost its key to the gate before; not of
 // one that never had a key, or that met a gate which takes none.
 func TestSecondGate(t *testing.T) {
-	const hint = "has come through another ingest_auth"
+	const hint = "another ingest_auth removed the key"
 	up := gatetest.NewUpstream(t, nil)
 	g := startSite(t, `route {
 		ingest_auth /twice*

@@ -60,7 +60,7 @@ func (a *App) loadOpener(ctx caddy.Context) (err error) {
 	}
 	opener, ok := module.(keysync.Opener)
 	if !ok {
-		return fmt.Errorf("ingest_auth: keys: module %s.%s is no source: it does not implement keysync.Opener", sourceNamespace, a.source.kind)
+		return fmt.Errorf("ingest_auth: keys: module %s.%s is not a source: it does not implement keysync.Opener", sourceNamespace, a.source.kind)
 	}
 	a.opener = opener
 	return nil
@@ -116,7 +116,7 @@ func (a *App) openCache(ctx caddy.Context) (err error) {
 	if l, ok := origin.value.(keysync.Located); ok {
 		o.Place = a.source.kind + " " + l.Place()
 	} else if a.Cache.Snapshot > 0 {
-		return fmt.Errorf("ingest_auth: cache snapshot: the source %s does not tell where its records are, so a snapshot might be of others; remove `snapshot`", a.source.kind)
+		return fmt.Errorf("ingest_auth: cache snapshot: the source %s does not say where its records are, so a snapshot could hold the records of another place; remove `snapshot`", a.source.kind)
 	}
 	key := fmt.Sprintf("cache of %s %+v %s", origin.key, a.Cache, a.signer.key)
 	a.source.cache, err = fromPool(key, a.log.Named("keys"), func(log *zap.Logger) (*keycache.Cache, func(), error) {

@@ -74,12 +74,12 @@ func (s *FileSource) OpenStore(context.Context, *zap.Logger) (keysync.Store, err
 
 func missingKeyFile(path string, err error) error {
 	if errors.Is(err, os.ErrPermission) {
-		return fmt.Errorf("the user that runs the gate (uid %d) needs read access to key file %s and its folders, such as `chown`, or `chmod 640` and its group: %w", os.Geteuid(), path, err)
+		return fmt.Errorf("the user that runs the gate (uid %d) needs read access to key file %s and its folders; use `chown`, or `chmod 640` and the group: %w", os.Geteuid(), path, err)
 	}
 	if !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	return fmt.Errorf("there is no key file %s: make one with `ingest-keys create --file PATH --account NAME`, create one holding {\"keys\":[]}, or name another with `keys file PATH` in the global ingest_auth option: %w", path, err)
+	return fmt.Errorf("key file %s does not exist: make it with `ingest-keys create --file PATH --account NAME`, create it with {\"keys\":[]} in it, or name another with `keys file PATH` in the global ingest_auth option: %w", path, err)
 }
 
 // Interface guards

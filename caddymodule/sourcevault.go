@@ -71,10 +71,10 @@ func (s *VaultSource) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 func parseAuth(d *caddyfile.Dispenser, v *config.Vault) error {
 	args := d.RemainingArgs()
 	if v.Auth != "" {
-		return d.Err("auth: is there twice")
+		return d.Err("auth: is given twice")
 	}
 	if len(args) == 0 {
-		return d.Err("auth: write how to log in: token, token_file, approle or kubernetes")
+		return d.Err("auth: write the login method: token, token_file, approle or kubernetes")
 	}
 	v.Auth, args = args[0], args[1:]
 	if v.Auth == "approle" && len(args) == 3 && args[2] == "wrapped" {

@@ -144,7 +144,7 @@ func (s Sign) validateSecret() error {
 		return fmt.Errorf("sign secret: is only used with `algorithm HS256`; write that first or remove it")
 	}
 	if !IsPlaceholder(s.Secret) {
-		return fmt.Errorf("sign secret: must not stand in the configuration; write {env.NAME} or {file.PATH}")
+		return fmt.Errorf("sign secret: must not be in the configuration; write {env.NAME} or {file.PATH}")
 	}
 	return nil
 }

@@ -42,7 +42,7 @@ func (c Cache) validate() error {
 		}
 	}
 	if c.Fresh > 0 && c.Outage > 0 && c.Outage < c.Fresh {
-		return fmt.Errorf("cache outage: %s is shorter than fresh (%s), but a record is served for at least that long", c.Outage, c.Fresh)
+		return fmt.Errorf("cache outage: %s is shorter than fresh (%s), but a record is served for at least as long as it is fresh", c.Outage, c.Fresh)
 	}
 	return nil
 }

@@ -53,11 +53,11 @@ func (g *Gate) validateCORS() error {
 			return err
 		}
 		if slices.Contains(g.CORS[:i], o) {
-			return fmt.Errorf("cors: %s is there twice", o)
+			return fmt.Errorf("cors: %s is given twice", o)
 		}
 	}
 	if slices.Contains(g.CORS, "*") && len(g.CORS) > 1 {
-		return errors.New("cors: * stands for every origin; remove the others, or remove *")
+		return errors.New("cors: * means every origin; remove the others, or remove *")
 	}
 	if len(g.CORS) > 0 && g.PassPreflights {
 		return errors.New("cors: answers preflights itself; remove pass_preflights")

@@ -85,10 +85,10 @@ func validateRedisURL(s string) error {
 	scheme, rest, ok := strings.Cut(s, "://")
 	kind, _, _ := strings.Cut(scheme, "+")
 	if !ok || kind != "redis" && kind != "rediss" {
-		return errors.New("counters: write `memory`, a URL such as redis://localhost:6379, or {env.NAME} or {file.PATH} where one is")
+		return errors.New("counters: write `memory`, a URL such as redis://localhost:6379, or {env.NAME} or {file.PATH} that holds one")
 	}
 	if strings.ContainsAny(rest, "@?{}") {
-		return errors.New("counters: a URL with a user, a password, parameters or placeholders must not stand in the configuration; write {env.NAME} or {file.PATH} where the whole URL is")
+		return errors.New("counters: a URL with a user, a password, parameters or placeholders must not be in the configuration; write {env.NAME} or {file.PATH} that holds the whole URL")
 	}
 	return nil
 }

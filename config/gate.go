@@ -18,6 +18,10 @@ type Gate struct {
 	// and conflicts with nothing, whatever stands there. Default: nothing.
 	Remove []Location `json:"remove,omitempty"`
 
+	// Fields whose value is a JSON document, to which applies all that is said of bodies.
+	// Default: none.
+	BodyIn []BodyIn `json:"body_in,omitempty"`
+
 	// Whether requests that are not good are refused: `on` (the default) or `off`,
 	// which is report mode: every request passes as it came, but for an identity
 	// header that the client sent itself. The assertion then carries a `verdict`,
@@ -166,7 +170,7 @@ func setDefault[T comparable](v *T, def T) {
 // Validate reports the first setting that is wrong. What is not set is fine.
 func (g *Gate) Validate() error {
 	checks := []func() error{
-		g.validateLocations, g.validateScopes, g.validateResources, g.validateRequire, g.validateSpellings, g.validateErrorBodies, g.validateCORS,
+		g.validateLocations, g.validateBodyIn, g.validateScopes, g.validateResources, g.validateRequire, g.validateSpellings, g.validateErrorBodies, g.validateCORS,
 		func() error { return oneOf("enforce", g.Enforce, "on", "off") },
 		func() error { return oneOf("conflict", g.Conflict, "reject", "first") },
 		func() error { return oneOf("strip", g.Strip, "on", "off") },
@@ -202,7 +206,7 @@ func (g *Gate) validateItems() error {
 
 func (g *Gate) validateErrorBodies() error {
 	if g.Errors == "caddy" && len(g.ErrorBodies) > 0 {
-		return errors.New("error: with `errors caddy` the answer is up to handle_errors; remove one of the two")
+		return errors.New("error: with `errors caddy`, handle_errors writes the answer; remove one of the two")
 	}
 	seen := make(map[int]bool)
 	for _, e := range g.ErrorBodies {
@@ -210,7 +214,7 @@ func (g *Gate) validateErrorBodies() error {
 			return fmt.Errorf("error: %d is not a status code from 400 to 599", e.Status)
 		}
 		if seen[e.Status] {
-			return fmt.Errorf("error %d: is there twice", e.Status)
+			return fmt.Errorf("error %d: is given twice", e.Status)
 		}
 		if strings.ContainsAny(e.ContentType, "\r\n") {
 			return fmt.Errorf("error %d: the content type must be one line", e.Status)
@@ -236,7 +240,7 @@ func eachOneOf(setting string, values []string, allowed ...string) error {
 			return fmt.Errorf("%s: %q is not one of %s", setting, v, strings.Join(allowed, ", "))
 		}
 		if slices.Contains(values[:i], v) {
-			return fmt.Errorf("%s: %s is there twice", setting, v)
+			return fmt.Errorf("%s: %s is given twice", setting, v)
 		}
 	}
 	return nil
@@ -249,7 +253,7 @@ func names(setting string, values []string) error {
 			return fmt.Errorf("%s: %q is not a name; use letters, digits and any of - _ . : /", setting, v)
 		}
 		if slices.Contains(values[:i], v) {
-			return fmt.Errorf("%s: %s is there twice", setting, v)
+			return fmt.Errorf("%s: %s is given twice", setting, v)
 		}
 	}
 	return nil

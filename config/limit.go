@@ -69,7 +69,7 @@ func (g *Gate) validateLimits() error {
 			return err
 		}
 		if seen[l.name()] {
-			return fmt.Errorf("limit %s: is there twice; give one another name, as in `limit daily %s by %s`",
+			return fmt.Errorf("limit %s: is given twice; give one another name, as in `limit daily %s by %s`",
 				l.name(), l.Rate, strings.Join(l.By, " "))
 		}
 		seen[l.name()] = true
@@ -79,7 +79,7 @@ func (g *Gate) validateLimits() error {
 
 func (g *Gate) validateLimit(l Limit) error {
 	if len(l.By) == 0 {
-		return fmt.Errorf("limit: what it counts by is missing; there are %s", g.knownDimensions())
+		return fmt.Errorf("limit: the dimension is missing; write `by` and one or more of %s", g.knownDimensions())
 	}
 	if err := names("limit", []string{l.name()}); err != nil {
 		return err
@@ -93,7 +93,7 @@ func (g *Gate) validateLimit(l Limit) error {
 			return fmt.Errorf("%s: %w", setting, err)
 		}
 		if slices.Contains(l.By[:i], by) {
-			return fmt.Errorf("%s: %s is there twice", setting, by)
+			return fmt.Errorf("%s: %s is given twice", setting, by)
 		}
 	}
 	if l.CostIn != "" && l.Cost != CostBodyItems {
@@ -106,9 +106,9 @@ func (g *Gate) validateDimension(by string) error {
 	resource := slices.ContainsFunc(g.Resources, func(r Resource) bool { return r.Name == by })
 	switch own := slices.Contains(dimensions, by); {
 	case own && resource:
-		return fmt.Errorf("%s is both a dimension and a resource; rename the resource", by)
+		return fmt.Errorf("%s is the name of both a dimension and a resource; rename the resource", by)
 	case !own && !resource:
-		return fmt.Errorf("unknown dimension %q; there are %s, or the name of a resource that stands above this line", by, g.knownDimensions())
+		return fmt.Errorf("unknown dimension %q; use %s, or a resource from a line above", by, g.knownDimensions())
 	}
 	return nil
 }
@@ -127,7 +127,7 @@ func (g *Gate) validateInFlight() error {
 		return nil
 	}
 	if f.N <= 0 || f.By == "" {
-		return errors.New("in_flight: write `in_flight N by key` or `in_flight N by account`, N being at least 1")
+		return errors.New("in_flight: write `in_flight N by key` or `in_flight N by account`, with N of at least 1")
 	}
 	return oneOf("in_flight", f.By, ByKey, ByAccount)
 }

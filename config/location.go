@@ -17,6 +17,8 @@ const (
 	InBody   = "body"
 	InBasic  = "basic"
 	InForm   = "form"
+
+	InMultipart = "multipart"
 )
 
 // Place is the part of a request that a location is in.
@@ -51,6 +53,7 @@ var styles = [...]style{
 	{in: InBody, place: PlaceBody, check: checkNames, example: "token", rows: true},
 	{in: InBasic, place: PlaceAuthorization, check: checkBasic},
 	{in: InForm, place: PlaceBody, check: checkNames, example: "api_key"},
+	{in: InMultipart, place: PlaceBody, check: checkNames, example: "api_key"},
 }
 
 // Styles is how many styles there are.
@@ -87,8 +90,9 @@ func (l Location) style() style {
 // it though it is none.
 type Location struct {
 	// The style: `bearer` (Authorization: Bearer, RFC 6750), `header`, `query`,
-	// `body` (a member of a JSON body), `basic` (Authorization: Basic, RFC 7617)
-	// or `form` (a field of an application/x-www-form-urlencoded body).
+	// `body` (a member of a JSON body), `basic` (Authorization: Basic, RFC 7617),
+	// `form` (a field of an application/x-www-form-urlencoded body) or `multipart` (a
+	// field of a multipart/form-data body, before its files).
 	In string `json:"in"`
 
 	// The names of the headers, query parameters, JSON members or form fields.
@@ -129,9 +133,9 @@ func (g *Gate) validateLocations() error {
 			case "":
 				seen[spot.id] = setting
 			case setting:
-				return fmt.Errorf("%s %s: %sis there twice", setting, l.In, spot.label)
+				return fmt.Errorf("%s %s: %sis given twice", setting, l.In, spot.label)
 			default:
-				return fmt.Errorf("%s %s: %sis a place for credentials, too, as the usual ones are if no `credential` is written; choose one", setting, l.In, spot.label)
+				return fmt.Errorf("%s %s: %sis also a place for credentials (without any `credential`, the usual places are); choose one", setting, l.In, spot.label)
 			}
 		}
 	}
@@ -200,7 +204,7 @@ func (l Location) validate(setting string) error {
 
 func checkBearer(l Location, setting, _ string) error {
 	if len(l.Names) > 0 {
-		return fmt.Errorf("%s bearer: takes no name, it always is the Authorization header", setting)
+		return fmt.Errorf("%s bearer: takes no name, because it always means the Authorization header", setting)
 	}
 	return nil
 }

@@ -46,9 +46,9 @@ func TestPatternErrors(t *testing.T) {
 		"/a//{b}":    "empty and dot segments",
 		"/../{b}":    "empty and dot segments",
 		"/{}/x":      "not a name in braces",
-		"/a{b}":      "braces stand around a whole segment",
-		"/*/{b}":     "braces stand around a whole segment",
-		"/{a}/{a}":   "there twice",
+		"/a{b}":      "braces must be around a whole segment",
+		"/*/{b}":     "braces must be around a whole segment",
+		"/{a}/{a}":   "given twice",
 		"/%2e/{a}":   "decoded path",
 		"/a;b/{a}/*": "decoded path",
 	} {

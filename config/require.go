@@ -42,15 +42,15 @@ func (g *Gate) validateRequireQuery() error {
 	for i, name := range g.RequireQuery {
 		same := func(other string) bool { return strings.EqualFold(name, other) }
 		if name == "" || slices.ContainsFunc(g.RequireQuery[:i], same) {
-			return fmt.Errorf("require_query: %q is there twice or empty; write `require_query NAME…`", name)
+			return fmt.Errorf("require_query: %q is given twice or empty; write `require_query NAME…`", name)
 		}
 		for _, r := range g.Resources {
 			if r.In == "query" && r.At != name && same(r.At) {
-				return fmt.Errorf("require_query: %s is written %s in a resource; write it in the same way", name, r.At)
+				return fmt.Errorf("require_query: %s is spelled %s in a resource; spell it the same here", name, r.At)
 			}
 		}
 		if taken := g.takes(InQuery, name); taken != "" {
-			return fmt.Errorf("require_query: %s %s and is gone when the query is checked; take it out of require_query", name, taken)
+			return fmt.Errorf("require_query: %s %s and is no longer there when the query is checked; remove it from require_query", name, taken)
 		}
 	}
 	return nil

@@ -31,7 +31,7 @@ func (g *Gate) validateResources() error {
 			return err
 		}
 		if seen[r.Name] {
-			return fmt.Errorf("resource %s: is there twice; a resource stands in one place", r.Name)
+			return fmt.Errorf("resource %s: is given twice; a resource has one place only", r.Name)
 		}
 		seen[r.Name] = true
 		if taken := g.takes(r.In, r.At); taken != "" {
@@ -71,7 +71,7 @@ func (r Resource) validatePath() error {
 		return fmt.Errorf("resource %s: the path pattern %s has no segment {%s}", r.Name, r.At, r.Name)
 	}
 	if r.Optional {
-		return errors.New("resource " + r.Name + ": optional: a path that does not match names no resource, or hides one; give paths without it a gate of their own with a matcher")
+		return errors.New("resource " + r.Name + ": optional: does not work with a path, because a path that does not match could hide a resource; give paths without the resource their own gate with a matcher")
 	}
 	return nil
 }

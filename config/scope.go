@@ -50,7 +50,7 @@ func (g *Gate) validateScopes() error {
 		for _, name := range s.Names {
 			id := strings.TrimSpace(s.Method + " " + name)
 			if seen[id] {
-				return fmt.Errorf("scope: %s is there twice", id)
+				return fmt.Errorf("scope: %s is given twice", id)
 			}
 			seen[id] = true
 		}

@@ -19,7 +19,7 @@ func (g *Gate) validateSpellings() error {
 	for _, name := range names {
 		for _, other := range fixed {
 			if name != other && strings.EqualFold(name, other) {
-				return fmt.Errorf("%s and %s differ in case only, and bodies must have a member exactly as it is written here; write both alike", other, name)
+				return fmt.Errorf("%s and %s differ only in upper and lower case, and bodies must spell a member exactly as it is spelled here; spell both the same", other, name)
 			}
 		}
 	}

@@ -69,13 +69,13 @@ func (v *Vault) Validate() error {
 	case v.Timeout < 0 || v.Timeout > Duration(time.Minute):
 		return fmt.Errorf("keys vault timeout: %s is not between 1ms and 1m", v.Timeout)
 	case (v.Auth == "token" || v.Auth == "") && v.Credential != "" && !IsPlaceholder(v.Credential):
-		return errors.New("keys vault auth token: a token must not stand in the configuration; write {env.NAME} or {file.PATH}, or set VAULT_TOKEN")
+		return errors.New("keys vault auth token: a token must not be in the configuration; write {env.NAME} or {file.PATH}, or set VAULT_TOKEN")
 	case v.Auth == "token_file" && v.Credential == "":
 		return errors.New("keys vault auth token_file: write `auth token_file PATH`")
 	case v.Auth == "approle" && (v.Role == "" || v.Credential == ""):
 		return errors.New("keys vault auth approle: write `auth approle ROLE_ID SECRET_ID_FILE [wrapped]`, or {env.NAME} for the file")
 	case v.Auth != "" && v.Credential != "" && !IsPlaceholder(v.Credential) && !strings.ContainsRune(v.Credential, '/'):
-		return fmt.Errorf("keys vault auth %s: write the path of the file with a slash, such as ./secret-id; a secret must not stand in the configuration", v.Auth)
+		return fmt.Errorf("keys vault auth %s: write the path of the file with a slash, such as ./secret-id; a secret must not be in the configuration", v.Auth)
 	case v.Auth == "kubernetes" && v.Role == "":
 		return errors.New("keys vault auth kubernetes: write `auth kubernetes ROLE [TOKEN_FILE]`")
 	case v.Wrapped && v.Auth != "approle":

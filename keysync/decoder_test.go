@@ -118,9 +118,9 @@ var malformedRecords = []struct{ name, in, want string }{
 	{"unknown field that may be secret", with(`"s3cr3tvalue":1`), `line 2: a field name is not a field of a record`},
 	{"long unknown field", with(`"abcdefghijklmnopqrstuvwxyz":1`), `line 2: a field name is not a field of a record`},
 	{"digest", with(`"digest":"00"`), `line 2, field "digest": is not a field of a record`},
-	{"repeated field", with(`"mode":"live","mode":"live"`), `line 2, field "mode": is there twice`},
-	{"repeated field, escaped", with(`"mode":"live","mod\u0065":"live"`), `line 2, field "mode": is there twice`},
-	{"repeated key ID", with(`"key_id":"k"`), `line 2, field "key_id": is there twice`},
+	{"repeated field", with(`"mode":"live","mode":"live"`), `line 2, field "mode": is given twice`},
+	{"repeated field, escaped", with(`"mode":"live","mod\u0065":"live"`), `line 2, field "mode": is given twice`},
+	{"repeated key ID", with(`"key_id":"k"`), `line 2, field "key_id": is given twice`},
 
 	{"field key", with(`"key":"abc"`), `line 2, field "key": ` + plainMessage},
 	{"field token", with(`"token":"abc"`), `line 2, field "token": ` + plainMessage},
@@ -130,10 +130,10 @@ var malformedRecords = []struct{ name, in, want string }{
 	{"key as key ID", `{"key_id":"` + strayKey + `"}`, `line 1, field "key_id": ` + plainMessage},
 	{"key as account", with(`"account":"` + strayKey + `"`), `line 2, field "account": ` + plainMessage},
 	{"key within text", with(`"env":"Bearer ` + strayKey + `"`), `line 2, field "env": ` + plainMessage},
-	{"key as scope", with(`"scopes":["` + strayKey + `"]`), `line 2, field "scopes": holds an element that ` + plainMessage},
-	{"key as resource name", with(`"resources":{"` + strayKey + `":[]}`), `line 2, field "resources": holds a name that ` + plainMessage},
-	{"key as resource value", with(`"resources":{"p":["` + strayKey + `"]}`), `line 2, field "resources": holds a value that holds an element that ` + plainMessage},
-	{"key as limit", with(`"limits":{"key":"` + strayKey + `"}`), `line 2, field "limits": holds a value that ` + plainMessage},
+	{"key as scope", with(`"scopes":["` + strayKey + `"]`), `line 2, field "scopes": has an element that ` + plainMessage},
+	{"key as resource name", with(`"resources":{"` + strayKey + `":[]}`), `line 2, field "resources": has a name that ` + plainMessage},
+	{"key as resource value", with(`"resources":{"p":["` + strayKey + `"]}`), `line 2, field "resources": has a value that has an element that ` + plainMessage},
+	{"key as limit", with(`"limits":{"key":"` + strayKey + `"}`), `line 2, field "limits": has a value that ` + plainMessage},
 	{"key as mode", with(`"mode":"iak_x"`), `line 2, field "mode": ` + plainMessage},
 	{"key as time", with(`"created_at":"iak_x"`), `line 2, field "created_at": ` + plainMessage},
 	{"escaped key", with(`"account":"\u0069ak_x"`), `line 2, field "account": ` + plainMessage},
@@ -149,18 +149,18 @@ var malformedRecords = []struct{ name, in, want string }{
 	{"env is an object", with(`"env":{}`), `line 2, field "env": must be a string`},
 
 	{"scopes is a string", with(`"scopes":"a b"`), `line 2, field "scopes": must be an array of strings`},
-	{"scope with a space", with(`"scopes":["a b"]`), `line 2, field "scopes": holds an element that must be a scope (RFC 6749, section 3.3), without spaces and quotes`},
-	{"scope with a quote", with(`"scopes":["a\"b"]`), `line 2, field "scopes": holds an element that must be a scope (RFC 6749, section 3.3), without spaces and quotes`},
-	{"scope is null", with(`"scopes":["a",null]`), `line 2, field "scopes": holds an element that must be a string`},
+	{"scope with a space", with(`"scopes":["a b"]`), `line 2, field "scopes": has an element that must be a scope (RFC 6749, section 3.3), without spaces and quotes`},
+	{"scope with a quote", with(`"scopes":["a\"b"]`), `line 2, field "scopes": has an element that must be a scope (RFC 6749, section 3.3), without spaces and quotes`},
+	{"scope is null", with(`"scopes":["a",null]`), `line 2, field "scopes": has an element that must be a string`},
 	{"resources is an array", with(`"resources":[]`), `line 2, field "resources": must be an object`},
-	{"resource is a string", with(`"resources":{"p":"p1"}`), `line 2, field "resources": holds a value that must be an array of strings`},
-	{"resource twice", with(`"resources":{"p":[],"p":[]}`), `line 2, field "resources": holds a name that is there twice`},
-	{"resource name empty", with(`"resources":{"":[]}`), `line 2, field "resources": holds a name that must have 1 to 128 letters, digits and "._:-", a letter or digit first`},
+	{"resource is a string", with(`"resources":{"p":"p1"}`), `line 2, field "resources": has a value that must be an array of strings`},
+	{"resource twice", with(`"resources":{"p":[],"p":[]}`), `line 2, field "resources": has a name that is given twice`},
+	{"resource name empty", with(`"resources":{"":[]}`), `line 2, field "resources": has a name that must have 1 to 128 letters, digits and "._:-", a letter or digit first`},
 	{"limits is a string", with(`"limits":"100/1m"`), `line 2, field "limits": must be an object`},
-	{"limit is a number", with(`"limits":{"key":100}`), `line 2, field "limits": holds a value that must be a string`},
+	{"limit is a number", with(`"limits":{"key":100}`), `line 2, field "limits": has a value that must be a string`},
 
-	{"limit is no rate", with(`"limits":{"key":"100"}`), `line 2, field "limits": holds a value that must be a rate such as 100/1m`},
-	{"limit of zero", with(`"limits":{"key":"0/1m"}`), `line 2, field "limits": holds a value that must be a rate such as 100/1m`},
+	{"limit is no rate", with(`"limits":{"key":"100"}`), `line 2, field "limits": has a value that must be a rate such as 100/1m`},
+	{"limit of zero", with(`"limits":{"key":"0/1m"}`), `line 2, field "limits": has a value that must be a rate such as 100/1m`},
 
 	{"time without zone", with(`"expires_at":"2026-01-01T00:00:00"`), `line 2, field "expires_at": must be a time such as 2026-01-31T12:00:00Z (RFC 3339)`},
 	{"date alone", with(`"not_before":"2026-01-01"`), `line 2, field "not_before": must be a time such as 2026-01-31T12:00:00Z (RFC 3339)`},
@@ -168,7 +168,7 @@ var malformedRecords = []struct{ name, in, want string }{
 	{"time zero", with(`"revoked_at":"0001-01-01T00:00:00Z"`), `line 2, field "revoked_at": must be a time such as 2026-01-31T12:00:00Z (RFC 3339)`},
 	{"impossible day", with(`"created_at":"2026-02-30T00:00:00Z"`), `line 2, field "created_at": must be a time such as 2026-01-31T12:00:00Z (RFC 3339)`},
 	{"expires before it begins", with(`"not_before":"2026-01-02T00:00:00Z","expires_at":"2026-01-02T00:00:00Z"`), `line 1, field "expires_at": must be later than not_before`},
-	{"time null twice", with(`"expires_at":null,"expires_at":null`), `line 2, field "expires_at": is there twice`},
+	{"time null twice", with(`"expires_at":null,"expires_at":null`), `line 2, field "expires_at": is given twice`},
 	{"time false", with(`"expires_at":false`), `line 2, field "expires_at": must be a string`},
 	{"successor", with(`"successor":""`), `line 2, field "successor": must have 1 to 128 letters, digits and "._:-", a letter or digit first`},
 }
@@ -318,9 +318,9 @@ func checkErrorQuotesNothing(t *testing.T, b []byte, err error) {
 
 // knownTexts is what errors say whatever the input: a string of the input that
 // happens to be part of it is no leak.
-const knownTexts = `is missing is there twice must be a string must be an array of strings must be an object
+const knownTexts = `is missing is given twice must be a string must be an array of strings must be an object
 looks like a plaintext key; store its digest: printf %s "$KEY" | sha256sum is not a field of a record
 is not valid JSON: invalid character looking for beginning of value after top-level value unexpected end of JSON input
 must have 1 to 256 bytes must have printable characters only must have 1 to 128 letters, digits and "._:-", a letter or digit first
 must be a rate such as 100/1m must be live or test must be a time such as 2026-01-31T12:00:00Z (RFC 3339) must be later than not_before
-holds an element that holds a name that holds a value that a record must be valid UTF-8 a field name`
+has an element that has a name that has a value that a record must be valid UTF-8 a field name`

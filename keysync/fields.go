@@ -189,7 +189,7 @@ func readList(value []byte, item func([]byte) (string, error)) ([]string, error)
 	err := w.elements(func(v []byte) error {
 		s, err := item(v)
 		if err != nil {
-			return fmt.Errorf("holds an element that %w", err)
+			return fmt.Errorf("has an element that %w", err)
 		}
 		out = append(out, s)
 		return nil
@@ -245,14 +245,14 @@ func readObject[T any](value []byte, name func([]byte) (string, error), member f
 	err := w.members(func(rawName, v []byte, _ int) error {
 		n, err := name(rawName)
 		if err != nil {
-			return fmt.Errorf("holds a name that %w", err)
+			return fmt.Errorf("has a name that %w", err)
 		}
 		if _, ok := out[n]; ok {
-			return errors.New("holds a name that " + errTwice.Error())
+			return errors.New("has a name that " + errTwice.Error())
 		}
 		m, err := member(v)
 		if err != nil {
-			return fmt.Errorf("holds a value that %w", err)
+			return fmt.Errorf("has a value that %w", err)
 		}
 		out[n] = m
 		return nil

@@ -53,7 +53,7 @@ func (f *fileDecoder) file() error {
 		return err
 	}
 	if _, err := f.json.Token(); !errors.Is(err, io.EOF) {
-		return f.fail("", errors.New("the file goes on after the end of its object"))
+		return f.fail("", errors.New("the file has more text after the end of its object"))
 	}
 	return nil
 }
@@ -100,7 +100,7 @@ func (f *fileDecoder) record() error {
 	return nil
 }
 
-var errFileTwice = errors.New("is in the file twice")
+var errFileTwice = errors.New("is given twice in the file")
 
 func (f *fileDecoder) delim(want json.Delim, field string, problem error) error {
 	t, err := f.token()

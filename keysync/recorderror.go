@@ -26,7 +26,7 @@ func (e *RecordError) Error() string {
 
 var (
 	errMissing   = errors.New("is missing")
-	errTwice     = errors.New("is there twice")
+	errTwice     = errors.New("is given twice")
 	errNotString = errors.New("must be a string")
 	errNotArray  = errors.New("must be an array of strings")
 	errNotObject = errors.New("must be an object")

@@ -100,7 +100,7 @@ func (d *numericDate) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	if seconds < 0 || seconds >= year10000 {
-		return fmt.Errorf("%v is no time", seconds)
+		return fmt.Errorf("%v is not a time", seconds)
 	}
 	*d = numericDate(seconds)
 	return nil

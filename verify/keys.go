@@ -21,7 +21,7 @@ const (
 	keepKeys = 24 * time.Hour
 )
 
-var errUnknownKey = errors.New("no key of that kid and algorithm is in the key set")
+var errUnknownKey = errors.New("the key set has no key with that kid and algorithm")
 
 // A source reads a key set. gap is the shortest time between two reads.
 type source interface {

@@ -112,7 +112,7 @@ func (o Options) withDefaults() Options {
 func (o Options) validate() error {
 	switch {
 	case o.Audience == "":
-		return errors.New("audience is missing: name this backend as the gate does")
+		return errors.New("audience is missing: write the audience that the gate uses for this backend")
 	case (o.JWKS == "") == (o.Secret == nil):
 		return errors.New("set either JWKS or Secret")
 	case o.Secret != nil && len(o.Secret) < minSecret:

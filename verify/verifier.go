@@ -78,7 +78,7 @@ func (v *Verifier) verify(r *http.Request) (*Identity, *Error) {
 	values := r.Header.Values(v.options.Header)
 	switch {
 	case len(values) == 0:
-		return nil, refuse(CodeMissing, "there is no %s header", v.options.Header)
+		return nil, refuse(CodeMissing, "the %s header is missing", v.options.Header)
 	case len(values) > 1:
 		return nil, refuse(CodeInvalid, "there are %d %s headers", len(values), v.options.Header)
 	}
@@ -189,7 +189,7 @@ func (v *Verifier) checkClaims(c *claims, now time.Time) error {
 func (v *Verifier) decide(id *Identity) *Error {
 	switch {
 	case !id.allowed() && !v.options.AcceptReported:
-		return refuse(CodeNotAllowed, "the gate only reports, and its verdict is %q", id.Verdict)
+		return refuse(CodeNotAllowed, "the gate is in report mode, and its verdict is %q", id.Verdict)
 	case id.allowed() && id.KeyID == "":
 		return refuse(CodeInvalid, "key_id is missing")
 	}

@@ -40,7 +40,7 @@ func (c *logCheck) leaks(name, missing string) (remedy string) {
 	case p.encoded != p.cleaned:
 		return missing
 	case len(p.leaked) > 0:
-		return "take " + strings.Join(p.leaked, ", ") + " out of the filter around redact_keys, or write it into the block of `format redact_keys`, as `wrap filter`"
+		return "remove " + strings.Join(p.leaked, ", ") + " from the filter around redact_keys, or move the filter into the block of `format redact_keys`, as `wrap filter`"
 	}
 	return ""
 }
@@ -61,9 +61,9 @@ func Check(ctx caddy.Context, places []config.Location, identityHeader string) e
 		}
 	}
 	if remedy := c.leaks("http.log.error", global); remedy != "" || len(bad) == 0 {
-		bad = append(bad, "a global log (the default one, where errors of all sites go, or one you named): "+cmp.Or(remedy, c.leaks("http", global)))
+		bad = append(bad, "a global log (the default log, which gets the errors of all sites, or one with a name): "+cmp.Or(remedy, c.leaks("http", global)))
 	}
-	return fmt.Errorf("ingest_auth: refusing to start, because keys would be written in clear to %s; another format goes into its block, as `wrap console` or `wrap json` (`log_check off` in the global ingest_auth option turns this check off)",
+	return fmt.Errorf("ingest_auth: refusing to start, because keys would be written in clear to %s; to keep another format, write it into the block of redact_keys, as `wrap console` or `wrap json` (`log_check off` in the global ingest_auth option turns this check off)",
 		strings.Join(bad, "; and to "))
 }
 

@@ -158,7 +158,7 @@ func (e *RedactEncoder) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		case "headers":
 			e.Headers = append(e.Headers, d.RemainingArgs()...)
 		default:
-			return d.Errf("redact_keys: unknown subdirective %q; there are wrap, query and headers", d.Val())
+			return d.Errf("redact_keys: unknown subdirective %q; use one of wrap, query, headers", d.Val())
 		}
 	}
 	return nil

@@ -47,7 +47,7 @@ func (m *Module) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 // Provision checks the settings and completes them.
 func (m *Module) Provision(caddy.Context) (err error) {
 	if m.Path == "" {
-		return errors.New("keys sqlite: there is no path; write `keys sqlite PATH`")
+		return errors.New("keys sqlite: the path is missing; write `keys sqlite PATH`")
 	}
 	m.Path, err = filepath.Abs(m.Path)
 	return err

@@ -45,7 +45,7 @@ func encodeDocument(a Algorithm, keys []*key) ([]byte, error) {
 func decodeDocument(a Algorithm, data []byte) ([]*key, error) {
 	var doc document
 	if json.Unmarshal(data, &doc) != nil {
-		return nil, errors.New("it is not the JSON that was expected")
+		return nil, errors.New("it is not the expected JSON")
 	}
 	if len(doc.Keys) == 0 {
 		return nil, errors.New("it holds no keys")
@@ -57,7 +57,7 @@ func decodeDocument(a Algorithm, data []byte) ([]*key, error) {
 			return nil, fmt.Errorf("key %d: %w", i+1, err)
 		}
 		if i > 0 && !k.signsFrom.After(keys[i-1].signsFrom) {
-			return nil, fmt.Errorf("key %d: it does not sign later than the one before", i+1)
+			return nil, fmt.Errorf("key %d: it must sign later than the key before it", i+1)
 		}
 		keys[i] = k
 	}

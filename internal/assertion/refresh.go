@@ -40,7 +40,7 @@ func (s *Signer) tick(ctx context.Context) {
 func (s *Signer) report(err error) {
 	switch {
 	case err != nil && !s.failing:
-		s.log.Error("refreshing signing keys failed; the keys in use go on signing until it works again", zap.Error(err))
+		s.log.Error("refreshing signing keys failed; the current keys are used until it works again", zap.Error(err))
 	case err == nil && s.failing:
 		s.log.Info("refreshing signing keys works again")
 	}
@@ -100,7 +100,7 @@ func (s *Signer) update(ctx context.Context, due due) error {
 		}
 	}
 	if !stored && s.keys.Load() != nil {
-		s.log.Warn("the signing keys had vanished from storage; the ones in use were stored again", zap.String("path", s.file.path()))
+		s.log.Warn("the signing keys were missing in storage; the current ones were stored again", zap.String("path", s.file.path()))
 	}
 	return s.use(keys, now)
 }

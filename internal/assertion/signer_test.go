@@ -403,7 +403,7 @@ func TestOpenFails(t *testing.T) {
 		{"cannot lock", func(m *memory) { m.failing(errOutage, "lock") }, validOptions(EdDSA), errOutage.Error()},
 		{"cannot write", func(m *memory) { m.failing(errOutage, "store") }, validOptions(EdDSA), errOutage.Error()},
 		{"cannot unlock", func(m *memory) { m.failing(errOutage, "unlock") }, validOptions(EdDSA), errOutage.Error()},
-		{"damaged", damaged, validOptions(EdDSA), path + ": the document is damaged (it is not the JSON that was expected): restore it from a backup, or delete it"},
+		{"damaged", damaged, validOptions(EdDSA), path + ": the document is damaged (it is not the expected JSON): restore it from a backup, or delete it"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -39,7 +39,7 @@ func (f keyFile) load(ctx context.Context) ([]*key, error) {
 	}
 	keys, err := decodeDocument(f.algorithm, data)
 	if err != nil {
-		return nil, fmt.Errorf("reading signing keys from storage at %s: the document is damaged (%w): restore it from a backup, or delete it: a running instance then stores its keys again, and a starting one makes a new key", f.path(), err)
+		return nil, fmt.Errorf("reading signing keys from storage at %s: the document is damaged (%w): restore it from a backup, or delete it: then a running instance stores its keys again, and a starting one makes a new key", f.path(), err)
 	}
 	return keys, nil
 }

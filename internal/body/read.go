@@ -15,7 +15,7 @@ var (
 	ErrRatio           = errors.New("request body is compressed more than allowed")                       // 413
 	ErrEncoding        = errors.New("request body does not match its Content-Encoding")                   // 400
 	ErrUnsupported     = errors.New("unsupported Content-Encoding: it must be gzip, deflate, zstd or br") // 415
-	ErrMemory          = errors.New("request bodies take all the memory they may")                        // 503
+	ErrMemory          = errors.New("request bodies use all the memory that they may use")                        // 503
 )
 
 // Limits bound a body that is read into memory. All are needed: zero lets no byte through.
@@ -76,9 +76,7 @@ func Read(r *http.Request, l Limits) (*Buffer, error) {
 
 // receive reads a body as it was sent.
 func receive(r *http.Request, l Limits) (*Buffer, error) {
-	if rec, ok := r.Body.(*Recording); ok {
-		rec.verified = l.Verified
-	}
+	note(r, l)
 	b := waitingBuffer(l)
 	err := b.fill(r.Body, r.ContentLength, l.Body, ErrTooLarge)
 	if err != nil || len(b.data) == 0 {
@@ -88,6 +86,13 @@ func receive(r *http.Request, l Limits) (*Buffer, error) {
 		return nil, err
 	}
 	return b, nil
+}
+
+// note tells a Recording whether the request has shown a good key.
+func note(r *http.Request, l Limits) {
+	if rec, ok := r.Body.(*Recording); ok {
+		rec.verified = l.Verified
+	}
 }
 
 // fill reads src to its end into b. It is promised to have so many bytes, -1 if it is not

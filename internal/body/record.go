@@ -15,6 +15,7 @@ type Recording struct {
 	budget   *Budget
 	verified bool // to the budget
 	held     int64
+	passes   bool // nothing more is kept
 }
 
 // Record makes a Recording the body of r. What it keeps is taken from the budget;
@@ -34,6 +35,9 @@ func (rec *Recording) Read(p []byte) (int, error) {
 		return 0, rec.err
 	}
 	n, err := rec.src.Read(p)
+	if rec.passes {
+		return n, err
+	}
 	rec.read, rec.err = append(rec.read, p[:n]...), err
 	switch {
 	case n == 0:
@@ -46,7 +50,15 @@ func (rec *Recording) Read(p []byte) (int, error) {
 }
 
 // Close does nothing: the body is still to be handed on.
-func (rec *Recording) Close() error { return nil }
+func (rec *Recording) Close() error {
+	if rec.passes {
+		return rec.src.Close()
+	}
+	return nil
+}
+
+// Pass ends the recording of a body that is handed on changed, and streams.
+func (rec *Recording) Pass() { rec.passes = true }
 
 // Bytes returns what was read, and whether that is the whole body.
 func (rec *Recording) Bytes() (read []byte, whole bool) {

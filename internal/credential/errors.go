@@ -21,6 +21,11 @@ var (
 	ErrQuery = errors.New("ambiguous credential in the query")
 	// ErrForm is the same as ErrQuery, for a form body.
 	ErrForm = errors.New("ambiguous credential in the form body")
+	// ErrMultipart is the same, for a field of a multipart body.
+	ErrMultipart = errors.New("ambiguous credential in the multipart body")
+	// ErrLate means that a credential does not stand in the beginning of a multipart
+	// body, which is all that is read before the body is passed on.
+	ErrLate = errors.New("credential behind the beginning of the multipart body")
 	// ErrValues means that the rows of a JSON body name more than MaxValues
 	// different values of one resource.
 	ErrValues = errors.New("too many different values of a resource member")
@@ -34,7 +39,7 @@ type SpellingError struct {
 }
 
 func (s *SpellingError) Error() string {
-	return fmt.Sprintf("member %q is written in another case in a JSON body", s.Name)
+	return fmt.Sprintf("a JSON body spells member %q with other upper and lower case", s.Name)
 }
 
 // SyntaxError says where and why a body is not JSON as of RFC 8259. It never

@@ -1,5 +1,5 @@
 // Package credential finds API keys in a request and cuts them out of it: in
-// headers, in the query, in form bodies and in JSON bodies. What is not a
+// headers, in the query, in form, multipart and JSON bodies. What is not a
 // credential keeps its bytes: nothing is reordered, re-encoded or reformatted.
 //
 // A Finder says where to look and is shared by all requests. A Set collects
@@ -38,6 +38,10 @@ type Options struct {
 	// Form are fields of an application/x-www-form-urlencoded body, compared
 	// like strings.EqualFold.
 	Form []string
+	// Multipart are fields of a multipart/form-data body, compared likewise.
+	Multipart []string
+	// Documents are fields whose value is a JSON document, at which JSON looks.
+	Documents Documents
 	// Body are members of a JSON object: the top-level one, every element of a
 	// top-level array, or every line of NDJSON. Compared like strings.EqualFold.
 	Body []string
@@ -64,6 +68,7 @@ type Options struct {
 type Locations struct {
 	Bearer, Basic        bool // the scheme of the Authorization header
 	Headers, Query, Form []string
+	Multipart            []string
 	Body                 []string
 	BodyRows             []BodyRow
 }
@@ -92,10 +97,12 @@ type Finder struct {
 	headers      []header
 	headerLens   uint64 // bit n: a header name has length n modulo 64
 	query, form  params
+	multipart    params
 	levels       []level // 0: the rows of the body, then one per Requirement.In
 	resources    int     // length of Options.Resources
 	batches      []int   // levels of Options.Batches
 	looksAtJSON  bool
+	formDocument bool // a field of a form may be a document
 }
 
 // New compiles o. It fails if a name is empty, invalid or given twice, if Basic
@@ -108,21 +115,25 @@ func New(o Options) (*Finder, error) {
 		return nil, fmt.Errorf("reading credential basic: unknown part %q: use any, user or password", o.Basic)
 	}
 	if o.Bearer && o.Remove.Bearer || o.Basic != "" && o.Remove.Basic {
-		return nil, errors.New("a scheme of Authorization is both a credential and only removed: choose one")
+		return nil, errors.New("a scheme of Authorization is given both as a credential and as only removed: choose one")
 	}
 	if err := f.addHeaders(o); err != nil {
 		return nil, fmt.Errorf("reading credential header: %w", err)
 	}
-	if err := f.query.init("query ", o.Query, o.Remove.Query); err != nil {
+	if err := f.query.init("query ", o.Query, o.Remove.Query, o.Documents.Query); err != nil {
 		return nil, fmt.Errorf("reading credential query: %w", err)
 	}
-	if err := f.form.init("form ", o.Form, o.Remove.Form); err != nil {
+	if err := f.form.init("form ", o.Form, o.Remove.Form, o.Documents.Form); err != nil {
 		return nil, fmt.Errorf("reading credential form: %w", err)
+	}
+	if err := f.multipart.init("multipart ", o.Multipart, o.Remove.Multipart, nil); err != nil {
+		return nil, fmt.Errorf("reading credential multipart: %w", err)
 	}
 	if err := f.addMembers(o); err != nil {
 		return nil, err
 	}
 	f.looksAtJSON = len(o.Body)+len(o.BodyRows)+len(o.Remove.Body)+len(o.Remove.BodyRows)+len(o.Require)+len(o.Resources)+len(o.Batches) > 0
+	f.formDocument = len(o.Documents.Form) > 0
 	return f, nil
 }
 
@@ -131,6 +142,9 @@ func (f *Finder) LooksAtJSON() bool { return f.looksAtJSON }
 
 // LooksAtForm tells whether Form has anything to find.
 func (f *Finder) LooksAtForm() bool { return len(f.form.locations) > 0 }
+
+// LooksAtFormDocument tells whether a field of a form may be a JSON document.
+func (f *Finder) LooksAtFormDocument() bool { return f.formDocument }
 
 // checkName refuses names that no client can send as such.
 func checkName(name string) error {

@@ -38,7 +38,7 @@ func (f *Finder) addHeaders(o Options) error {
 		}
 		if i := f.headerIndex(name); i >= 0 {
 			if f.headers[i].location == "" {
-				return errors.New("header Authorization is read as bearer or basic already: remove one")
+				return errors.New("header Authorization is already read as bearer or basic: remove one")
 			}
 			return fmt.Errorf("name %q is given twice (%s): remove one", name, whatCounts)
 		}
@@ -61,11 +61,11 @@ func (f *Finder) addHeaders(o Options) error {
 	return nil
 }
 
-const whatCounts = "case does not matter, nor which punctuation stands between letters"
+const whatCounts = "upper and lower case count as the same, and so does all punctuation between letters"
 
 func (f *Finder) addOther(name string, h header) error {
 	if f.headerIndex(name) >= 0 {
-		return fmt.Errorf("%s cannot carry a credential: what clients send under this name is deleted (%s)", name, whatCounts)
+		return fmt.Errorf("%s cannot carry a credential: the gate deletes what clients send under this name (%s)", name, whatCounts)
 	}
 	f.addHeader(name, h)
 	return nil

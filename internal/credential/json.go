@@ -29,6 +29,14 @@ type parser struct {
 // than 10,000, lone surrogates in the names of a row's members and in values of
 // credentials and resources, NUL in the names of a row's members.
 func (f *Finder) JSON(body []byte, lines bool, s *Set) (clean []byte, err error) {
+	if err := f.scanJSON(body, lines, s); err != nil || f.keep {
+		return body, err
+	}
+	return s.compact(body), nil
+}
+
+// scanJSON is JSON but for the cuts, which it notes.
+func (f *Finder) scanJSON(body []byte, lines bool, s *Set) error {
 	s.cuts = s.cuts[:0]
 	s.report.reset(len(f.levels), f.resources)
 	p := parser{f: f, s: s, b: body}
@@ -41,16 +49,10 @@ func (f *Finder) JSON(body []byte, lines bool, s *Set) (clean []byte, err error)
 	} else {
 		p.document(start)
 	}
-	if p.err != nil {
-		return body, p.err
-	}
-	if s.shape == ShapeNone {
+	if p.err == nil && s.shape == ShapeNone {
 		p.noRows()
 	}
-	if f.keep {
-		return body, nil
-	}
-	return s.compact(body), nil
+	return p.err
 }
 
 // document reads the one JSON text of a body.

@@ -36,6 +36,10 @@ var locations = map[string]location{
 		func(o *Options, l config.Location) { o.Form = append(o.Form, l.Names...) },
 		func(to *Locations, l config.Location) { to.Form = append(to.Form, l.Names...) },
 	},
+	config.InMultipart: {
+		func(o *Options, l config.Location) { o.Multipart = append(o.Multipart, l.Names...) },
+		func(to *Locations, l config.Location) { to.Multipart = append(to.Multipart, l.Names...) },
+	},
 }
 
 // Find has credentials looked for in a location that is valid.

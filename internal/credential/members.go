@@ -156,7 +156,7 @@ func (f *Finder) addArray(in string, spelled bool) error {
 			return err
 		}
 	case top.members[i].location != "" || top.members[i].remove || top.members[i].resource >= 0:
-		return fmt.Errorf("%q is a credential, is removed, or is a resource, and cannot be the array of rows: use another name", in)
+		return fmt.Errorf("%q is a credential, a resource, or removed, and so cannot be the array of rows: use another name", in)
 	case spelled && !top.names.is(i, []byte(in)):
 		return errSpellings(in, top.names.list[i])
 	}
@@ -173,7 +173,7 @@ func (f *Finder) addArray(in string, spelled bool) error {
 }
 
 func errSpellings(name string, other []byte) error {
-	return fmt.Errorf("%q is written %q elsewhere, and bodies must have one of them: write both alike", name, other)
+	return fmt.Errorf("%q is spelled %q elsewhere, and bodies must spell it in one way: spell both the same", name, other)
 }
 
 // rowsIn returns the level of the elements of an array that addArray made known,

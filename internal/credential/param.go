@@ -18,12 +18,12 @@ type Param struct {
 // NewParam returns the parameter of that name.
 func NewParam(name string) (*Param, error) {
 	p := &Param{params{exact: true}}
-	return p, p.params.init("", []string{name}, nil)
+	return p, p.params.init("", []string{name}, nil, nil)
 }
 
 // Value returns the value of the parameter in a raw query; ok is false if it is
 // absent or empty. It fails with ErrQuery if backends may read another value:
-// if the parameter is there twice with different values, cannot be decoded, or
+// if the parameter is given twice with different values, cannot be decoded, or
 // if the query has a ';', which separates parameters for some and not for
 // others.
 func (p *Param) Value(raw string) (value string, ok bool, err error) {

@@ -3,6 +3,7 @@ package credential
 import (
 	"bytes"
 	"slices"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -11,11 +12,11 @@ import (
 type params struct {
 	names     names
 	exact     bool     // a name in another case is ambiguous
-	locations []string // by index of name; unread for what is only removed, "" for what only PHP takes for one
+	locations []string // by index of name; unread for what is only removed, embedding for a document, "" for what only PHP takes for one
 	folded    [][]byte // as of appendFolded, by index of name
 }
 
-func (p *params) init(kind string, list, remove []string) error {
+func (p *params) init(kind string, list, remove, documents []string) error {
 	for _, name := range list {
 		if err := p.add(name, kind+name); err != nil {
 			return err
@@ -26,7 +27,12 @@ func (p *params) init(kind string, list, remove []string) error {
 			return err
 		}
 	}
-	for _, name := range slices.Concat(list, remove) {
+	for _, name := range documents {
+		if err := p.add(name, embedding); err != nil {
+			return err
+		}
+	}
+	for _, name := range slices.Concat(list, remove, documents) {
 		alias := string(phpName([]byte(name)))
 		if p.names.find(alias) >= 0 {
 			continue
@@ -60,14 +66,23 @@ func (f *Finder) Query(raw string, s *Set) (clean string, err error) {
 	if !f.query.scan(s.query, s) {
 		return raw, ErrQuery
 	}
-	if f.keep || len(s.cuts) == 0 {
+	switch {
+	case s.HasDocument() && strings.IndexByte(raw, '#') >= 0:
+		return raw, ErrQuery // some end the query there
+	case len(s.cuts) == 0 && !s.HasDocument():
 		return raw, nil
 	}
-	return string(s.compact(s.query)), nil
+	rest, err := f.readDocument(s.query, s)
+	if err != nil || string(rest) == raw {
+		return raw, err
+	}
+	return string(rest), nil
 }
 
 // Form is Query for an application/x-www-form-urlencoded body. It cuts in
-// place; clean starts where body does. It fails with ErrForm.
+// place; clean starts where body does, unless it is longer: a document in base64 may be,
+// after something was cut out of it. It fails with ErrForm, and if there is a document, with
+// the errors of package embedded and of JSON: then body is no longer what it was.
 func (f *Finder) Form(body []byte, s *Set) (clean []byte, err error) {
 	if len(f.form.locations) == 0 {
 		return body, nil
@@ -75,16 +90,13 @@ func (f *Finder) Form(body []byte, s *Set) (clean []byte, err error) {
 	if !f.form.scan(body, s) {
 		return body, ErrForm
 	}
-	if f.keep {
-		return body, nil
-	}
-	return s.compact(body), nil
+	return f.readDocument(body, s)
 }
 
 // scan adds the credentials in b and notes what is to be cut. It fails if b is
 // ambiguous.
 func (p *params) scan(b []byte, s *Set) bool {
-	s.cuts = s.cuts[:0]
+	s.cuts, s.document = s.cuts[:0], span{}
 	kept := false // a parameter that stays precedes
 	for i := 0; i <= len(b); {
 		nameEnd, end, plain := splitParam(b, i)
@@ -101,6 +113,10 @@ func (p *params) scan(b []byte, s *Set) bool {
 			return false // the name goes on for those to whom ';' is none: "filter[key];x=K"
 		case p.locations[m] == unread:
 			cut = true
+		case p.locations[m] == embedding:
+			if !s.addDocument(b, i, nameEnd, end) {
+				return false
+			}
 		default:
 			if cut, ok = s.addParam(p.locations[m], b[min(nameEnd+1, end):end]); !ok {
 				return false
@@ -174,7 +190,7 @@ func (p *params) match(raw []byte, plain bool, s *Set) (int, bool) {
 	switch {
 	case m < 0:
 		return -1, plain || !p.mayBe(name)
-	case p.exact && !p.names.is(m, name):
+	case (p.exact || p.locations[m] == embedding) && !p.names.is(m, name):
 		return -1, false
 	}
 	return m, p.locations[m] != ""

@@ -379,7 +379,7 @@ func TestSpellingsThatContradict(t *testing.T) {
 		{Batches: []string{"batch"}, Require: []Requirement{{Fields: []string{"Batch"}}}},
 		{Batches: []string{"batch"}, Require: []Requirement{{Fields: []string{"id"}, In: "Batch"}}},
 	} {
-		if _, err := New(o); err == nil || !strings.Contains(err.Error(), "write both alike") {
+		if _, err := New(o); err == nil || !strings.Contains(err.Error(), "spell both the same") {
 			t.Errorf("%+v: %v", o, err)
 		}
 	}

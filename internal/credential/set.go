@@ -52,6 +52,8 @@ type Set struct {
 	query []byte // copy of the raw query, only while Query runs
 	cuts  []span // what is to go from query or body
 
+	document span // value of a field that is one; empty if there is none
+
 	stack [maxDepth/64 + 1]uint64 // open objects (1) and arrays (0) of a JSON body
 	report
 }
@@ -88,7 +90,7 @@ func (s *Set) Reset() {
 	s.found, s.blank = s.found[:0], false
 	clear(s.judged)
 	s.Judge, s.judged, s.many = nil, s.judged[:0], false
-	s.cuts = s.cuts[:0]
+	s.cuts, s.document = s.cuts[:0], span{}
 	s.report.reset(0, 0)
 }
 

@@ -409,7 +409,7 @@ func TestUnusableKeyFile(t *testing.T) {
 			if err := os.Remove(path); err != nil {
 				t.Fatal(err)
 			}
-		}, []string{"there is no key file", "ingest-keys create --file", `{\"keys\":[]}`}},
+		}, []string{"does not exist", "ingest-keys create --file", `{\"keys\":[]}`}},
 		"a folder": {func(t *testing.T, path string) {
 			if err := errors.Join(os.Remove(path), os.Mkdir(path, 0o700)); err != nil {
 				t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/internal/body"
 	"github.com/ingestauth/caddy-ingest-auth/internal/credential"
 	"github.com/ingestauth/caddy-ingest-auth/internal/mediatype"
+	"github.com/ingestauth/caddy-ingest-auth/internal/multipart"
 )
 
 // takeBody finds the credentials in the body and removes them. The next handlers
@@ -25,32 +26,44 @@ func (g *Gate) takeBody(r *http.Request, p *passage) *refusal {
 	if g.settings.MaxBody > 0 && r.ContentLength > int64(g.settings.MaxBody) {
 		return refBody(body.ErrTooLarge)
 	}
-	kind, ref := g.kindOf(r, p)
-	if ref != nil {
-		return ref
+	if p.inQuery {
+		return g.refuseBody(r, p)
 	}
-	if kind == mediatype.Opaque && g.binding != bindBody {
+	m, ref := g.mediaOf(r, p)
+	switch {
+	case ref != nil:
+		return ref
+	case g.binding == bindBody:
+	case m.form != nil && len(r.Header["Content-Encoding"]) == 0:
+		return g.splitBody(r, p, m.form)
+	case m.form == nil && m.kind == mediatype.Opaque:
 		return g.streamBody(r)
 	}
-	return g.readBody(r, p, kind)
+	return g.readBody(r, p, m)
 }
 
-// kindOf tells how the body is looked at, from its type and its first bytes.
-func (g *Gate) kindOf(r *http.Request, p *passage) (mediatype.Kind, *refusal) {
-	kind, ref := g.bodyKind(r.Header)
-	p.opaque = kind == mediatype.Opaque
-	if ref != nil || kind != mediatype.Any && kind != mediatype.Frames || g.checksJSON || g.binding == bindBody || len(r.Header["Content-Encoding"]) > 0 {
-		return kind, ref
+// media is how a body is looked at.
+type media struct {
+	kind mediatype.Kind
+	form *multipart.Form // of a multipart body that is looked at, whose kind is Opaque
+}
+
+// mediaOf tells how the body is looked at, from its type and its first bytes.
+func (g *Gate) mediaOf(r *http.Request, p *passage) (media, *refusal) {
+	m, ref := g.bodyMedia(r.Header)
+	p.opaque = m.kind == mediatype.Opaque
+	if ref != nil || m.kind != mediatype.Any && m.kind != mediatype.Frames || g.checksJSON || g.binding == bindBody || len(r.Header["Content-Encoding"]) > 0 {
+		return m, ref
 	}
 	p.readsBody = true
-	may, err := mayBeJSON(r, kind)
+	may, err := mayBeJSON(r, m.kind)
 	switch {
 	case err != nil:
-		return 0, refBody(err)
+		return media{}, refBody(err)
 	case !may:
-		return mediatype.Opaque, nil
+		m.kind = mediatype.Opaque
 	}
-	return kind, nil
+	return m, nil
 }
 
 // mayBeJSON reports whether a body opens JSON, as far as its beginning tells.
@@ -81,57 +94,81 @@ func (g *Gate) streamBody(r *http.Request) *refusal {
 	return nil
 }
 
-func (g *Gate) readBody(r *http.Request, p *passage, kind mediatype.Kind) *refusal {
+// refuseBody refuses a body beside a document in the query, as readers may take either.
+// One that turns out to be empty passes.
+func (g *Gate) refuseBody(r *http.Request, p *passage) *refusal {
+	p.readsBody = true
+	beginning, _, err := body.Peek(r, func(beginning []byte) bool { return len(beginning) > 0 })
+	switch {
+	case err != nil:
+		return refBody(err)
+	case len(beginning) > 0:
+		return refTwoDocuments
+	}
+	body.Trailers(r, g.forbidden)
+	return nil
+}
+
+func (g *Gate) readBody(r *http.Request, p *passage, m media) *refusal {
 	limits := g.reading
 	limits.Verified = p.record != nil
-	if kind == mediatype.Opaque {
-		limits.Verbatim = true
-	}
+	limits.Verbatim = m.kind == mediatype.Opaque && m.form == nil
 	p.readsBody = true
 	var err error
 	if p.body, err = body.Read(r, limits); err != nil {
 		return refBody(err)
 	}
 	raw := p.body.Bytes()
-	clean, _, err := scan(g.finder, kind, raw, p.set)
+	clean, _, err := scan(g.finder, m, raw, p.set)
 	if err != nil {
 		return refBody(err)
 	}
-	cut := len(clean) != len(raw)
-	p.body.Truncate(len(clean)) // it was cut in place
-	p.replay = body.Replace(r, p.body, cut)
+	changed := len(clean) != len(raw) || g.strips && p.set.HasDocument()
+	if err := p.body.Put(clean); err != nil {
+		return refBody(err)
+	}
+	p.replay = body.Replace(r, p.body, changed)
 	return nil
 }
 
-// bodyKind tells from the Content-Type how the body is looked at.
-func (g *Gate) bodyKind(h http.Header) (mediatype.Kind, *refusal) {
-	if !g.looksAtJSON && !g.finder.LooksAtForm() {
-		return mediatype.Opaque, nil
+// bodyMedia tells from the Content-Type how the body is looked at.
+func (g *Gate) bodyMedia(h http.Header) (media, *refusal) {
+	if !g.looksAtJSON && !g.finder.LooksAtForm() && !g.finder.LooksAtMultipart() {
+		return media{}, nil
 	}
 	values := h["Content-Type"]
 	if len(values) > 1 {
-		return 0, refTypes
+		return media{}, refTypes
 	}
 	if len(values) == 0 {
-		return g.looked(mediatype.Form), nil
+		return media{kind: g.looked(mediatype.Form)}, nil
 	}
-	kind, params, ok := mediatype.Of(strings.ToLower(values[0]))
+	lower := strings.ToLower(values[0])
+	if is, ok := mediatype.IsMultipart(lower); is && g.finder.LooksAtMultipart() {
+		return multipartMedia(values[0], ok)
+	}
+	kind, params, ok := mediatype.Of(lower)
+	if kind == mediatype.Any && g.finder.LooksAtFormDocument() && mediatype.IsPlainText(lower) {
+		kind = mediatype.Form
+	}
 	switch kind = g.looked(kind); {
 	case !ok:
-		return 0, refTypes
+		return media{}, refTypes
 	case kind != mediatype.Opaque && !mediatype.IsUTF8(params):
-		return 0, refChars
+		return media{}, refChars
 	}
-	return kind, nil
+	return media{kind: kind}, nil
 }
 
 // looked is the kind for a gate that may not look for all there is in it.
 func (g *Gate) looked(kind mediatype.Kind) mediatype.Kind {
 	switch {
-	case kind == mediatype.Form && !g.finder.LooksAtForm():
-		return mediatype.Any
-	case kind != mediatype.Form && !g.looksAtJSON:
+	case kind == mediatype.Form && g.finder.LooksAtForm():
+		return kind
+	case !g.looksAtJSON:
 		return mediatype.Opaque
+	case kind == mediatype.Form:
+		return mediatype.Any
 	}
 	return kind
 }
@@ -162,33 +199,36 @@ func opensJSON(kind mediatype.Kind, beginning []byte, whole bool) (opens, decide
 // over HTTP/2, "Length-Prefixed-Message").
 func isFrame(b []byte) bool { return len(b) > 1 && b[0] <= 1 && b[1] == 0 }
 
-// scan removes credentials from a body in place. looked is false if there was
-// nothing to look at.
-func scan(f *credential.Finder, kind mediatype.Kind, raw []byte, set *credential.Set) (clean []byte, looked bool, err error) {
+// scan removes credentials from a body, in place unless that makes it longer, as it may a
+// document in a form. looked is false if there was nothing to look at.
+func scan(f *credential.Finder, m media, raw []byte, set *credential.Set) (clean []byte, looked bool, err error) {
 	switch {
-	case opensWhole(kind, raw):
-		clean, err = f.JSON(raw, kind == mediatype.Lines, set)
-		if err == nil && kind == mediatype.Form {
+	case m.form != nil:
+		clean, _, err = scanMultipart(f, m.form, raw, true, set)
+		return clean, true, err
+	case opensWhole(m.kind, raw):
+		clean, err = f.JSON(raw, m.kind == mediatype.Lines, set)
+		if err == nil && m.kind == mediatype.Form {
 			err = noForm(f, clean, set)
 		}
 		return clean, true, err
-	case kind == mediatype.Form:
+	case m.kind == mediatype.Form:
 		clean, err = f.Form(raw, set)
 		return clean, true, err
 	}
 	return raw, false, nil
 }
 
-// errTwoReadings is about a body that has one credential for backends that take it
-// for JSON, and another for those that take it for a form.
-var errTwoReadings = errors.New("JSON with the field of a form in it that is a credential")
+// errTwoReadings is about a body that has one credential, or document, for backends that
+// take it for JSON, and another for those that take it for a form.
+var errTwoReadings = errors.New("JSON that is a form, too, with a field in it that matters")
 
 // noForm fails if a JSON body that is a form to some backends has a credential for
 // those. It is then no longer what it was.
 func noForm(f *credential.Finder, body []byte, set *credential.Set) error {
 	found := len(set.Found())
 	rest, err := f.Form(body, set)
-	if err == nil && (len(rest) != len(body) || len(set.Found()) != found) {
+	if err == nil && (len(rest) != len(body) || len(set.Found()) != found || set.HasDocument()) {
 		err = errTwoReadings
 	}
 	return err

@@ -3,7 +3,9 @@ package gate
 import (
 	"bytes"
 	"net/http"
+	"strings"
 
+	"github.com/ingestauth/caddy-ingest-auth/config"
 	"github.com/ingestauth/caddy-ingest-auth/internal/credential"
 )
 
@@ -14,7 +16,7 @@ func (g *Gate) checkBody(r *http.Request, p *passage) *refusal {
 		return nil
 	case p.opaque:
 		return refNotJSON
-	case p.replay == nil && mayLackBody(r.Method):
+	case p.replay == nil && !p.inQuery && mayLackBody(r.Method):
 		return g.unmet(p.set)
 	}
 	if ref := g.misshapen(p.set); ref != nil {
@@ -24,7 +26,7 @@ func (g *Gate) checkBody(r *http.Request, p *passage) *refusal {
 		return ref
 	}
 	if p.set.Shape() == credential.ShapeNone && p.body != nil && len(bytes.TrimSpace(p.body.Bytes())) > 0 {
-		return refNotJSON
+		return g.refNoDocument()
 	}
 	if g.settings.MaxItems > 0 && p.set.Items() > g.settings.MaxItems {
 		return refManyItems
@@ -68,4 +70,14 @@ func (g *Gate) unmet(set *credential.Set) *refusal {
 		row = -1
 	}
 	return refMissingField(g.settings.Require[req], row)
+}
+
+// refNoDocument refuses a body without JSON in it.
+func (g *Gate) refNoDocument() *refusal {
+	for _, b := range g.settings.BodyIn {
+		if b.In == config.InForm {
+			return refuseFor(missingField).saying("Missing field: " + strings.Join(b.Names, ", "))
+		}
+	}
+	return refNotJSON
 }

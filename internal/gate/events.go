@@ -90,13 +90,13 @@ func (g *Gate) showableBody(r *http.Request, p *passage) (text, note string) {
 // withoutKeys cuts the credentials out of a body, and reports whether it could be
 // searched for them.
 func (g *Gate) withoutKeys(h http.Header, raw []byte) ([]byte, bool) {
-	kind, ref := g.bodyKind(h)
+	m, ref := g.bodyMedia(h)
 	if ref != nil {
 		return nil, false
 	}
 	set := credential.GetSet()
 	defer credential.PutSet(set)
-	clean, looked, err := scan(g.remover, kind, raw, set)
+	clean, looked, err := scan(g.remover, m, raw, set)
 	return clean, looked && err == nil
 }
 

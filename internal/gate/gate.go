@@ -17,8 +17,10 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/config"
 	"github.com/ingestauth/caddy-ingest-auth/internal/assertion"
 	"github.com/ingestauth/caddy-ingest-auth/internal/body"
+	"github.com/ingestauth/caddy-ingest-auth/internal/cors"
 	"github.com/ingestauth/caddy-ingest-auth/internal/credential"
 	"github.com/ingestauth/caddy-ingest-auth/internal/flow"
+	"github.com/ingestauth/caddy-ingest-auth/internal/multipart"
 	"github.com/ingestauth/caddy-ingest-auth/internal/redact"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
@@ -81,12 +83,12 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next Handler) e
 	if g.reporter != nil {
 		return g.report(w, r, &p, next)
 	}
-	p.cors = g.corsFor(r.Header)
+	p.cors = cors.For(g.settings.CORS, g.style, r.Header)
 
 	ref := g.takeHead(r, &p)
 	switch {
-	case p.cors.active && isPreflight(r):
-		p.cors.answerPreflight(w, r)
+	case p.cors.Active && isPreflight(r):
+		p.cors.Preflight(w, r)
 		return nil
 	case ref != nil:
 		return g.refuse(w, r, &p, ref)
@@ -104,11 +106,18 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next Handler) e
 	switch {
 	case err == nil:
 		p.release()
-	case errors.Is(err, body.ErrTooLarge): // a streamed body turned out to be
+	case endsStream(err):
 		delete(r.Header, "Expect") // which was met
 		return g.refuse(w, r, &p, refBody(err))
 	}
 	return err
+}
+
+// endsStream reports whether an error of the next handler is that of a body which streamed
+// until it turned out that it must not get through.
+func endsStream(err error) bool {
+	var form *multipart.Error
+	return errors.Is(err, body.ErrTooLarge) || errors.Is(err, credential.ErrLate) || errors.Is(err, credential.ErrMultipart) || errors.As(err, &form)
 }
 
 // admit establishes who is calling and whether the key is good for this request.

@@ -61,7 +61,7 @@ func (g *Gate) newIdentity(p *passage, bound []boundResource, c *assertion.Claim
 	}
 	token, err := g.signer.Sign(c, p.now)
 	if err != nil {
-		return nil, refUnavailable("The request cannot be vouched for right now; try again", err)
+		return nil, refUnavailable("The request cannot be signed right now; try again", err)
 	}
 	id := &identity{record: rec, bound: bound, assertion: token, renew: p.now.Add(g.halfLife), taken: g.strips}
 	id.placeholder = id.value

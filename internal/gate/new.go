@@ -74,6 +74,9 @@ func New(o Options) (*Gate, error) {
 	for _, l := range slices.Concat(s.Credentials, s.Remove) {
 		o.Names.AddLocation(l)
 	}
+	for _, b := range s.BodyIn {
+		o.Names.AddDocument(b)
+	}
 	g.limiter = newLimiter(s, &o, g.style, g.finder)
 	g.checksJSON = len(s.Require) > 0 || len(g.bodies) > 0 || g.shape != credential.ShapeNone || countsItems(s)
 	g.looksAtJSON = g.finder.LooksAtJSON() || g.checksJSON
@@ -112,6 +115,9 @@ func (g *Gate) makeFinders() error {
 	}
 	for _, l := range g.settings.Remove {
 		o.Remove.Add(l)
+	}
+	for _, b := range g.settings.BodyIn {
+		o.Documents.Add(b)
 	}
 	for _, r := range g.settings.Require {
 		o.Require = append(o.Require, credential.Requirement{Any: r.Any, Fields: r.Fields, In: r.In})

@@ -19,7 +19,10 @@ type passage struct {
 	judge  *judge       // of a gate that names no locations
 	body   *body.Buffer // what was read of the request, nil if nothing was
 	replay *body.Replay // the body as the next handler sees it
-	opaque bool         // the body is of a type that is not looked at
+	head   *body.Buffer // the beginning of a multipart body of which the rest streams
+	opaque bool         // the body is of a type that holds no JSON
+
+	inQuery bool // the query holds a JSON document, which stands for the body
 	caller
 
 	// Of a gate that only reports:
@@ -49,6 +52,8 @@ func (p *passage) end(r *http.Request) {
 		p.replay.Abandon(r.Context()) // unless it was released
 	case p.body != nil:
 		p.body.Free()
+	case p.head != nil:
+		p.head.Leave()
 	}
 	if p.recording != nil {
 		p.recording.Free()

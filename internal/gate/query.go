@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/body"
 	"github.com/ingestauth/caddy-ingest-auth/internal/credential"
 )
 
@@ -13,8 +14,12 @@ import (
 func (g *Gate) takeQuery(r *http.Request, p *passage) *refusal {
 	raw := r.URL.RawQuery
 	clean, err := g.finder.Query(raw, p.set)
+	p.inQuery = p.set.HasDocument()
 	if err == nil && strings.ContainsFunc(raw, isSpaceOrControl) {
 		err = errSpaceInQuery
+	}
+	if p.inQuery && int64(len(raw)) > g.reading.Body {
+		err = body.ErrTooLarge
 	}
 	if err != nil && g.strips {
 		clean = ""
@@ -31,10 +36,14 @@ func (g *Gate) takeQuery(r *http.Request, p *passage) *refusal {
 	if cleanOriginal != original {
 		g.host.SetOriginalQuery(r, cleanOriginal)
 	}
-	if err != nil {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, credential.ErrQuery), errors.Is(err, errSpaceInQuery):
 		return refQuery(err)
+	default: // of the document
+		return refBody(err)
 	}
-	return nil
 }
 
 // errSpaceInQuery is about queries that come by HTTP/2 only: in HTTP/1.1 a space ends

@@ -9,7 +9,9 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/config"
 	"github.com/ingestauth/caddy-ingest-auth/internal/body"
 	"github.com/ingestauth/caddy-ingest-auth/internal/credential"
+	"github.com/ingestauth/caddy-ingest-auth/internal/embedded"
 	"github.com/ingestauth/caddy-ingest-auth/internal/limit"
+	"github.com/ingestauth/caddy-ingest-auth/internal/multipart"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
@@ -63,10 +65,12 @@ var (
 	refPath       = refuseFor(malformedPath)
 	refTypes      = refuseFor(malformedBody).saying("More than one Content-Type")
 	refChars      = refuseFor(unsupportedCharset)
-	refManyTakes  = refuseFor(tooManyValues)
-	refManyItems  = refuseFor(tooManyItems)
-	refFewItems   = refuseFor(tooFewItems)
-	refInFlight   = refuseFor(tooManyInFlight)
+
+	refTwoDocuments = refuseFor(malformedBody).saying("The query has a JSON document, and there is a body, too")
+	refManyTakes    = refuseFor(tooManyValues)
+	refManyItems    = refuseFor(tooManyItems)
+	refFewItems     = refuseFor(tooFewItems)
+	refInFlight     = refuseFor(tooManyInFlight)
 )
 
 // refTooManyKeys refuses a request in which more than one value is, or may be, a key.
@@ -146,6 +150,7 @@ func refBody(err error) *refusal {
 	var syntax *credential.SyntaxError
 	var spelling *credential.SpellingError
 	var tooLarge *http.MaxBytesError
+	var form *multipart.Error
 	switch {
 	case errors.Is(err, body.ErrTooLarge), errors.Is(err, body.ErrDecodedTooLarge), errors.Is(err, body.ErrRatio), errors.As(err, &tooLarge):
 		return refuseFor(bodyTooLarge).because(err)
@@ -156,7 +161,15 @@ func refBody(err error) *refusal {
 	case errors.As(err, &syntax):
 		return refuseFor(malformedBody).saying("Malformed JSON").because(err)
 	case errors.As(err, &spelling):
-		return refuseFor(malformedBody).saying("Field must be written exactly: " + spelling.Name).because(err)
+		return refuseFor(malformedBody).saying("Field must be spelled exactly: " + spelling.Name).because(err)
+	case errors.As(err, &form):
+		return refuseFor(malformedBody).saying("Malformed multipart body: " + form.What).because(err)
+	case errors.Is(err, credential.ErrLate):
+		return refuseFor(malformedBody).saying("The field with the API key must be in the first 64 KiB of the body, before files").because(err)
+	case errors.Is(err, embedded.ErrNoDocument):
+		return refuseFor(malformedBody).saying("Malformed field: it is neither a JSON object or array nor the base64 of one").because(err)
+	case errors.Is(err, embedded.ErrAmbiguous):
+		return refuseFor(malformedBody).saying("Malformed field: write + as %2B in its base64").because(err)
 	case errors.Is(err, credential.ErrDuplicate):
 		return refuseFor(duplicateField).because(err)
 	default:

@@ -175,6 +175,6 @@ func (g *Gate) noteSecondGate(r *http.Request) {
 		return
 	}
 	g.secondGate.Do(func() {
-		g.log.Warn("a request without a key has come through another ingest_auth, which takes its key: unless clients are to send two, let each request meet only one, for example in handle blocks")
+		g.log.Warn("another ingest_auth removed the key of a request before this one saw it: unless clients must send two keys, let each request pass through only one ingest_auth, for example with handle blocks")
 	})
 }

@@ -48,7 +48,7 @@ func (g *Gate) tryToAdmit(r *http.Request, p *passage) *refusal {
 	if len(tried.Header["Expect"]) == 0 {
 		delete(r.Header, "Expect")
 	}
-	if !g.strips || p.replay == nil {
+	if !g.strips || p.replay == nil && p.head == nil {
 		p.recording.Restore(r)
 	}
 	if ref == nil {

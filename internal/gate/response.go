@@ -3,12 +3,14 @@ package gate
 import (
 	"io"
 	"net/http"
+
+	"github.com/ingestauth/caddy-ingest-auth/internal/cors"
 )
 
 // ownHeaders are the headers that the gate has for an answer.
 type ownHeaders struct {
 	tally *tally // what the limits said, nil if none counted the request
-	cors  corsAnswer
+	cors  cors.Answer
 }
 
 // setHeaders sets them.
@@ -16,8 +18,8 @@ func (o *ownHeaders) setHeaders(h http.Header) {
 	if o.tally != nil {
 		o.tally.setHeaders(h)
 	}
-	if o.cors.active {
-		o.cors.setHeaders(h)
+	if o.cors.Active {
+		o.cors.SetHeaders(h)
 	}
 }
 
@@ -28,7 +30,7 @@ func (p *passage) forward(w http.ResponseWriter, r *http.Request, next Handler) 
 	switch {
 	case p.tally != nil:
 		resp = &p.tally.response
-	case p.cors.active:
+	case p.cors.Active:
 		resp = new(response)
 	default:
 		return next.ServeHTTP(w, r)

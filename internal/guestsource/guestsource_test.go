@@ -446,8 +446,8 @@ func TestRefusedConfigurations(t *testing.T) {
 		{"keys able", "keys consul", "keys: write `keys file PATH` or `keys vault { … }` or `keys able …` or `keys bare …`"},
 		{"keys able " + p.name, "keys able", "write `keys NAME PLACE`, at Caddyfile:4"},
 		{"able " + p.name, "able shut", "ingest_auth: keys able: the place is shut"},
-		{"keys able", "keys stranger", "ingest_auth.sources.stranger is no source: it does not implement keysync.Opener"},
-		{"able " + p.name + "\n\t\tcache {", "bare x\n\t\tcache {\nsnapshot 1h", "cache snapshot: the source bare does not tell where its records are"},
+		{"keys able", "keys stranger", "ingest_auth.sources.stranger is not a source: it does not implement keysync.Opener"},
+		{"able " + p.name + "\n\t\tcache {", "bare x\n\t\tcache {\nsnapshot 1h", "cache snapshot: the source bare does not say where its records are"},
 	} {
 		err := g.Load(strings.Replace(siteOf("able "+p.name), tt.old, tt.new, 1))
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
@@ -520,7 +520,7 @@ func TestIngestKeysWithAConfiguration(t *testing.T) {
 	}
 	for content, want := range map[string]string{
 		"{\n\tingest_auth {\n\t\tkeys bare x\n\t}\n}\n":     "keys of the source bare cannot be changed with this command",
-		"{\n\tingest_auth {\n\t\tkeys stranger x\n\t}\n}\n": "is no source",
+		"{\n\tingest_auth {\n\t\tkeys stranger x\n\t}\n}\n": "is not a source",
 		"{\n\tingest_auth {\n\t\tkeys consul\n\t}\n}\n":     "keys: write `keys file PATH`",
 		":80 {\n}\n": "there is no ingest_auth in it",
 	} {
@@ -531,7 +531,7 @@ func TestIngestKeysWithAConfiguration(t *testing.T) {
 	if _, err := ingestKeys(t, caddyfile, "list", "--vault"); err == nil || !strings.Contains(err.Error(), "one of --file PATH") {
 		t.Errorf("two places: %v", err)
 	}
-	if _, err := ingestKeys(t, caddyfile, "list", "--vault-mount", "x"); err == nil || !strings.Contains(err.Error(), "not with --config") {
+	if _, err := ingestKeys(t, caddyfile, "list", "--vault-mount", "x"); err == nil || !strings.Contains(err.Error(), "not --config") {
 		t.Errorf("Vault's flags: %v", err)
 	}
 }

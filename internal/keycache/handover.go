@@ -51,8 +51,8 @@ func takeOver(c, before *cache.Cache, log *zap.Logger) {
 		n, err = c.Restore(snap, key)
 	}
 	if err != nil {
-		log.Error("taking over the cache of the configuration before", zap.Error(err))
+		log.Error("taking over the cache of the previous configuration", zap.Error(err))
 		return
 	}
-	log.Info("took over the cache of the configuration before", zap.Int("records", n))
+	log.Info("took over the cache of the previous configuration", zap.Int("records", n))
 }

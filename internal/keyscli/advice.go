@@ -21,7 +21,7 @@ func advise(err error) error {
 	case !ok:
 		return err
 	case r.StatusCode == http.StatusForbidden:
-		return fmt.Errorf("%w; managing keys needs the policy docs/vault-policy-admin.hcl, which is more than a gateway's%s", err, namespaceAdvice())
+		return fmt.Errorf("%w; managing keys needs the policy docs/vault-policy-admin.hcl, which allows more than a gateway needs%s", err, namespaceAdvice())
 	case r.StatusCode == http.StatusNotFound:
 		return fmt.Errorf("%w: see --vault-mount%s", err, namespaceAdvice())
 	}

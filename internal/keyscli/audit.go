@@ -31,7 +31,7 @@ func (c *cli) audit() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "audit",
 		Short: "Finds records that are malformed, and keys that are long expired or old",
-		Long: `Looks at all records and finds
+		Long: `Reads all records and finds
   malformed  records that cannot be read; requests with such a key are answered
              as in an outage
   expired    keys that expired more than 90 days ago
@@ -46,7 +46,7 @@ The exit code is 1 if anything was found.`,
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "write one JSON object a line")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "write one JSON object per line")
 	return cmd
 }
 
@@ -69,7 +69,7 @@ func (c *cli) runAudit(ctx context.Context, cmd *cobra.Command, s keysync.Store,
 		return err
 	}
 	if undated > 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "%d of %d records have no created_at: how old these keys are is not known\n", undated, records)
+		fmt.Fprintf(cmd.ErrOrStderr(), "%d of %d records have no created_at: the age of these keys is unknown\n", undated, records)
 	}
 	if len(found) > 0 {
 		return fmt.Errorf("the audit found %d problems in %d records", len(found), records)

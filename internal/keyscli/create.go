@@ -39,7 +39,7 @@ shown again. If storing it fails, nothing is written to standard output.`,
 			})
 		},
 	}
-	cmd.Flags().StringVar(&id, "id", "", "the `KEY_ID` (default made at random)")
+	cmd.Flags().StringVar(&id, "id", "", "the `KEY_ID` (default: random)")
 	fields.flags(cmd.Flags())
 	give.flags(cmd)
 	return cmd

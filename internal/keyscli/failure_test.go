@@ -171,7 +171,7 @@ func TestRevoke(t *testing.T) {
 	if late.run(t, key, "verify").err == nil {
 		t.Error("not revoked")
 	}
-	if r := late.run(t, "", "revoke", "key_1", "--at", "1h"); r.err == nil || !strings.Contains(r.log, "cannot be taken back") {
+	if r := late.run(t, "", "revoke", "key_1", "--at", "1h"); r.err == nil || !strings.Contains(r.log, "cannot be undone") {
 		t.Errorf("a revocation was taken back: %v", r.err)
 	}
 	wantText(t, late.must(t, "", "revoke", "key_1").out, "from 2026-06-01T15:00:00Z")

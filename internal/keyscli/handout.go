@@ -31,7 +31,7 @@ func (h *handout) reserve(key string) (undo func(), err error) {
 	}
 	file, err := os.OpenFile(h.out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("writing the key: %s is there already and is not overwritten; choose another --out", h.out)
+		return nil, fmt.Errorf("writing the key: %s exists and is not overwritten; choose another --out", h.out)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("writing the key: %w", err)

@@ -28,25 +28,25 @@ func (c *cli) importKeys() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "import",
-		Short: "Stores keys that exist already, read from standard input",
-		Long: fmt.Sprintf(`Reads keys from standard input, one a line, and stores their digests with records.
+		Short: "Stores existing keys, read from standard input",
+		Long: fmt.Sprintf(`Reads keys from standard input, one per line, and stores their digests with records.
 A line is the key itself, or a JSON object with the key in the member "key" and
 any fields of a record beside it:
 
   {"key":"…","account":"acme","scopes":["events:write"]}
 
-The flags say what records have where the line does not. Each needs an account.
+The flags give the fields that a line leaves out. Each record needs an account.
 
-A key has 1 to %d bytes. One with white space, commas, semicolons or bars in it,
-or a { at its beginning, is written in JSON, with escapes such as \n and \u0000
-where it needs them. Keys of fewer than %d characters can be guessed: there is a
-warning, replace them soon.
+A key has 1 to %d bytes. Write a key in JSON if it has white space, commas,
+semicolons or bars in it or begins with {; use escapes such as \n and \u0000 where
+needed. Keys of fewer than %d characters can be guessed: the command warns of them.
+Replace them soon.
 
-Empty lines, keys that are there twice and records that cannot be used are refused
+Empty lines, keys that are given twice and records that cannot be used are refused
 with the number of the line, before anything is stored.
 
-Keys that have a record already are left as they are. So an import that was
-interrupted is completed by running it again.`, maxKey, minKey),
+Keys that already have a record are left as they are. So to complete an import
+that was interrupted, run it again.`, maxKey, minKey),
 		Example: `  ingest-auth ingest-keys import --file keys.json --account acme --scope events:write < old-keys.txt
   ingest-auth ingest-keys import --vault --id-prefix legacy_ < old-keys.jsonl`,
 		Args: noArguments,
@@ -70,7 +70,7 @@ interrupted is completed by running it again.`, maxKey, minKey),
 	}
 	fields.flags(cmd.Flags())
 	cmd.Flags().StringVar(&idPrefix, "id-prefix", defaultIDPrefix, "the `TEXT` that new key IDs begin with")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "write the figures as a JSON object")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "write the numbers as a JSON object")
 	return cmd
 }
 
@@ -85,7 +85,7 @@ func (i imported) print(cmd *cobra.Command, asJSON bool) error {
 	if asJSON {
 		return printJSON(cmd.OutOrStdout(), i)
 	}
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%d keys: %d imported, %d were there already\n", i.Keys, i.Imported, i.Existing)
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%d keys: %d imported, %d already existed\n", i.Keys, i.Imported, i.Existing)
 	return err
 }
 
@@ -119,12 +119,12 @@ func importAll(ctx context.Context, s keysync.Store, entries []keysync.Entry, p 
 
 func interrupted(ctx context.Context, err error) error {
 	if errors.Is(err, keysync.ErrKeyIDTaken) {
-		return fmt.Errorf("importing keys: %w; give it another key_id and run the command again, what is stored is skipped", err)
+		return fmt.Errorf("importing keys: %w; give it another key_id and run the command again; keys already stored are skipped", err)
 	}
 	if ctx.Err() != nil {
 		err = errors.New("interrupted")
 	}
-	return fmt.Errorf("importing keys: %w. Run the command again with the same input: what is stored is skipped", err)
+	return fmt.Errorf("importing keys: %w. Run the command again with the same input: keys already stored are skipped", err)
 }
 
 // isThere tells whether a digest has a record.

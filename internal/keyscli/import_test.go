@@ -43,7 +43,7 @@ func TestImport(t *testing.T) {
 			`{"key":"\u0073ecret-\"quoted\"-key"}`,
 		}, "\n")
 		r := s.must(t, stdin, "import", "--account", "acme", "--scope", "a", "--id-prefix", "old_")
-		if r.out != "5 keys: 5 imported, 0 were there already\n" || r.log != "" {
+		if r.out != "5 keys: 5 imported, 0 already existed\n" || r.log != "" {
 			t.Errorf("%q, %q", r.out, r.log)
 		}
 		base := keysync.Record{Account: "acme", Mode: "live", Scopes: []string{"a"}, CreatedAt: keysync.MomentOf(testNow)}
@@ -94,9 +94,9 @@ func TestImportRefuses(t *testing.T) {
 	object := func(rest string) string { return `{"key":"` + secret + `"` + rest + `}` }
 	for name, tt := range map[string]struct{ line, want string }{
 		"empty":            {"", "no key"},
-		"same key":         {oldKey(1), "the key of line 1 again"},
-		"same key in JSON": {`{"key":"` + oldKey(1) + `"}`, "the key of line 1 again"},
-		"same key ID":      {object(`,"key_id":"key_1"`) + "\n" + `{"key":"` + oldKey(8) + `","key_id":"key_1"}`, "line 4: the key_id of line 3 again"},
+		"same key":         {oldKey(1), "repeats the key of line 1"},
+		"same key in JSON": {`{"key":"` + oldKey(1) + `"}`, "repeats the key of line 1"},
+		"same key ID":      {object(`,"key_id":"key_1"`) + "\n" + `{"key":"` + oldKey(8) + `","key_id":"key_1"}`, "line 4: repeats the key_id of line 3"},
 		"long":             {strings.Repeat("x", 4097), "more than 4096 bytes"},
 		"long in bytes":    {strings.Repeat("é", 2049), "more than 4096 bytes"},
 		"very long":        {strings.Repeat("x", 2<<20), "token too long"},
@@ -106,18 +106,18 @@ func TestImportRefuses(t *testing.T) {
 		"comma":            {secret + ",acme", "several columns"},
 		"not UTF-8":        {secret + "\xff", "UTF-8"},
 		"damaged":          {ours[:len(ours)-1], "checksum is wrong"},
-		"mode":             {ours, "says another mode"},
+		"mode":             {ours, "has another mode"},
 		"half JSON":        {`{"key":"` + secret, "not valid JSON"},
 		"two objects":      {object("") + object(""), "not valid JSON"},
 		"no key":           {`{"account":"acme"}`, `"key" is missing`},
 		"key not a string": {`{"key":1}`, "must be a string"},
-		"key twice":        {object(`,"key":"` + oldKey(8) + `"`), "there twice"},
+		"key twice":        {object(`,"key":"` + oldKey(8) + `"`), "given twice"},
 		"unknown field":    {object(`,"colour":"red"`), "colour is not a field"},
 		"bad field":        {object(`,"mode":"x"`), "mode must be live or test"},
 		"null":             {object(`,"scopes":null`), "scopes must be an array"},
-		"time null twice":  {object(`,"expires_at":null,"expires_at":null`), "there twice"},
+		"time null twice":  {object(`,"expires_at":null,"expires_at":null`), "given twice"},
 		"digest":           {object(`,"digest":"` + keysync.DigestOf([]byte("x")).String() + `"`), "digest is not a field"},
-		"key in record":    {object(`,"env":"` + secret + `"`), "has the key in it"},
+		"key in record":    {object(`,"env":"` + secret + `"`), "contains the key"},
 		"no account":       {object(`,"account":""`), "account must have 1 to"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -141,10 +141,10 @@ func TestImportRefuses(t *testing.T) {
 		stdin, want string
 		flags       []string
 	}{
-		"nothing":     {"", "there are none on standard input", []string{"--account", "acme"}},
+		"nothing":     {"", "standard input has none", []string{"--account", "acme"}},
 		"no account":  {oldKey(1), "line 1: no account", nil},
-		"bad flags":   {oldKey(1), "the flags make no usable record: mode must", []string{"--mode", "x"}},
-		"bad prefix":  {oldKey(1), "the flags make no usable record: key_id must", []string{"--id-prefix", "a b"}},
+		"bad flags":   {oldKey(1), "the flags do not make a usable record: mode must", []string{"--mode", "x"}},
+		"bad prefix":  {oldKey(1), "the flags do not make a usable record: key_id must", []string{"--id-prefix", "a b"}},
 		"ID is taken": {`{"key":"` + oldKey(1) + `","key_id":"key_taken"}`, "give it another key_id", []string{"--account", "acme"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -206,10 +206,10 @@ func TestImportWarnsOfShortKeys(t *testing.T) {
 	s := fileShell(t)
 	stdin := strings.Join([]string{oldKey(1), "fifteen-letters", `{"key":"sixteen-letters!"}`, `{"key":"éééééééé"}`}, "\n")
 	r := s.must(t, stdin, "import", "--account", "acme")
-	if r.out != "4 keys: 4 imported, 0 were there already\n" || !strings.HasPrefix(r.log, "Warning: 2 of the keys have fewer than 16 characters") {
+	if r.out != "4 keys: 4 imported, 0 already existed\n" || !strings.HasPrefix(r.log, "Warning: 2 of the keys have fewer than 16 characters") {
 		t.Errorf("%q, %q", r.out, r.log)
 	}
-	wantText(t, r.log, "the first in line 2.")
+	wantText(t, r.log, "the first is in line 2.")
 	wantNone(t, r.all(), "fifteen-letters", "éé")
 	if r := s.must(t, oldKey(2), "import", "--account", "acme"); r.log != "" {
 		t.Errorf("%q", r.log)
@@ -275,7 +275,7 @@ func TestImportGoesOn(t *testing.T) {
 		}
 		first := s.records(t)
 		r := s.must(t, oldKeys(n), "import", "--account", "acme")
-		if want := fmt.Sprintf("%d keys: %d imported, %d were there already\n", n, n-len(first), len(first)); len(first) != 1500 || r.out != want {
+		if want := fmt.Sprintf("%d keys: %d imported, %d already existed\n", n, n-len(first), len(first)); len(first) != 1500 || r.out != want {
 			t.Errorf("%q, want %q", r.out, want)
 		}
 		all := s.records(t)

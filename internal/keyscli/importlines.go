@@ -38,7 +38,7 @@ func readKeys(r io.Reader, defaults *keysync.Record, idPrefix string) (*keyReade
 		return nil, fmt.Errorf("line %d: %w", len(in.entries)+1, err)
 	}
 	if len(in.entries) == 0 {
-		return nil, errors.New("there are none on standard input")
+		return nil, errors.New("standard input has none")
 	}
 	return in, nil
 }
@@ -58,7 +58,7 @@ func newKeyReader(defaults *keysync.Record, idPrefix string) (*keyReader, error)
 	try := *defaults
 	try.KeyID = newKeyID(idPrefix)
 	if _, err := checkRecord(&try); err != nil {
-		return nil, fmt.Errorf("the flags make no usable record: %w", err)
+		return nil, fmt.Errorf("the flags do not make a usable record: %w", err)
 	}
 	in := &keyReader{idPrefix: idPrefix, digests: make(map[keysync.Digest]int), keyIDs: make(map[string]int)}
 	b, err := json.Marshal(defaults)
@@ -77,7 +77,7 @@ func (in *keyReader) add(n int, line []byte) error {
 		line = bytes.TrimPrefix(line, []byte("\ufeff"))
 	}
 	if !isObject(line) && bytes.ContainsFunc(line, separates) {
-		return errors.New("looks like several columns: a line is one key, or a JSON object with the key and its record (also if the key is like this)")
+		return errors.New("looks like several columns: write one key per line, or a JSON object with the key and its record (if the key itself looks like this, write the object, too)")
 	}
 	key, fields, err := readKeyLine(line)
 	if err != nil {
@@ -95,10 +95,10 @@ func (in *keyReader) add(n int, line []byte) error {
 	}
 	e := keysync.Entry{Digest: keysync.DigestOf([]byte(key)), Record: rec}
 	if first, ok := in.digests[e.Digest]; ok {
-		return fmt.Errorf("the key of line %d again", first)
+		return fmt.Errorf("repeats the key of line %d", first)
 	}
 	if first, ok := in.keyIDs[rec.KeyID]; ok {
-		return fmt.Errorf("the key_id of line %d again", first)
+		return fmt.Errorf("repeats the key_id of line %d", first)
 	}
 	in.digests[e.Digest], in.keyIDs[rec.KeyID] = n, n
 	in.entries = append(in.entries, e)
@@ -113,7 +113,7 @@ func (in *keyReader) warning() string {
 	if len(in.short) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("Warning: %d of the keys have fewer than %d characters and could be guessed, the first in line %d. Replace them by keys that `ingest-keys create` makes.\n",
+	return fmt.Sprintf("Warning: %d of the keys have fewer than %d characters and could be guessed; the first is in line %d. Replace them by keys made with `ingest-keys create`.\n",
 		len(in.short), minKey, in.short[0])
 }
 

@@ -38,7 +38,7 @@ func readKeyLine(line []byte) (key string, fields map[string]json.RawMessage, er
 
 func readObject(line []byte) (key string, fields map[string]json.RawMessage, err error) {
 	if !utf8.Valid(line) || !json.Valid(line) {
-		return "", nil, errors.New("begins like a JSON object and is not valid JSON; a key that begins with { is written in an object, too")
+		return "", nil, errors.New("begins like a JSON object but is not valid JSON; if the key itself begins with {, write it in a JSON object")
 	}
 	dec := json.NewDecoder(bytes.NewReader(line))
 	if _, err := dec.Token(); err != nil {
@@ -56,7 +56,7 @@ func readObject(line []byte) (key string, fields map[string]json.RawMessage, err
 		}
 		text, _ := name.(string)
 		if _, ok := fields[text]; ok {
-			return "", nil, errors.New("a member is there twice")
+			return "", nil, errors.New("a member is given twice")
 		}
 		fields[text] = value
 	}
@@ -86,7 +86,7 @@ func checkKey(key string) error {
 	return nil
 }
 
-var errDamaged = errors.New("the key begins with iak_ and its checksum is wrong: a character is missing, added or mistaken")
+var errDamaged = errors.New("the key begins with iak_ but its checksum is wrong: a character is missing, added or wrong")
 
 // checkAgainst refuses a record that tells its key, or contradicts it. What is shorter
 // than a key should be stands in most records by chance.
@@ -100,10 +100,10 @@ func checkAgainst(key string, rec *keysync.Record) error {
 		return errors.New("encoding the key failed")
 	}
 	if utf8.RuneCountInString(key) >= minKey && bytes.Contains(b, quoted[1:len(quoted)-1]) {
-		return errors.New("a field of the record has the key in it; records are no secrets")
+		return errors.New("a field of the record contains the key; records are not secret")
 	}
 	if keysync.CheckKey([]byte(key)) == keysync.KeyWellFormed && !strings.HasPrefix(key, "iak_"+rec.Mode+"_") {
-		return fmt.Errorf("the key says another mode than its record, which is %s; give the mode in the line or with --mode", rec.Mode)
+		return fmt.Errorf("the key has another mode than its record, which is %s; give the mode in the line or with --mode", rec.Mode)
 	}
 	return nil
 }

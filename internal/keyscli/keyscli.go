@@ -17,19 +17,20 @@ import (
 const Short = "Creates, imports, lists, checks, rotates and revokes API keys"
 
 const long = `Manages the keys that an ingest_auth gate accepts, in the key file that the
-gate reads (--file), in Vault (--vault) or wherever the configuration of a gate says
+gate reads (--file), in Vault (--vault), or in the source that the configuration of a gate names
 (--config).
 
-Only the SHA-256 of a key is stored. A key is shown once, when it is made, and is
-read from standard input where one is needed: never give a key as an argument,
-arguments are visible to others and stay in the history of the shell.
+Only the SHA-256 of a key is stored. A key is shown once, when it is made. Commands
+that need a key read it from standard input. Never give a key as an argument: others
+can see arguments, and they stay in the history of the shell.
 
-Vault is reached as with its own command line: VAULT_ADDR, VAULT_TOKEN (or the
-token that "vault login" has left in ~/.vault-token), VAULT_NAMESPACE,
-VAULT_CACERT and so on. The token needs the policy docs/vault-policy-admin.hcl.
+For Vault, set the same variables as for its own command line: VAULT_ADDR,
+VAULT_TOKEN (or the token that "vault login" wrote to ~/.vault-token),
+VAULT_NAMESPACE, VAULT_CACERT and so on. The token needs the policy
+docs/vault-policy-admin.hcl.
 
-Times are written as 2027-01-31T12:00:00Z, as 2027-01-31 (midnight UTC), or as
-the time from now: 90m, 24h, 30d.`
+Write times as 2027-01-31T12:00:00Z, as 2027-01-31 (midnight UTC), or as the time
+from now: 90m, 24h, 30d.`
 
 const example = `  ingest-auth ingest-keys create --file keys.json --account acme --scope events:write
   ingest-auth ingest-keys list   --vault --account acme
@@ -73,16 +74,16 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 	for _, sub := range cmd.Commands() {
 		names = append(names, sub.Name())
 	}
-	return fmt.Errorf("there is no such command; there are %s", strings.Join(names, ", "))
+	return fmt.Errorf("unknown command; use one of %s", strings.Join(names, ", "))
 }
 
 // flagError leaves out what stands on the command line, but for flag names.
 func flagError(_ *cobra.Command, err error) error {
 	if _, ok := errors.AsType[*pflag.NotExistError](err); ok && strings.HasPrefix(err.Error(), "unknown shorthand") {
-		return errors.New("there are no flags of one letter but -h")
+		return errors.New("the only flag of one letter is -h")
 	}
 	if e, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
-		return fmt.Errorf("--%s: this is not a value it takes", e.GetFlag().Name)
+		return fmt.Errorf("--%s: it does not take this value", e.GetFlag().Name)
 	}
 	return err
 }
@@ -90,7 +91,7 @@ func flagError(_ *cobra.Command, err error) error {
 // noArguments accepts none. Like oneKeyID it quotes nothing.
 func noArguments(_ *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return errors.New("takes no argument; a key is read from standard input, everything else is a flag")
+		return errors.New("takes no argument; write a key to standard input, and everything else as a flag")
 	}
 	return nil
 }
@@ -100,7 +101,7 @@ func oneKeyID(_ *cobra.Command, args []string) error {
 		return errors.New("takes one argument, the key ID; `ingest-keys list` shows them")
 	}
 	if keysync.CheckKey([]byte(args[0])) != keysync.KeyForeign {
-		return errors.New("takes a key ID, and this is a key, which others may have seen now; find its ID with `ingest-keys verify` and rotate it")
+		return errors.New("takes a key ID, but this is a key, and others may have seen it now; find its ID with `ingest-keys verify` and rotate it")
 	}
 	return nil
 }

@@ -44,7 +44,7 @@ func (c *cli) list() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "Lists keys",
-		Long: `Lists keys, as a table or with --json as one JSON object a line. Filters can be
+		Long: `Lists keys, as a table or with --json as one JSON object per line. Filters can be
 combined.`,
 		Example: `  ingest-auth ingest-keys list --file keys.json --account acme --state active
   ingest-auth ingest-keys list --vault --json | jq -r 'select(.expires_at < "2027") | .key_id'`,
@@ -62,7 +62,7 @@ combined.`,
 	cmd.Flags().StringVar(&f.mode, "mode", "", "only keys of `MODE` live or test")
 	cmd.Flags().StringVar(&f.env, "env", "", "only keys of the environment `NAME`")
 	cmd.Flags().StringVar(&f.state, "state", "", "only keys in `STATE` "+strings.Join(states, ", "))
-	cmd.Flags().BoolVar(&asJSON, "json", false, "write one JSON object a line")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "write one JSON object per line")
 	return cmd
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/config"
 )
 
-var errMoment = errors.New("write a time such as 2027-01-31T12:00:00Z or 2027-01-31 (UTC), or how long from now: 90m, 24h, 30d")
+var errMoment = errors.New("write a time such as 2027-01-31T12:00:00Z or 2027-01-31 (UTC), or the time from now: 90m, 24h, 30d")
 
 // parseMoment reads a time, a date, or a duration that counts from now. The
 // empty text is the zero time.

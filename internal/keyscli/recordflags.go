@@ -25,7 +25,7 @@ func (r *recordFlags) flags(f *pflag.FlagSet) {
 	f.StringVar(&r.mode, "mode", "", "the `MODE`: live (default) or test")
 	f.StringVar(&r.env, "env", "", "the `NAME` of the environment the key belongs to, such as production")
 	f.StringArrayVar(&r.scopes, "scope", nil, "a `SCOPE`: what the key may do, such as events:write (repeatable)")
-	f.StringArrayVar(&r.resources, "resource", nil, "a resource the key is good for, as `NAME=VALUE`; * is all (repeatable)")
+	f.StringArrayVar(&r.resources, "resource", nil, "a resource that the key is valid for, as `NAME=VALUE`; * is all (repeatable)")
 	f.StringArrayVar(&r.limits, "limit", nil, "a rate that replaces the gate's, as `NAME=RATE`, such as key=100/1m (repeatable)")
 	f.StringVar(&r.notBefore, "not-before", "", "the `TIME` from which the key works (default now)")
 	f.StringVar(&r.expiresAt, "expires", "", "the `TIME` from which the key no longer works (default never)")

@@ -16,9 +16,9 @@ func (c *cli) revoke() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "revoke KEY_ID",
 		Short: "Makes a key stop working",
-		Long: `Makes a key stop working, for good: at once, or at a time. Gateways that follow
+		Long: `Makes a key stop working forever: at once, or at a given time. Gateways that follow
 the change feed in Vault refuse it within about two seconds. The record stays, so
-that logs can be read later. To repeat it does no harm.`,
+that logs can still be understood. Running it twice does no harm.`,
 		Example: `  ingest-auth ingest-keys revoke --vault key_4z7qk2m5x3ta6wne
   ingest-auth ingest-keys revoke --vault key_4z7qk2m5x3ta6wne --at 2027-01-31T12:00:00Z`,
 		Args: oneKeyID,
@@ -48,7 +48,7 @@ func revokeAt(ctx context.Context, cmd *cobra.Command, s keysync.Store, keyID st
 	rec, err := s.Update(ctx, e.Digest, func(r *keysync.Record) error {
 		if r.State(now) == keysync.StateRevoked {
 			if when.After(now) {
-				return errors.New("the key is revoked already, and that cannot be taken back")
+				return errors.New("the key is already revoked, and that cannot be undone")
 			}
 			return nil // written all the same, so that the gateways are told
 		}
@@ -67,7 +67,7 @@ func revokeAt(ctx context.Context, cmd *cobra.Command, s keysync.Store, keyID st
 func find(ctx context.Context, s keysync.Store, keyID string) (keysync.Entry, error) {
 	e, err := s.Find(ctx, keyID)
 	if errors.Is(err, keysync.ErrUnknown) {
-		return e, errors.New("there is no key with this ID; `ingest-keys list` shows all, `ingest-keys audit` finds records that cannot be read")
+		return e, errors.New("no key has this ID; `ingest-keys list` shows all, `ingest-keys audit` finds records that cannot be read")
 	}
 	if err != nil {
 		return e, fmt.Errorf("looking for the key: %w", err)

@@ -12,26 +12,26 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
-var errRotated = errors.New("the key has a successor already, which `show` names; rotate that one")
+var errRotated = errors.New("the key already has a successor; see its ID with `ingest-keys show`, and rotate that one")
 
 func (c *cli) rotate() *cobra.Command {
 	var id, overlap, expires string
 	var give handout
 	cmd := &cobra.Command{
 		Use:   "rotate KEY_ID",
-		Short: "Makes a successor of a key, and lets the old key expire",
-		Long: `Makes a new key with the record of an old one and shows it, once, as create does.
-The old key works until the overlap is over, or until it would have expired
-anyway, and its record names the successor.
+		Short: "Makes a successor of a key and sets an end for the old key",
+		Long: `Makes a new key with the record of an old one and shows it once, as create does.
+The old key works until the overlap is over, or until its own expiry if that is
+earlier. Its record names the successor.
 
-The new key expires when the old one was to expire, or as --expires says.`,
+The new key gets the old key's expiry, or the one from --expires.`,
 		Example: `  ingest-auth ingest-keys rotate --vault key_4z7qk2m5x3ta6wne --overlap 24h
   ingest-auth ingest-keys rotate --vault key_4z7qk2m5x3ta6wne --overlap 7d --expires 365d --out acme.key`,
 		Args: oneKeyID,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			wait, err := config.ParseDuration(overlap)
 			if err != nil || wait < 0 {
-				return errors.New("--overlap: write how long the old key goes on working, such as 24h or 7d")
+				return errors.New("--overlap: write how long the old key keeps working, such as 24h or 7d")
 			}
 			now := c.now()
 			expiry, err := parseExpiry(expires, now)
@@ -55,9 +55,9 @@ The new key expires when the old one was to expire, or as --expires says.`,
 			})
 		},
 	}
-	cmd.Flags().StringVar(&id, "id", "", "the `KEY_ID` of the new key (default made at random)")
-	cmd.Flags().StringVar(&overlap, "overlap", "24h", "the `TIME` that the old key goes on working")
-	cmd.Flags().StringVar(&expires, "expires", "", "the `TIME` from which the new key no longer works (default as the old one)")
+	cmd.Flags().StringVar(&id, "id", "", "the `KEY_ID` of the new key (default: random)")
+	cmd.Flags().StringVar(&overlap, "overlap", "24h", "how long the old key keeps working, as a `TIME` such as 24h")
+	cmd.Flags().StringVar(&expires, "expires", "", "the `TIME` from which the new key no longer works (default: as the old key)")
 	give.flags(cmd)
 	return cmd
 }
@@ -80,7 +80,7 @@ func successor(old *keysync.Record, now, expiry time.Time) (*keysync.Record, err
 		rec.ExpiresAt = keysync.MomentOf(expiry)
 	}
 	if rec.State(now) == keysync.StateExpired {
-		return nil, errors.New("the key has expired; say with --expires how long the new one is to work")
+		return nil, errors.New("the key has expired; give the expiry of the new key with --expires")
 	}
 	return &rec, nil
 }
@@ -114,7 +114,7 @@ func (r rotation) run(ctx context.Context, cmd *cobra.Command, s keysync.Store, 
 	err = give.give(cmd, view{Key: key, State: entry.Record.State(r.now).String(), Record: entry.Record})
 	if failed != nil {
 		id := r.old.Record.KeyID
-		failed = fmt.Errorf("the new key works and was handed out, but ending the old one failed: %w. Run `ingest-keys revoke %s --at %s` to end it", failed, id, moment(r.end))
+		failed = fmt.Errorf("the new key works and was handed out, but setting the end of the old key failed: %w. Run `ingest-keys revoke %s --at %s`", failed, id, moment(r.end))
 	}
 	return errors.Join(err, failed)
 }
@@ -142,7 +142,7 @@ func revokeUnused(ctx context.Context, s keysync.Store, e keysync.Entry, now tim
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("revoking %s, which nobody has got: %w; do it with `ingest-keys revoke`", e.Record.KeyID, err)
+		return fmt.Errorf("revoking %s, which was not handed out: %w; revoke it with `ingest-keys revoke`", e.Record.KeyID, err)
 	}
 	return nil
 }

@@ -36,6 +36,6 @@ SHA-256 is shown with --digest.`,
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write a JSON object")
-	cmd.Flags().BoolVar(&digest, "digest", false, "show the SHA-256 of the key, too")
+	cmd.Flags().BoolVar(&digest, "digest", false, "also show the SHA-256 of the key")
 	return cmd
 }

@@ -28,7 +28,7 @@ func readKey(cmd *cobra.Command) ([]byte, error) {
 	lines.Scan()
 	key := lines.Text()
 	if lines.Scan() {
-		return nil, errors.New(`reading the key: there is more than one line; write a key that has line ends as {"key":"…"}, with \n in it`)
+		return nil, errors.New(`reading the key: more than one line was given; write a key that has line ends as {"key":"…"}, with \n in it`)
 	}
 	if err := lines.Err(); err != nil {
 		return nil, fmt.Errorf("reading the key: %w", err)
@@ -39,7 +39,7 @@ func readKey(cmd *cobra.Command) ([]byte, error) {
 // oneKey reads a key as import does, so that what was imported can be verified.
 func oneKey(line string) ([]byte, error) {
 	if strings.TrimSpace(line) == "" {
-		return nil, errors.New("there is no key on standard input")
+		return nil, errors.New("standard input has no key")
 	}
 	key, _, err := readKeyLine([]byte(line))
 	if err != nil {

@@ -44,7 +44,7 @@ type target struct {
 
 func (t *target) flags(f *pflag.FlagSet) {
 	f.StringVar(&t.file, "file", "", "the `PATH` of the key file")
-	f.StringVar(&t.config, "config", "", "the `PATH` of a Caddyfile or JSON configuration whose key source it is")
+	f.StringVar(&t.config, "config", "", "the `PATH` of a Caddyfile or JSON configuration; its key source is used")
 	f.BoolVar(&t.vault, "vault", false, "keys are in Vault; see the VAULT_* environment variables")
 	f.StringVar(&t.mount, "vault-mount", "", "the `PATH` where the KV engine, version 2, is mounted (default secret)")
 	f.StringVar(&t.prefix, "vault-prefix", "", "the `PATH` of the records below the mount (default ingest/keys)")
@@ -64,7 +64,7 @@ const (
 // store gives do the store that the flags name. What it returns has advice in it.
 func (c *cli) store(cmd *cobra.Command, absent mayBeAbsent, do func(ctx context.Context, s keysync.Store) error) error {
 	if !c.target.isOne() {
-		return errors.New("say where the keys are, with one of --file PATH, --vault and --config PATH")
+		return errors.New("say where the keys are: give one of --file PATH, --vault and --config PATH")
 	}
 	switch {
 	case c.target.file != "":
@@ -108,7 +108,7 @@ func (t *target) hasVaultFlags() bool {
 // configuredStore uses the source of a configuration, whatever source that is.
 func (c *cli) configuredStore(cmd *cobra.Command, do func(ctx context.Context, s keysync.Store) error) error {
 	if c.target.hasVaultFlags() {
-		return errors.New("the --vault-… flags go with --vault, not with --config")
+		return errors.New("the --vault-… flags need --vault, not --config")
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), loginTimeout)
 	defer cancel()
@@ -124,11 +124,11 @@ func (c *cli) configuredStore(cmd *cobra.Command, do func(ctx context.Context, s
 
 func (t *target) fileStore(cmd *cobra.Command, absent mayBeAbsent, do func(ctx context.Context, s keysync.Store) error) error {
 	if t.hasVaultFlags() {
-		return errors.New("the --vault-… flags go with --vault, not with --file")
+		return errors.New("the --vault-… flags need --vault, not --file")
 	}
 	_, err := os.Stat(t.file)
 	if errors.Is(err, fs.ErrNotExist) && absent == mustExist {
-		return fmt.Errorf("there is no key file %s; check the path, `ingest-keys create` makes a new file", t.file)
+		return fmt.Errorf("key file %s does not exist; check the path, or make a new file with `ingest-keys create`", t.file)
 	}
 	return do(cmd.Context(), file.NewStore(t.file))
 }
@@ -145,7 +145,7 @@ func (t *target) vaultOptions() (vault.Options, error) {
 		_, err = os.Stat(opts.Auth.File)
 	}
 	if err != nil {
-		return opts, errors.New("there is no token for Vault; run `vault login`, set VAULT_TOKEN, or choose another --vault-auth")
+		return opts, errors.New("no token for Vault was found; run `vault login`, set VAULT_TOKEN, or choose another --vault-auth")
 	}
 	return opts, nil
 }
@@ -161,6 +161,6 @@ func warnOfSkew(cmd *cobra.Command, v *vault.Source) {
 	if skew < 0 {
 		direction = "behind"
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "Warning: the clock of this machine is %v %s Vault's: keys will begin and end at the wrong time. Set the clock, or give times such as 2027-01-31T12:00:00Z.\n",
+	fmt.Fprintf(cmd.ErrOrStderr(), "Warning: the clock of this machine is %v %s Vault's: keys will start and stop working at the wrong time. Set the clock, or write times such as 2027-01-31T12:00:00Z.\n",
 		skew.Abs().Round(time.Second), direction)
 }

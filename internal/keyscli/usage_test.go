@@ -37,17 +37,17 @@ func TestRefusals(t *testing.T) {
 		"key as argument":      {[]string{"show", key}, "this is a key"},
 		"key to verify":        {[]string{"verify", key}, "standard input"},
 		"key to import":        {[]string{"import", "some-secret-key-0123456789"}, "standard input"},
-		"key as command":       {[]string{key}, "there is no such command; there are audit, create"},
-		"key as flag":          {[]string{"list", "-" + key}, "no flags of one letter"},
-		"key as flag value":    {[]string{"list", "--json=" + key}, "--json: this is not a value"},
-		"no such key":          {[]string{"show", "some-secret-key-0123456789"}, "no key with this ID"},
-		"revoke no such key":   {[]string{"revoke", "key_9"}, "no key with this ID"},
+		"key as command":       {[]string{key}, "unknown command; use one of audit, create"},
+		"key as flag":          {[]string{"list", "-" + key}, "only flag of one letter"},
+		"key as flag value":    {[]string{"list", "--json=" + key}, "--json: it does not take this value"},
+		"no such key":          {[]string{"show", "some-secret-key-0123456789"}, "no key has this ID"},
+		"revoke no such key":   {[]string{"revoke", "key_9"}, "no key has this ID"},
 		"bad time":             {[]string{"revoke", "key_1", "--at", "x"}, "--at: write a time"},
 		"bad overlap":          {[]string{"rotate", "key_1", "--overlap", "-1h"}, "--overlap: write how long"},
 		"bad state":            {[]string{"list", "--state", "x"}, "active, expired, revoked, not_yet_valid"},
 		"bad mode to list":     {[]string{"list", "--mode", "x"}, "live or test"},
 		"no ID":                {[]string{"show"}, "takes one argument"},
-		"Vault flags for file": {[]string{"list", "--vault-mount", "x"}, "go with --vault"},
+		"Vault flags for file": {[]string{"list", "--vault-mount", "x"}, "need --vault"},
 		"two places":           {[]string{"list", "--vault"}, "one of --file PATH, --vault and --config PATH"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -74,7 +74,7 @@ func TestPlace(t *testing.T) {
 		want string
 	}{
 		"none":     {[]string{"list"}, "one of --file PATH, --vault and --config PATH"},
-		"no file":  {[]string{"list", "--file", filepath.Join(t.TempDir(), "typo.json")}, "there is no key file"},
+		"no file":  {[]string{"list", "--file", filepath.Join(t.TempDir(), "typo.json")}, "does not exist"},
 		"no token": {[]string{"list", "--vault"}, "run `vault login`, set VAULT_TOKEN"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -32,9 +32,9 @@ func (c *cli) verify() *cobra.Command {
 		Use:   "verify",
 		Short: "Tells whether a key works now, and if not, why",
 		Long: `Reads a key from standard input, as it is or as {"key":"…"}, and tells whether it
-works now. The exit code is 1 if it does not, with the reason: damaged, unknown,
-not_yet_valid, expired, revoked, scope or resource. If the store cannot say, that
-is an error, and no verdict is written.`,
+works now. If not, the exit code is 1 and the reason is one of damaged, unknown,
+not_yet_valid, expired, revoked, scope or resource. If the store cannot be read, the
+command fails and writes no verdict.`,
 		Example: `  ingest-auth ingest-keys verify --vault < acme.key
   ingest-auth ingest-keys verify --vault --scope events:write --resource project=p1 --json < acme.key`,
 		Args: noArguments,
@@ -49,7 +49,7 @@ is an error, and no verdict is written.`,
 		},
 	}
 	cmd.Flags().StringArrayVar(&want.scopes, "scope", nil, "a `SCOPE` the key must have (repeatable)")
-	cmd.Flags().StringArrayVar(&want.resources, "resource", nil, "a resource the key must be good for, as `NAME=VALUE` (repeatable)")
+	cmd.Flags().StringArrayVar(&want.resources, "resource", nil, "a resource that the key must be valid for, as `NAME=VALUE` (repeatable)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write a JSON object")
 	return cmd
 }
@@ -60,14 +60,14 @@ func (c *cli) judge(ctx context.Context, cmd *cobra.Command, s keysync.Store, wa
 	}
 	key, err := readKey(cmd)
 	if errors.Is(err, errDamaged) {
-		return verdict{Reason: "damaged", Detail: "its checksum is wrong: a character is missing, added or mistaken"}, nil
+		return verdict{Reason: "damaged", Detail: "its checksum is wrong: a character is missing, added or wrong"}, nil
 	}
 	if err != nil {
 		return verdict{}, err
 	}
 	rec, err := s.Lookup(ctx, keysync.DigestOf(key))
 	if errors.Is(err, keysync.ErrUnknown) {
-		return verdict{Reason: "unknown", Detail: "there is no record of it here"}, nil
+		return verdict{Reason: "unknown", Detail: "it has no record here"}, nil
 	}
 	if err != nil {
 		return verdict{}, fmt.Errorf("cannot tell whether the key works: %w", err)
@@ -114,7 +114,7 @@ func (d demand) missing(rec *keysync.Record) (reason, detail string) {
 	for _, r := range d.resources {
 		name, value, _ := strings.Cut(r, "=")
 		if !rec.Allows(name, value) {
-			return "resource", "it is not good for " + r
+			return "resource", "it is not valid for " + r
 		}
 	}
 	return "", ""

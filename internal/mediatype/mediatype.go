@@ -50,6 +50,22 @@ func Of(contentType string) (kind Kind, params string, ok bool) {
 	return kind, params, true
 }
 
+// IsMultipart reports whether some backend takes a body of that Content-Type, in lower case,
+// for a form in parts: those that search for the word, and those that look for parts in
+// multipart/mixed, too. ok is false if not all do that look for forms.
+func IsMultipart(contentType string) (is, ok bool) {
+	essence, _ := cutEssence(contentType)
+	ok = strings.HasPrefix(essence, "multipart/") && !strings.Contains(contentType, "urlencoded")
+	return strings.Contains(contentType, "multipart/"), ok
+}
+
+// IsPlainText reports whether a Content-Type, in lower case, is what browsers send a string
+// with (navigator.sendBeacon, fetch).
+func IsPlainText(contentType string) bool {
+	essence, _ := cutEssence(contentType)
+	return essence == "text/plain"
+}
+
 // cutEssence cuts a Content-Type where the first backend ends the type.
 func cutEssence(contentType string) (essence, params string) {
 	contentType = strings.Trim(contentType, " \t")

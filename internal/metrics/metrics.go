@@ -36,20 +36,20 @@ func New() *Meters {
 		Keys: newKeyCounts(maxMeteredKeys),
 		handler: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    Prefix + "handler_duration_seconds",
-			Help:    "The gate's own time for a request, until it hands it on or refuses it.",
+			Help:    "Time that the gate itself spends on a request, until it passes the request on or refuses it.",
 			Buckets: handlerBuckets,
 		}, []string{"body"}),
 		source: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    Prefix + "source_duration_seconds",
-			Help:    "Time that reads of records from the source took.",
+			Help:    "Time that reading a record from the source took.",
 			Buckets: sourceBuckets,
 		}, []string{"result"}),
 		Unusable: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: Prefix + "unusable_records_total",
-			Help: "Reads of the source that gave a malformed record.",
+			Help: "Reads of the source that returned a malformed record.",
 		}),
-		limitTakes:    newLimitVec("limit_takes_total", "Times a counter of the limit was taken from."),
-		limitRefusals: newLimitVec("limit_refusals_total", "Times a counter of the limit refused a request."),
+		limitTakes:    newLimitVec("limit_takes_total", "Times a request was counted by the limit."),
+		limitRefusals: newLimitVec("limit_refusals_total", "Times the limit refused a request."),
 	}
 	m.handlerUnread = m.handler.WithLabelValues("unread").(prometheus.Histogram)
 	m.handlerRead = m.handler.WithLabelValues("read").(prometheus.Histogram)
@@ -69,9 +69,9 @@ var (
 func (m *Meters) Collectors() []prometheus.Collector {
 	return []prometheus.Collector{
 		&m.requests, &m.lookups, m.handler, m.source, m.Unusable, m.limitTakes, m.limitRefusals,
-		m.Evictions.counter("cache_evictions_total", "Records that left the cache because it was full."),
-		m.redisOutages.counter("redis_outages_total", "Times the gate gave Redis up."),
-		m.redisFallbacks.counter("redis_fallbacks_total", "Times limits were counted, or not, without Redis."),
+		m.Evictions.counter("cache_evictions_total", "Records dropped from the cache because it was full."),
+		m.redisOutages.counter("redis_outages_total", "Times the gate stopped using Redis."),
+		m.redisFallbacks.counter("redis_fallbacks_total", "Times limits were not counted in Redis, because it could not be used."),
 	}
 }
 

@@ -66,7 +66,7 @@ func count(desc *prometheus.Desc, n uint64, labels ...string) prometheus.Metric 
 type lookupCounts [keysync.OutcomeError + 1]atomic.Uint64
 
 var lookupsDesc = prometheus.NewDesc(Prefix+"lookups_total",
-	"Look-ups of keys, by what they came to.", []string{"outcome"}, nil)
+	"Look-ups of keys, by outcome.", []string{"outcome"}, nil)
 
 func (c *lookupCounts) add(o keysync.Outcome) { c[o].Add(1) }
 

@@ -23,6 +23,9 @@ func (s *set) findPair(text []byte, from int) (p pair, ok bool) {
 		if name < 0 {
 			name = s.escapedNameBefore(text, i)
 		}
+		if name < 0 {
+			name = s.documentBefore(text, i)
+		}
 		if name >= 0 {
 			return pair{name, i}, true
 		}
@@ -56,6 +59,21 @@ func (s *set) nameBefore(text []byte, sep int) int {
 		end = start - 1
 	}
 	return -1
+}
+
+// documentBefore returns where the parameter of a URL begins that is a document and whose
+// name ends at sep, or -1.
+func (s *set) documentBefore(text []byte, sep int) int {
+	if len(s.documents) == 0 || text[sep] != '=' {
+		return -1
+	}
+	var buf [128]byte
+	stop := max(0, sep-len(buf))
+	i := bytes.LastIndexAny(text[stop:sep], "?&;")
+	if i < 0 || !s.documents[string(canonical(buf[:0], text[stop+i+1:sep]))] {
+		return -1
+	}
+	return stop + i + 1
 }
 
 // escapedNameBefore is nameBefore for a JSON member whose name has \u escapes. It returns
@@ -138,7 +156,8 @@ func (s *set) isParameter(segment []byte) bool {
 		return false
 	}
 	var buf [128]byte
-	return s.names[string(canonical(buf[:0], name))] || s.isNoisy(name)
+	plain := canonical(buf[:0], name)
+	return s.names[string(plain)] || s.documents[string(plain)] || s.isNoisy(name)
 }
 
 // mentions reports whether text has a name in it in any way, with damaged escapes taken

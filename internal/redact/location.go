@@ -10,3 +10,12 @@ func (n *Names) AddLocation(l config.Location) {
 	}
 	n.AddQuery(l.Names...)
 }
+
+// AddDocument adds the names of query parameters whose value is a JSON document, in which
+// keys stand that nobody sees who does not decode it. Unlike names of keys, these are
+// usual words: only what is written as a parameter is one.
+func (n *Names) AddDocument(b config.BodyIn) {
+	if b.In == config.InQuery {
+		n.addDocuments(b.Names)
+	}
+}

@@ -81,20 +81,34 @@ func (n *Names) add(names []string, header bool) {
 	n.set.Store(next)
 }
 
+func (n *Names) addDocuments(names []string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	next := n.set.Load().clone()
+	for _, name := range names {
+		next.documents[string(canonical(nil, []byte(name)))] = true
+	}
+	n.set.Store(next)
+}
+
 // set is never changed once it is stored in Names.
 type set struct {
 	names   map[string]bool // canonical, of parameters and headers
 	headers map[string]bool // folded, of fields
 	letters []string        // names without punctuation
-	inName  [256]bool       // bytes that names are made of
-	longest int             // bytes
+
+	documents map[string]bool // canonical, of parameters only
+
+	inName  [256]bool // bytes that names are made of
+	longest int       // bytes
 }
 
 func (s *set) clone() *set {
 	c := *s
 	c.names, c.headers, c.letters = maps.Clone(s.names), maps.Clone(s.headers), slices.Clone(s.letters)
+	c.documents = maps.Clone(s.documents)
 	if c.names == nil {
-		c.names, c.headers = map[string]bool{}, map[string]bool{}
+		c.names, c.headers, c.documents = map[string]bool{}, map[string]bool{}, map[string]bool{}
 		for b := range c.inName {
 			c.inName[b] = isAlphanumeric(byte(b)) || b >= utf8.RuneSelf || strings.IndexByte("_-. ", byte(b)) >= 0
 		}

@@ -89,7 +89,7 @@ func (c *serverConn) login(user, password string, database int) error {
 }
 
 // errUnnamed is the error of a connection that ended when it was given a name.
-var errUnnamed = errors.New("giving the connection a name")
+var errUnnamed = errors.New("naming the connection")
 
 // setName gives the connection a name, if there is one. It is as good without if the
 // server answers that it does not want it, for example because the user may not.

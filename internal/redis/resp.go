@@ -16,7 +16,7 @@ const (
 )
 
 // errProtocol does not quote what came: that could be anything.
-var errProtocol = errors.New("the server does not talk like Redis")
+var errProtocol = errors.New("the server does not answer as Redis does")
 
 // Reply is an answer in RESP2, the Redis serialization protocol. Arrays, also
 // those in arrays, are flattened.

@@ -97,7 +97,7 @@ func (u *rawURL) single(t *target) (err error) {
 		return errors.New("parsing Redis URL: several hosts: use the scheme redis+sentinel or redis+cluster")
 	}
 	if u.query != "" {
-		return errors.New("parsing Redis URL: parameters are not known for this scheme")
+		return errors.New("parsing Redis URL: this scheme takes no parameters: remove them")
 	}
 	t.database, err = parseDatabase(u.path)
 	return err
@@ -124,7 +124,7 @@ func (u *rawURL) cluster(t *target) (err error) {
 		return errors.New("parsing Redis URL: a cluster has no databases: end the URL after the hosts")
 	}
 	if u.query != "" {
-		return errors.New("parsing Redis URL: parameters are not known for this scheme")
+		return errors.New("parsing Redis URL: this scheme takes no parameters: remove them")
 	}
 	t.hosts, err = parseHosts(u.hosts, redisPort)
 	return err
@@ -151,7 +151,7 @@ func parseHosts(s, defaultPort string) ([]string, error) {
 			host, port = strings.Trim(hostPort, "[]"), defaultPort
 		}
 		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || host == "" || strings.ContainsAny(host, "@/[] ") {
-			return nil, errors.New("parsing Redis URL: a host is not of the form host:port")
+			return nil, errors.New("parsing Redis URL: a host does not have the form host:port")
 		}
 		addresses = append(addresses, net.JoinHostPort(host, port))
 	}
@@ -164,7 +164,7 @@ func parseDatabase(s string) (int, error) {
 	}
 	n, err := strconv.ParseUint(s, 10, 31)
 	if err != nil {
-		return 0, errors.New("parsing Redis URL: the database is not a number; if a slash is part of the password, write %2F, and percent-encode other special characters, too")
+		return 0, errors.New("parsing Redis URL: the database is not a number; if a slash is part of the password, write %2F, and percent-encode all other special characters")
 	}
 	return int(n), nil
 }

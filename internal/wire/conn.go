@@ -134,10 +134,10 @@ func (c *conn) readResponse(req *http.Request, limit int64) (*http.Response, err
 			return nil, c.readError(err)
 		}
 		if res.StatusCode == http.StatusSwitchingProtocols {
-			return nil, errors.New("transport ingest: the backend switches protocols unasked")
+			return nil, errors.New("transport ingest: the backend switched protocols without being asked")
 		}
 		if res.StatusCode < http.StatusContinue {
-			return nil, fmt.Errorf("transport ingest: the backend answers with status %03d", res.StatusCode)
+			return nil, fmt.Errorf("transport ingest: the backend answered with status %03d", res.StatusCode)
 		}
 		if res.StatusCode >= http.StatusOK {
 			return res, nil

@@ -13,7 +13,7 @@ import (
 )
 
 // errStale says that an idle connection was closed before the request was written.
-var errStale = errors.New("transport ingest: the backend has closed the idle connection")
+var errStale = errors.New("transport ingest: the backend closed the idle connection")
 
 // exchange is one request on its way.
 type exchange struct {

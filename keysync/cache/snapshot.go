@@ -24,7 +24,7 @@ const minSnapshotKey = 16 // bytes
 // taken.
 const maxClockStep = time.Minute
 
-var errSnapshotForged = errors.New("the snapshot was made with another key or for another source, or it has been changed or cut off")
+var errSnapshotForged = errors.New("the snapshot was made with another key or for another source, or it was changed or cut off")
 
 type snapshot struct {
 	TakenAt time.Time       `json:"taken_at"`
@@ -112,7 +112,7 @@ func (c *Cache) Restore(snap, key []byte) (int, error) {
 		return 0, fmt.Errorf("reading the cache snapshot: %w", err)
 	}
 	if time.Until(s.TakenAt) > maxClockStep {
-		return 0, errors.New("reading the cache snapshot: it comes from the future; set the clock")
+		return 0, errors.New("reading the cache snapshot: it is from the future; set the clock")
 	}
 	restored := 0
 	for _, e := range s.Entries {

@@ -324,9 +324,9 @@ func TestOpenFileErrors(t *testing.T) {
 		{"other member first", "{\n\"version\":1,\"keys\":[]}", `line 2, field "version": is not a field of a record`},
 		{"other member last", "{\"keys\":[]\n,\"version\":1}", `line 2, field "version": is not a field of a record`},
 		{"a key as a member", `{"iak_live_x":1}`, `line 1: a field name looks like a plaintext key; store its digest: printf %s "$KEY" | sha256sum`},
-		{"keys twice", "{\"keys\":[],\n\"keys\":[]}", `line 2, field "keys": is there twice`},
-		{"data after it", "{\"keys\":[]}\n{}", `line 2: the file goes on after the end of its object`},
-		{"text after it", "{\"keys\":[]}\nx", `line 2: the file goes on after the end of its object`},
+		{"keys twice", "{\"keys\":[],\n\"keys\":[]}", `line 2, field "keys": is given twice`},
+		{"data after it", "{\"keys\":[]}\n{}", `line 2: the file has more text after the end of its object`},
+		{"text after it", "{\"keys\":[]}\nx", `line 2: the file has more text after the end of its object`},
 		{"cut off in the array", "{\"keys\":[\n" + rec(`"key_id":"a"`), `line 2: is not valid JSON: unexpected EOF`},
 		{"cut off in a record", "{\"keys\":[\n{\"digest\":\n", `line 3: is not valid JSON: unexpected EOF`},
 		{"comma too many", "{\"keys\":[\n" + rec(`"key_id":"a"`) + ",\n]}", `line 3: is not valid JSON: invalid character ']' looking for beginning of value`},
@@ -339,8 +339,8 @@ func TestOpenFileErrors(t *testing.T) {
 		{"upper-case digest", "{\"keys\":[\n{\"digest\":\"" + strings.Repeat("A", 64) + "\",\"key_id\":\"a\"}]}", `line 2, field "digest": must be the SHA-256 of the key in 64 lower-case hex digits`},
 		{"key as digest", "{\"keys\":[\n{\"digest\":\"iak_live_x\"}]}", `line 2, field "digest": looks like a plaintext key; store its digest: printf %s "$KEY" | sha256sum`},
 		{"key beside digest", "{\"keys\":[\n{\"digest\":\"" + digest + "\",\n\"key\":\"abc\"}]}", `line 3, field "key": looks like a plaintext key; store its digest: printf %s "$KEY" | sha256sum`},
-		{"digest twice", "{\"keys\":[\n" + rec(`"key_id":"a"`) + ",\n" + rec(`"key_id":"b"`) + "]}", `line 3, field "digest": is in the file twice`},
-		{"key ID twice", "{\"keys\":[\n" + rec(`"key_id":"a"`) + ",\n" + strings.Replace(rec(`"key_id":"a"`), "00", "11", 1) + "]}", `line 3, field "key_id": is in the file twice`},
+		{"digest twice", "{\"keys\":[\n" + rec(`"key_id":"a"`) + ",\n" + rec(`"key_id":"b"`) + "]}", `line 3, field "digest": is given twice in the file`},
+		{"key ID twice", "{\"keys\":[\n" + rec(`"key_id":"a"`) + ",\n" + strings.Replace(rec(`"key_id":"a"`), "00", "11", 1) + "]}", `line 3, field "key_id": is given twice in the file`},
 		{"field on a later line", "{\"keys\":[\n" + rec("\n\"key_id\":\"a\",\n\"mode\":\"x\"") + "]}", `line 4, field "mode": must be live or test`},
 	}
 	for _, tt := range tests {

@@ -231,7 +231,7 @@ func inherit(f *os.File, old fs.FileInfo) error {
 		return f.Chmod(0o600)
 	}
 	if err := keepOwner(f, old); err != nil {
-		return fmt.Errorf("keeping the owner of the key file, who has to read it: %w; run this as that user or as root", err)
+		return fmt.Errorf("keeping the owner of the key file, because that user must be able to read it: %w; run this as that user or as root", err)
 	}
 	return f.Chmod(old.Mode().Perm())
 }

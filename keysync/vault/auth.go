@@ -105,7 +105,7 @@ func (a *appRoleLogin) unwrap(ctx context.Context, c *api.Client, token Secret) 
 	}
 	info, err := c.Logical().WriteWithContext(ctx, "sys/wrapping/lookup", map[string]any{"token": string(token)})
 	if err != nil {
-		return explain(err, "looking up the wrapping token of the secret ID; if it has not simply expired, somebody else may have used it")
+		return explain(err, "looking up the wrapping token of the secret ID; unless it has expired, somebody else may have used it")
 	}
 	path, _ := info.Data["creation_path"].(string)
 	if !strings.HasPrefix(path, "auth/"+a.auth.Mount+"/role/") || !strings.HasSuffix(path, "/secret-id") {
@@ -118,7 +118,7 @@ func (a *appRoleLogin) unwrap(ctx context.Context, c *api.Client, token Secret) 
 	}
 	secretID, _ := answer.Data["secret_id"].(string)
 	if secretID == "" {
-		return errors.New("the wrapping token holds no secret ID")
+		return errors.New("the wrapping token has no secret ID in it")
 	}
 	a.unwrapped, a.secretID = token, Secret(secretID)
 	return nil

@@ -51,7 +51,7 @@ func parseChanges(b []byte) (*changes, error) {
 		return nil, errors.New("is not an object with id, last and digests")
 	}
 	if _, err := dec.Token(); err != io.EOF {
-		return nil, errors.New("goes on after its end")
+		return nil, errors.New("has more text after its end")
 	}
 	switch {
 	case !feedIDForm.MatchString(c.ID):

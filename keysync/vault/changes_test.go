@@ -44,7 +44,7 @@ func TestParseChanges(t *testing.T) {
 		{"unknown member", `{"id":"` + testFeedID + `","last":0,"digests":[],"x":1}`, "is not an object with id, last and digests"},
 		{"array", `[]`, "is not an object with id, last and digests"},
 		{"not there", ``, "is not an object with id, last and digests"},
-		{"two documents", doc(testFeedID, 0) + "{}", "goes on after its end"},
+		{"two documents", doc(testFeedID, 0) + "{}", "has more text after its end"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

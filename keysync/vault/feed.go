@@ -68,14 +68,14 @@ func (f *feed) poll(ctx context.Context) {
 		f.vault.feedRead.Store(time.Now().UnixNano())
 		f.gone()
 		if f.vault.FoundNothing() {
-			f.note("empty", "there is no change feed, and no record has been found yet: check mount and prefix; until one is found every key is refused", nil)
+			f.note("empty", "no change feed exists, and no record has been found yet: check mount and prefix; every key is refused until one is found", nil)
 			return
 		}
-		f.note("missing", "there is no change feed: changes take effect when records cease to be fresh", nil)
+		f.note("missing", "no change feed exists: changes take effect when records are no longer fresh", nil)
 		return
 	case err != nil:
 		if ctx.Err() == nil || errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			f.note("unreadable", "change feed cannot be read: changes take effect when records cease to be fresh", err)
+			f.note("unreadable", "change feed cannot be read: changes take effect when records are no longer fresh", err)
 		}
 		return
 	}
@@ -106,7 +106,7 @@ func (f *feed) damaged(version int, err error) {
 		f.cache.Doubt()
 		f.at, f.broken = position{}, version
 	}
-	f.note("damaged", "change feed is damaged: changes take effect when records cease to be fresh; repair or delete it",
+	f.note("damaged", "change feed is damaged: changes take effect when records are no longer fresh; repair or delete it",
 		fmt.Errorf("%s %w", f.vault.dataPath(changesPath), err))
 }
 

@@ -100,7 +100,7 @@ func startFeedTest(t *testing.T) *feedTest {
 		writer:  writer,
 		path:    strings.TrimPrefix(writer.dataPath(changesPath), "secret/data/"),
 	}
-	f.awaitLog(t, "there is no change feed", 1)
+	f.awaitLog(t, "no change feed exists", 1)
 	sourcetest.MustCreate(t, writer, sourcetest.Entry(1), sourcetest.Entry(2))
 	f.awaitLog(t, "following the change feed", 1)
 	if got := f.account(t, sourcetest.Digest(1)); got != "acme" {
@@ -166,7 +166,7 @@ var feedFailures = []struct {
 	{"repaired by a writer", func(t *testing.T, f *feedTest) error { return f.append(t, 1) }, "following the change feed", 2},
 	{"deleted", func(t *testing.T, f *feedTest) error {
 		return f.server.Client().KVv2("secret").Delete(t.Context(), f.path)
-	}, "there is no change feed", 2},
+	}, "no change feed exists", 2},
 	{"begun again", func(t *testing.T, f *feedTest) error { return f.append(t, 1) }, "following the change feed", 3},
 	{"gone for good and begun again", func(t *testing.T, f *feedTest) error {
 		if err := f.server.Client().KVv2("secret").DeleteMetadata(t.Context(), f.path); err != nil {

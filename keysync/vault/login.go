@@ -110,7 +110,7 @@ func clockSkew(ctx context.Context, c *api.Client) (time.Duration, error) {
 func (v *Source) checkClock(ctx context.Context, c *api.Client) {
 	skew, err := clockSkew(ctx, c)
 	if err == nil && skew.Abs() > tolerableSkew {
-		v.log.Warn("clock differs from Vault's: keys begin and end at the wrong time here; set the clock", zap.Duration("ahead", skew.Round(time.Second)))
+		v.log.Warn("clock differs from Vault's: keys start and stop working at the wrong time here; set the clock", zap.Duration("ahead", skew.Round(time.Second)))
 	}
 }
 

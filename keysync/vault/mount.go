@@ -43,7 +43,7 @@ const lookGap = 20 * time.Millisecond
 
 var (
 	errVaultClosed = errors.New("the Vault source is closed")
-	errOtherMount  = errors.New("it is not the KV engine that was there before, and nothing has been found in it yet; put the records and the change feed there, or the old engine back. To begin with an empty one, restart")
+	errOtherMount  = errors.New("it is another KV engine than before, and nothing has been found in it yet; put the records and the change feed there, or mount the old engine again. To start with an empty engine, restart the gate")
 )
 
 // confirmAbsence says why a 404 that has just come is not to be believed, if so.
@@ -114,7 +114,7 @@ func (v *Source) readMount(ctx context.Context, c *api.Client) (engine, error) {
 		defer resp.Body.Close()
 	}
 	if isDenied(err) {
-		return engine{}, fmt.Errorf("%w; or there is no such mount", explain(err, v.lookingAtMount()))
+		return engine{}, fmt.Errorf("%w; or the mount does not exist", explain(err, v.lookingAtMount()))
 	}
 	if err != nil {
 		return engine{}, explain(err, v.lookingAtMount())

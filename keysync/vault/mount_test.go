@@ -190,7 +190,7 @@ func TestVaultFindsNothing(t *testing.T) {
 	if v.FoundNothing() {
 		t.Error("a record has been found")
 	}
-	await.That(t, "the feed alone is missing", func() bool { return logs.FilterMessageSnippet("when records cease to be fresh").Len() == 1 })
+	await.That(t, "the feed alone is missing", func() bool { return logs.FilterMessageSnippet("when records are no longer fresh").Len() == 1 })
 }
 
 // Where nothing has ever been found, another empty engine is as good as the one before.

@@ -37,7 +37,7 @@ func (v *Source) Create(ctx context.Context, entries ...keysync.Entry) ([]keysyn
 	// before it told the gateways.
 	err := v.announce(ctx, all)
 	if failed := firstError(errs); failed != nil {
-		err = errors.Join(fmt.Errorf("%w; %d of %d records are there, do the same again for the rest", failed, len(all), len(entries)), err)
+		err = errors.Join(fmt.Errorf("%w; %d of %d records are stored; run the same again for the rest", failed, len(all), len(entries)), err)
 	}
 	return existing, err
 }

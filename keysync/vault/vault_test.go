@@ -327,7 +327,7 @@ func TestVaultMountIsNotRight(t *testing.T) {
 	for name, tt := range map[string]struct{ mount, want string }{
 		"version 1":     {"old", "it is not a KV engine of version 2"},
 		"not KV":        {"cipher", "it is not a KV engine of version 2"},
-		"no such mount": {"nowhere", "there is no such mount"},
+		"no such mount": {"nowhere", "the mount does not exist"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			opts := rootOptions(s)
@@ -610,7 +610,7 @@ func TestVaultCreateIsRepeatable(t *testing.T) {
 		bad := sourcetest.Entry(4)
 		bad.Record.Mode = "x"
 		_, err := v.Create(ctx, sourcetest.Entry(3), bad, sourcetest.Entry(5))
-		if err == nil || !strings.Contains(err.Error(), "creating key_4") || !strings.Contains(err.Error(), "2 of 3 records are there") {
+		if err == nil || !strings.Contains(err.Error(), "creating key_4") || !strings.Contains(err.Error(), "2 of 3 records are stored") {
 			t.Errorf("error %v", err)
 		}
 		for _, i := range []int{3, 5} {
@@ -627,7 +627,7 @@ func TestVaultCreateIsRepeatable(t *testing.T) {
 		opts.Auth.Token = Secret(newToken(t, s, api.TokenCreateRequest{Policies: []string{"no feed"}}))
 		weak, _ := openVault(t, opts)
 		_, err := weak.Create(ctx, sourcetest.Entry(6))
-		if err == nil || !strings.Contains(err.Error(), "gateways have not been told: do the same again") {
+		if err == nil || !strings.Contains(err.Error(), "gateways have not been told: run the same again") {
 			t.Errorf("error %v", err)
 		}
 		sourcetest.MustCreate(t, v, sourcetest.Entry(6))

@@ -20,7 +20,7 @@ import (
 const maxConflicts = 100
 
 var (
-	errConflict = errors.New("somebody else has written in between")
+	errConflict = errors.New("somebody else has written at the same time")
 
 	// errKeep is returned by the function given to edit if nothing is to be written.
 	errKeep = errors.New("keep the document as it is")
@@ -115,7 +115,7 @@ func (v *Source) announce(ctx context.Context, digests []keysync.Digest) error {
 		return json.Marshal(c)
 	})
 	if err != nil {
-		return fmt.Errorf("the records are written, but gateways have not been told: do the same again, or they learn of it only when what they have ceases to be fresh: %w", err)
+		return fmt.Errorf("the records are written, but gateways have not been told: run the same again, or they notice only when their records are no longer fresh: %w", err)
 	}
 	return nil
 }

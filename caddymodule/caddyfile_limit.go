@@ -1,14 +1,12 @@
 package caddymodule
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/ingestauth/caddy-ingest-auth/config"
-	"github.com/ingestauth/caddy-ingest-auth/internal/redis"
 )
 
 // parseLimit reads one limit. Syntax:
@@ -50,7 +48,7 @@ func (g *Gate) parseLimitFailures(d *caddyfile.Dispenser) error {
 		return d.Err("limit_failures: write `limit_failures N/WINDOW by ip`, such as `limit_failures 20/1m by ip`")
 	}
 	if g.LimitFailures != (config.Rate{}) {
-		return d.Err("limit_failures: is there twice")
+		return d.Err("limit_failures: is given twice")
 	}
 	var err error
 	if g.LimitFailures, err = config.ParseRate(rate); err != nil {
@@ -68,58 +66,11 @@ func (g *Gate) parseInFlight(d *caddyfile.Dispenser) error {
 		return d.Err("in_flight: write `in_flight N by key` or `in_flight N by account`")
 	}
 	if g.InFlight.N != 0 {
-		return d.Err("in_flight: is there twice")
+		return d.Err("in_flight: is given twice")
 	}
 	var err error
 	if g.InFlight.N, err = strconv.Atoi(n); err != nil {
 		return d.Errf("in_flight: %q is not a whole number; write something like `in_flight 100 by key`", n)
-	}
-	return nil
-}
-
-// parseCounters reads where limits count. Syntax:
-//
-//	counters memory
-//	counters <redis-url>|{env.NAME}|{file.PATH} {
-//	    ca_cert     <file>
-//	    client_cert <file> <key-file>
-//	    server_name <name>
-//	    timeout     <duration>
-//	    on_error    memory|allow|deny
-//	}
-func parseCounters(d *caddyfile.Dispenser, a *App) error {
-	c := &a.Counters
-	if c.Store != "" {
-		return d.Err("counters: is there twice")
-	}
-	var where string
-	if !d.Args(&where) || where == "" || d.NextArg() {
-		return d.Err("counters: write `memory`, a URL such as redis://localhost:6379, or {env.NAME} or {file.PATH} where one is")
-	}
-	c.Store = "memory"
-	if where != "memory" {
-		c.Store, c.URL = "redis", where
-	}
-	if err := checkCounters(a); err != nil {
-		return d.WrapErr(err)
-	}
-	return subdirectives{
-		"ca_cert":     stringArg(&c.CACert),
-		"client_cert": clientCertArgs(&c.ClientCert, &c.ClientKey),
-		"server_name": stringArg(&c.ServerName),
-		"timeout":     parsedArg(&c.Timeout, config.ParseDuration),
-		"on_error":    stringArg(&c.OnError),
-	}.parse(d, "counters", a.Validate)
-}
-
-// checkCounters checks what is known of the counters, and a URL that stands in the
-// configuration itself.
-func checkCounters(a *App) error {
-	if err := a.Validate(); err != nil || a.Counters.URL == "" || config.IsPlaceholder(a.Counters.URL) {
-		return err
-	}
-	if err := redis.CheckURL(a.Counters.URL); err != nil {
-		return fmt.Errorf("counters: %w", err)
 	}
 	return nil
 }

@@ -1,10 +1,12 @@
-package gate
+// Package cors answers for CORS (Fetch standard, section 3.2) in place of a backend.
+package cors
 
 import (
 	"net/http"
 	"slices"
 	"strings"
 
+	"github.com/ingestauth/caddy-ingest-auth/config"
 	"github.com/ingestauth/caddy-ingest-auth/internal/limit"
 )
 
@@ -26,23 +28,23 @@ func exposedHeaders(style limit.Style) string {
 	}
 }
 
-// corsAnswer is what an answer says of the page that asked (Fetch standard,
-// section 3.2).
-type corsAnswer struct {
-	active  bool // the gate answers for CORS
+// Answer is what an answer says of the page that asked.
+type Answer struct {
+	Active  bool // the gate answers for CORS
 	any     bool // every origin may read the answer
 	style   limit.Style
 	allowed string // the origin that may read the answer, "" if the page's may not
 }
 
-// corsFor returns what the answer to a request says of its page.
-func (g *Gate) corsFor(h http.Header) corsAnswer {
-	if len(g.settings.CORS) == 0 {
-		return corsAnswer{}
+// For returns what the answer to a request with these headers says of its page, if pages of
+// these origins may read answers with the headers of that style.
+func For(origins []config.Origin, style limit.Style, h http.Header) Answer {
+	if len(origins) == 0 {
+		return Answer{}
 	}
-	c := corsAnswer{active: true, any: g.settings.CORS[0] == "*", style: g.style}
+	c := Answer{Active: true, any: origins[0] == "*", style: style}
 	origin := h.Get("Origin")
-	for _, o := range g.settings.CORS {
+	for _, o := range origins {
 		if !c.any && origin != "" && o.Matches(origin) {
 			c.allowed = origin
 		}
@@ -53,8 +55,8 @@ func (g *Gate) corsFor(h http.Header) corsAnswer {
 	return c
 }
 
-// setHeaders sets the CORS headers of an answer, in place of the backend's.
-func (c *corsAnswer) setHeaders(h http.Header) {
+// SetHeaders sets the CORS headers of an answer, in place of the backend's.
+func (c *Answer) SetHeaders(h http.Header) {
 	delete(h, "Access-Control-Allow-Origin")
 	delete(h, "Access-Control-Allow-Credentials")
 	if !c.any {
@@ -73,11 +75,11 @@ func (c *corsAnswer) setHeaders(h http.Header) {
 	}
 }
 
-// answerPreflight answers a preflight: what a page may send is up to the key
+// Preflight answers a preflight: what a page may send is up to the key
 // that comes with the request itself.
-func (c *corsAnswer) answerPreflight(w http.ResponseWriter, r *http.Request) {
+func (c *Answer) Preflight(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	c.setHeaders(h)
+	c.SetHeaders(h)
 	delete(h, "Access-Control-Expose-Headers")
 	addVary(h, "Access-Control-Request-Method")
 	addVary(h, "Access-Control-Request-Headers")

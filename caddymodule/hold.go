@@ -17,13 +17,13 @@ import (
 // still bring some for a few seconds.
 const linger = 10 * time.Second
 
-// lingering holds the leases of configurations that were replaced not long ago.
-var lingering sync.Map // *lease → struct{}
+// lingering has the holds of configurations that were replaced not long ago.
+var lingering sync.Map // *hold → struct{}
 
-// lease keeps what a configuration has opened until nobody needs it any more: not
+// hold keeps what a configuration has opened until nobody needs it any more: not
 // the configuration itself, and none of its requests whose body is being read.
 // Others are through before linger is over.
-type lease struct {
+type hold struct {
 	users atomic.Int64
 	once  sync.Once
 
@@ -31,43 +31,43 @@ type lease struct {
 	redis  *pooled[*limit.Resilient]
 }
 
-func newLease() *lease {
-	l := new(lease)
-	l.enter() // the configuration
-	return l
+func newHold() *hold {
+	h := new(hold)
+	h.enter() // the configuration
+	return h
 }
 
 // end gives back what stops working when it is closed. The rest of the
 // configuration is not held, so that its memory is free at once.
-func (l *lease) end() {
-	if err := errors.Join(l.source.release(), l.redis.release()); err != nil {
-		caddy.Log().Named(appID).Error("letting go of a configuration", zap.Error(err))
+func (h *hold) end() {
+	if err := errors.Join(h.source.release(), h.redis.release()); err != nil {
+		caddy.Log().Named(appID).Error("cannot release a replaced configuration", zap.Error(err))
 	}
 }
 
-func (l *lease) enter() { l.users.Add(1) }
+func (h *hold) enter() { h.users.Add(1) }
 
-func (l *lease) leave() {
-	if l.users.Add(-1) == 0 {
-		l.once.Do(l.end)
+func (h *hold) leave() {
+	if h.users.Add(-1) == 0 {
+		h.once.Do(h.end)
 	}
 }
 
 // expire lets the configuration leave after a while.
-func (l *lease) expire() {
-	lingering.Store(l, nil)
+func (h *hold) expire() {
+	lingering.Store(h, nil)
 	time.AfterFunc(linger, func() {
-		if _, ok := lingering.LoadAndDelete(l); ok {
-			l.leave()
+		if _, ok := lingering.LoadAndDelete(h); ok {
+			h.leave()
 		}
 	})
 }
 
 // endLingering lets all configurations leave that were replaced.
 func endLingering() {
-	lingering.Range(func(l, _ any) bool {
-		if _, ok := lingering.LoadAndDelete(l); ok {
-			l.(*lease).leave()
+	lingering.Range(func(h, _ any) bool {
+		if _, ok := lingering.LoadAndDelete(h); ok {
+			h.(*hold).leave()
 		}
 		return true
 	})
@@ -76,16 +76,16 @@ func endLingering() {
 // Cleanup lets go of what Provision took, apart from what requests may still need
 // when a newer configuration runs.
 func (a *App) Cleanup() error {
-	a.lease.source, a.lease.redis = a.source, a.counters.redis
+	a.hold.source, a.hold.redis = a.source, a.counters.redis
 	err := errors.Join(a.signer.release(), a.counters.release(), a.watch.release())
 	switch {
 	case caddy.ActiveContext().Context == nil: // nothing is to run any more
 		endLingering()
-		a.lease.leave() // last, so that the last snapshot of the cache is its own
+		a.hold.leave() // last, so that the last snapshot of the cache is its own
 	case a.started:
-		a.lease.expire()
+		a.hold.expire()
 	default:
-		a.lease.leave()
+		a.hold.leave()
 	}
 	return err
 }

@@ -1,0 +1,85 @@
+package gate
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/ingestauth/caddy-ingest-auth/internal/body"
+	"github.com/ingestauth/caddy-ingest-auth/internal/credential"
+	"github.com/ingestauth/caddy-ingest-auth/internal/mediatype"
+	"github.com/ingestauth/caddy-ingest-auth/internal/multipart"
+)
+
+// maxHead is how much of a multipart body is read for the keys in it. Files are behind it.
+const maxHead = 64 << 10
+
+// multipartMedia is how a multipart body of that Content-Type is looked at. sure is false if
+// not all backends take it for one.
+func multipartMedia(contentType string, sure bool) (media, *refusal) {
+	_, params, _ := strings.Cut(contentType, ";")
+	switch {
+	case !sure:
+		return media{}, refTypes
+	case !mediatype.IsUTF8(params):
+		return media{}, refChars
+	}
+	form, err := multipart.New(contentType)
+	if err != nil {
+		return media{}, refBody(err)
+	}
+	return media{form: form}, nil
+}
+
+// splitBody finds the credentials in the beginning of a multipart body and removes them. If
+// that is not all of it, the rest streams behind it.
+func (g *Gate) splitBody(r *http.Request, p *passage, form *multipart.Form) *refusal {
+	if g.settings.MaxBody > 0 {
+		if err := body.Limit(r, int64(g.settings.MaxBody)); err != nil {
+			return refBody(err)
+		}
+	}
+	limits := g.reading
+	limits.Verified = p.record != nil
+	p.readsBody = true
+	head, whole, err := body.ReadHead(r, maxHead, limits)
+	if err != nil {
+		return refBody(err)
+	}
+	clean, parts, err := scanMultipart(g.finder, form, head.Bytes(), whole, p.set)
+	if err != nil {
+		head.Free()
+		return refBody(err)
+	}
+	cut := len(head.Bytes()) - len(clean)
+	head.Truncate(len(clean)) // it was cut in place
+	if whole {
+		p.body = head
+		p.replay = body.Replace(r, head, cut > 0)
+		return nil
+	}
+	p.head = head
+	body.Shorten(r, form.Stream(clean, r.Body, parts, g.latePart()), cut)
+	if p.recording != nil && g.strips {
+		p.recording.Pass()
+	}
+	body.Once(r)
+	body.Trailers(r, g.forbidden)
+	return nil
+}
+
+// latePart returns what looks at the parts behind the beginning: their credentials are not
+// removed. A gate that only reports lets them through.
+func (g *Gate) latePart() func(multipart.Part) error {
+	if !g.enforces {
+		return nil
+	}
+	return g.finder.LatePart
+}
+
+// scanMultipart removes credentials from a multipart body, or its beginning, in place.
+func scanMultipart(f *credential.Finder, form *multipart.Form, raw []byte, whole bool, set *credential.Set) (clean []byte, parts int, err error) {
+	if opens, _ := credential.OpensJSON(raw, whole); opens {
+		return raw, 0, errTwoReadings
+	}
+	return f.Multipart(raw, form, whole, set)
+}

@@ -1,0 +1,45 @@
+package multipart
+
+import (
+	"strings"
+)
+
+// maxBoundary is how long a boundary may be (RFC 2046, section 5.1.1).
+const maxBoundary = 70
+
+// Form is a body as its Content-Type describes it.
+type Form struct {
+	delimiter []byte // two hyphens and the boundary
+}
+
+// New reads the boundary from a Content-Type, of which the caller knows that it is
+// multipart. Readers search it in the text or in the parameters, in quotes or not, and end
+// it at different characters: the word has to be there once, as the name of a parameter.
+func New(contentType string) (*Form, error) {
+	_, params, _ := strings.Cut(contentType, ";")
+	if strings.Count(strings.ToLower(contentType), "boundary") != 1 {
+		return nil, errBoundary
+	}
+	for param := range strings.SplitSeq(params, ";") {
+		name, value, _ := strings.Cut(strings.TrimLeft(param, " \t"), "=")
+		if !strings.EqualFold(name, "boundary") {
+			continue
+		}
+		if unquoted, ok := strings.CutPrefix(value, `"`); ok {
+			if value, ok = strings.CutSuffix(unquoted, `"`); !ok {
+				return nil, errBoundary
+			}
+		}
+		if value == "" || len(value) > maxBoundary || strings.ContainsFunc(value, isNoBoundary) {
+			return nil, errBoundary
+		}
+		return &Form{delimiter: []byte("--" + value)}, nil
+	}
+	return nil, errBoundary
+}
+
+// isNoBoundary reports whether some reader may not take r for a part of the boundary.
+// Spaces, commas and parentheses, which RFC 2046 allows, end it for some.
+func isNoBoundary(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("'+_-./:=?", r)
+}
