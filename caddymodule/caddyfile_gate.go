@@ -16,7 +16,7 @@ import (
 //	    credential bearer
 //	    credential header <names…>
 //	    credential query  <names…>
-//	    credential body   <fields…> [in <array>]
+//	    credential body   <paths…> [in <path>]
 //	    credential basic  [user|password]
 //	    credential form   <fields…>
 //	    credential multipart <fields…>
@@ -30,20 +30,21 @@ import (
 //	        status  403|404
 //	        message <text>
 //	    }
-//	    resource   <name> path|query|body <pattern>|<param>|<field> {
+//	    resource   <name> path|query|body <pattern>|<param>|<path> {
 //	        optional
 //	        status  400|401|403|404
 //	        message <text>
 //	    }
-//	    require       any|all <fields…> [in <array>]
+//	    require       any|all <paths…> [in <path>]
 //	    require_query <names…>
 //	    body_shape    object|array|any
+//	    body_concatenated on|off
 //	    max_body    <size>
 //	    max_decoded <size>
 //	    max_ratio   <n>
 //	    max_items   <n>
 //	    min_items   <n>
-//	    limit          [<name>] <n>/<window> by <dimensions…> [cost body_items [in <array>]]
+//	    limit          [<name>] <n>/<window> by <dimensions…> [cost body_items [in <path>]]
 //	    limit_failures <n>/<window> by ip
 //	    limit_headers  unix|seconds|ietf|off
 //	    in_flight      <n> by key|account
@@ -72,32 +73,33 @@ func (g *Gate) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 
 func (g *Gate) subdirectives() subdirectives {
 	return subdirectives{
-		"credential":      parseLocation(&g.Credentials, "where keys may be"),
-		"remove":          parseLocation(&g.Remove, "what to remove although it is not a credential"),
-		"body_in":         g.parseBodyIn,
-		"enforce":         stringArg(&g.Enforce),
-		"conflict":        stringArg(&g.Conflict),
-		"strip":           stringArg(&g.Strip),
-		"mode":            listArg(&g.Modes),
-		"scope":           g.parseScope,
-		"resource":        g.parseResource,
-		"require":         g.parseRequire,
-		"require_query":   listArg(&g.RequireQuery),
-		"body_shape":      stringArg(&g.BodyShape),
-		"max_body":        parsedArg(&g.MaxBody, config.ParseSize),
-		"max_decoded":     parsedArg(&g.MaxDecoded, config.ParseSize),
-		"max_ratio":       parsedArg(&g.MaxRatio, parseCount),
-		"max_items":       parsedArg(&g.MaxItems, parseCount),
-		"min_items":       parsedArg(&g.MinItems, parseCount),
-		"limit":           g.parseLimit,
-		"limit_failures":  g.parseLimitFailures,
-		"limit_headers":   stringArg(&g.LimitHeaders),
-		"in_flight":       g.parseInFlight,
-		"bind":            stringArg(&g.Bind),
-		"pass_preflights": flag(&g.PassPreflights),
-		"cors":            g.parseCORS,
-		"errors":          stringArg(&g.Errors),
-		"error":           g.parseError,
+		"credential":        parseLocation(&g.Credentials, "where keys may be"),
+		"remove":            parseLocation(&g.Remove, "what to remove although it is not a credential"),
+		"body_in":           g.parseBodyIn,
+		"enforce":           stringArg(&g.Enforce),
+		"conflict":          stringArg(&g.Conflict),
+		"strip":             stringArg(&g.Strip),
+		"mode":              listArg(&g.Modes),
+		"scope":             g.parseScope,
+		"resource":          g.parseResource,
+		"require":           g.parseRequire,
+		"require_query":     listArg(&g.RequireQuery),
+		"body_shape":        stringArg(&g.BodyShape),
+		"body_concatenated": stringArg(&g.BodyConcatenated),
+		"max_body":          parsedArg(&g.MaxBody, config.ParseSize),
+		"max_decoded":       parsedArg(&g.MaxDecoded, config.ParseSize),
+		"max_ratio":         parsedArg(&g.MaxRatio, parseCount),
+		"max_items":         parsedArg(&g.MaxItems, parseCount),
+		"min_items":         parsedArg(&g.MinItems, parseCount),
+		"limit":             g.parseLimit,
+		"limit_failures":    g.parseLimitFailures,
+		"limit_headers":     stringArg(&g.LimitHeaders),
+		"in_flight":         g.parseInFlight,
+		"bind":              stringArg(&g.Bind),
+		"pass_preflights":   flag(&g.PassPreflights),
+		"cors":              g.parseCORS,
+		"errors":            stringArg(&g.Errors),
+		"error":             g.parseError,
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 
 // parseLimit reads one limit. Syntax:
 //
-//	limit [<name>] <n>/<window> by <dimensions…> [cost body_items [in <array>]]
+//	limit [<name>] <n>/<window> by <dimensions…> [cost body_items [in <path>]]
 func (g *Gate) parseLimit(d *caddyfile.Dispenser) error {
 	var l config.Limit
 	args := d.RemainingArgs()

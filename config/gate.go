@@ -58,19 +58,25 @@ type Gate struct {
 	// HEAD, DELETE or OPTIONS request without a body passes.
 	BodyShape string `json:"body_shape,omitempty"`
 
+	// Whether a JSON body may be several JSON texts, one behind the other (`{}{}`, as
+	// Splunk's HTTP Event Collector takes them), with or without white space between:
+	// `on` or `off`. They are rows like the lines of NDJSON. Default: `off`, and what
+	// follows the first text is refused.
+	BodyConcatenated string `json:"body_concatenated,omitempty"`
+
 	// The largest body accepted, as it was sent. Default: 1MiB for bodies that are
 	// read, any size for those that only pass through.
 	MaxBody Size `json:"max_body,omitempty"`
 
-	// The largest body accepted after Content-Encoding was undone. Default: 8MiB.
+	// The largest body accepted after it was decoded. Default: 8MiB.
 	MaxDecoded Size `json:"max_decoded,omitempty"`
 
 	// How many times larger than sent a decoded body may be. Bodies that decode to
 	// less than 64KiB are not held to it. Default: 100.
 	MaxRatio int `json:"max_ratio,omitempty"`
 
-	// How many elements a top-level JSON array, or lines NDJSON, may have at most.
-	// Default: any number.
+	// How many elements a top-level JSON array may have at most, or how many lines NDJSON
+	// or texts a body with `body_concatenated on`. Default: any number.
 	MaxItems int `json:"max_items,omitempty"`
 
 	// How few elements or lines it may have. Default: none is fine.
@@ -144,6 +150,7 @@ func (g *Gate) SetDefaults() {
 	}
 	setDefault(&g.Strip, "on")
 	setDefault(&g.BodyShape, "any")
+	setDefault(&g.BodyConcatenated, "off")
 	setDefault(&g.Errors, "json")
 	setDefault(&g.MaxDecoded, 8<<20)
 	setDefault(&g.MaxRatio, 100)
@@ -170,7 +177,7 @@ func setDefault[T comparable](v *T, def T) {
 // Validate reports the first setting that is wrong. What is not set is fine.
 func (g *Gate) Validate() error {
 	checks := []func() error{
-		g.validateLocations, g.validateBodyIn, g.validateScopes, g.validateResources, g.validateRequire, g.validateSpellings, g.validateErrorBodies, g.validateCORS,
+		g.validateLocations, g.validateBodyIn, g.validateScopes, g.validateResources, g.validateRequire, g.validateMembers, g.validateErrorBodies, g.validateCORS,
 		func() error { return oneOf("enforce", g.Enforce, "on", "off") },
 		func() error { return oneOf("conflict", g.Conflict, "reject", "first") },
 		func() error { return oneOf("strip", g.Strip, "on", "off") },
@@ -178,6 +185,7 @@ func (g *Gate) Validate() error {
 		func() error { return oneOf("errors", g.Errors, "json", "problem", "caddy") },
 		func() error { return eachOneOf("mode", g.Modes, "live", "test") },
 		func() error { return oneOf("body_shape", g.BodyShape, "object", "array", "any") },
+		func() error { return oneOf("body_concatenated", g.BodyConcatenated, "on", "off") },
 		func() error { return positive("max_body", g.MaxBody) },
 		func() error { return positive("max_decoded", g.MaxDecoded) },
 		func() error { return positive("max_ratio", g.MaxRatio) },

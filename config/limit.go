@@ -40,8 +40,8 @@ type Limit struct {
 	// of elements of a top-level JSON array or of lines of NDJSON, and at least 1.
 	Cost string `json:"cost,omitempty"`
 
-	// With cost `body_items`: the name of the array in a JSON object whose elements
-	// are the items; case does not matter. Default: the top-level array.
+	// With cost `body_items`: the path of the array in a JSON object whose elements
+	// are the items, exactly as it is written in the body. Default: the top-level array.
 	CostIn string `json:"cost_in,omitempty"`
 }
 
@@ -96,8 +96,13 @@ func (g *Gate) validateLimit(l Limit) error {
 			return fmt.Errorf("%s: %s is given twice", setting, by)
 		}
 	}
-	if l.CostIn != "" && l.Cost != CostBodyItems {
-		return fmt.Errorf("%s cost: write `cost body_items in NAME`", setting)
+	if l.CostIn != "" {
+		if l.Cost != CostBodyItems {
+			return fmt.Errorf("%s cost: write `cost body_items in NAME`", setting)
+		}
+		if _, err := ParsePath(l.CostIn); err != nil {
+			return fmt.Errorf("%s cost: %w", setting, err)
+		}
 	}
 	return oneOf(setting+" cost", l.Cost, CostBodyItems)
 }

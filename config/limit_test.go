@@ -88,17 +88,17 @@ func TestLimitErrors(t *testing.T) {
 	rate := Rate{1, time.Minute}
 	for want, g := range map[string]Gate{
 		"limit: the dimension is missing; write `by` and one or more of key, account, ip, route": {Limits: []Limit{{Rate: rate}}},
-		"limit key: the rate is missing":                                         {Limits: []Limit{{By: []string{"key"}}}},
-		`limit colour: unknown dimension "colour"`:                               {Limits: []Limit{{Rate: rate, By: []string{"colour"}}}},
-		"limit key_key: key is given twice":                                      {Limits: []Limit{{Rate: rate, By: []string{"key", "key"}}}},
-		"limit x: is given twice":                                                {Limits: []Limit{{Name: "x", Rate: rate, By: []string{"key"}}, {Name: "x", Rate: rate, By: []string{"ip"}}}},
-		`limit key cost: "bytes" is not one of`:                                  {Limits: []Limit{{Rate: rate, By: []string{"key"}, Cost: "bytes"}}},
-		`limit: "a b" is not a name`:                                             {Limits: []Limit{{Name: "a b", Rate: rate, By: []string{"key"}}}},
-		"ip is the name of both a dimension and a resource":                                  {Resources: []Resource{{Name: "ip", In: "query", At: "a"}}, Limits: []Limit{{Rate: rate, By: []string{"ip"}}}},
-		"in_flight: write":                                                       {InFlight: InFlight{N: 1}},
-		`in_flight: "route" is not one of`:                                       {InFlight: InFlight{N: 1, By: "route"}},
-		`limit_headers: "x" is not one of`:                                       {LimitHeaders: "x"},
-		"max_items: must be greater than zero":                                   {MaxItems: -1},
+		"limit key: the rate is missing":                    {Limits: []Limit{{By: []string{"key"}}}},
+		`limit colour: unknown dimension "colour"`:          {Limits: []Limit{{Rate: rate, By: []string{"colour"}}}},
+		"limit key_key: key is given twice":                 {Limits: []Limit{{Rate: rate, By: []string{"key", "key"}}}},
+		"limit x: is given twice":                           {Limits: []Limit{{Name: "x", Rate: rate, By: []string{"key"}}, {Name: "x", Rate: rate, By: []string{"ip"}}}},
+		`limit key cost: "bytes" is not one of`:             {Limits: []Limit{{Rate: rate, By: []string{"key"}, Cost: "bytes"}}},
+		`limit: "a b" is not a name`:                        {Limits: []Limit{{Name: "a b", Rate: rate, By: []string{"key"}}}},
+		"ip is the name of both a dimension and a resource": {Resources: []Resource{{Name: "ip", In: "query", At: "a"}}, Limits: []Limit{{Rate: rate, By: []string{"ip"}}}},
+		"in_flight: write":                                  {InFlight: InFlight{N: 1}},
+		`in_flight: "route" is not one of`:                  {InFlight: InFlight{N: 1, By: "route"}},
+		`limit_headers: "x" is not one of`:                  {LimitHeaders: "x"},
+		"max_items: must be greater than zero":              {MaxItems: -1},
 	} {
 		if err := g.Validate(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, want an error with %q", g, err, want)

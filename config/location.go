@@ -50,7 +50,7 @@ var styles = [...]style{
 	{in: InBearer, place: PlaceAuthorization, check: checkBearer},
 	{in: InHeader, place: PlaceHeader, check: checkHeader, example: "X-API-Key"},
 	{in: InQuery, place: PlaceQuery, check: checkNames, example: "apiKey"},
-	{in: InBody, place: PlaceBody, check: checkNames, example: "token", rows: true},
+	{in: InBody, place: PlaceBody, check: checkPaths, example: "token", rows: true},
 	{in: InBasic, place: PlaceAuthorization, check: checkBasic},
 	{in: InForm, place: PlaceBody, check: checkNames, example: "api_key"},
 	{in: InMultipart, place: PlaceBody, check: checkNames, example: "api_key"},
@@ -95,14 +95,14 @@ type Location struct {
 	// field of a multipart/form-data body, before its files).
 	In string `json:"in"`
 
-	// The names of the headers, query parameters, JSON members or form fields.
-	// Case does not matter. For `basic` either `user` or `password`, or nothing:
+	// The names of the headers, query parameters or form fields, or the paths of JSON
+	// members: `properties.token` is the member token of properties, a dot in a name
+	// is written `\.`. Case does not matter. For `basic` either `user` or `password`, or nothing:
 	// then the key is the user name if the password is empty, else the password.
 	Names []string `json:"names,omitempty"`
 
-	// For `body`: the member of the top-level object that is an array, in whose
-	// elements the members stand. Default: the top-level object, the elements of a
-	// top-level array, and lines of NDJSON.
+	// For `body`: the path of the array in whose elements the members stand. Default:
+	// the top-level object, the elements of a top-level array, and lines of NDJSON.
 	Rows string `json:"rows,omitempty"`
 }
 
@@ -170,18 +170,27 @@ func (l Location) spots() []spot {
 	}
 	var list []spot
 	for _, name := range l.Names {
-		list = append(list, spot{l.In + " " + strings.ToLower(l.Rows) + " " + strings.ToLower(name), name + " "})
+		list = append(list, spot{l.In + " " + spotID(l.In, l.Rows, name), name + " "})
 	}
 	return list
 }
 
-// takes says what the gate does with a place outside of rows before it looks at
-// anything else, "" if nothing.
+// spotID is alike for what names the same place in a part of the request.
+func spotID(in, rows, name string) string {
+	if in != InBody {
+		return fold(name)
+	}
+	path, _ := memberPath(rows, name) // a wrong one is refused elsewhere
+	return foldPath(path)
+}
+
+// takes says what the gate does with a place before it looks at anything else, "" if
+// nothing.
 func (g *Gate) takes(in, name string) string {
-	same := func(other string) bool { return strings.EqualFold(other, name) }
 	for i, l := range slices.Concat(g.Credentials, g.Remove) {
+		same := func(other string) bool { return spotID(in, l.Rows, other) == spotID(in, "", name) }
 		switch {
-		case l.In != in || l.Rows != "" || !slices.ContainsFunc(l.Names, same):
+		case l.In != in || !slices.ContainsFunc(l.Names, same):
 		case i < len(g.Credentials):
 			return "carries a credential"
 		default:
@@ -222,6 +231,25 @@ func checkNames(l Location, setting, example string) error {
 	}
 	if slices.Contains(l.Names, "") {
 		return fmt.Errorf("%s %s: a name must not be empty", setting, l.In)
+	}
+	return nil
+}
+
+// checkPaths checks names of members, which are paths.
+func checkPaths(l Location, setting, example string) error {
+	if err := checkNames(l, setting, example); err != nil {
+		return err
+	}
+	for _, name := range l.Names {
+		if _, err := ParsePath(name); err != nil {
+			return fmt.Errorf("%s %s: %w", setting, l.In, err)
+		}
+	}
+	if l.Rows == "" {
+		return nil
+	}
+	if _, err := ParsePath(l.Rows); err != nil {
+		return fmt.Errorf("%s %s: in %w", setting, l.In, err)
 	}
 	return nil
 }

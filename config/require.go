@@ -14,13 +14,13 @@ type Requirement struct {
 	// One of the fields is enough. Default: all are needed.
 	Any bool `json:"any,omitempty"`
 
-	// The names of the members, exactly as they are written in the body: in another
-	// case they are refused.
+	// The paths of the members, such as `userId` or `user.id`, exactly as they are written
+	// in the body: in another case they are refused. A dot in a name is written `\.`.
+	// A member of the elements of an array is there if all elements, one at least, have it.
 	Fields []string `json:"fields"`
 
-	// The member of the top-level object that is an array whose elements must have
-	// the fields. Default: the top-level object or the elements of the top-level
-	// array.
+	// The path of the array whose elements must have the fields. Default: the top-level
+	// object or the elements of the top-level array.
 	In string `json:"in,omitempty"`
 }
 
@@ -29,7 +29,12 @@ func (g *Gate) validateRequire() error {
 		if len(r.Fields) == 0 || slices.Contains(r.Fields, "") {
 			return errors.New("require: write `require any FIELD…` or `require all FIELD…`, with `in ARRAY` for the rows of an array")
 		}
-		if taken := g.takes(InBody, r.In); taken != "" {
+		for _, field := range r.Fields {
+			if _, err := memberPath(r.In, field); err != nil {
+				return fmt.Errorf("require: %w", err)
+			}
+		}
+		if taken := g.takes(InBody, r.In); r.In != "" && taken != "" {
 			return fmt.Errorf("require: %s %s and cannot be the array of rows", r.In, taken)
 		}
 	}

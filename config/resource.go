@@ -16,7 +16,8 @@ type Resource struct {
 	// Where the ID stands: `path`, `query` or `body`.
 	In string `json:"in"`
 
-	// The path pattern, the query parameter or the member of the JSON body.
+	// The path pattern, the query parameter or the path of the member of the JSON body,
+	// such as `project` or `context.project`.
 	At string `json:"at"`
 
 	// Whether a request, or a row of its body, may leave the ID out. Not for IDs in
@@ -53,7 +54,12 @@ func (r Resource) validate() error {
 		return err
 	}
 	switch r.In {
-	case "query", "body":
+	case "query":
+		return nil
+	case "body":
+		if _, err := ParsePath(r.At); err != nil {
+			return fmt.Errorf("resource %s: %w", r.Name, err)
+		}
 		return nil
 	case "path":
 		return r.validatePath()

@@ -15,7 +15,7 @@ var (
 	ErrRatio           = errors.New("request body is compressed more than allowed")                       // 413
 	ErrEncoding        = errors.New("request body does not match its Content-Encoding")                   // 400
 	ErrUnsupported     = errors.New("unsupported Content-Encoding: it must be gzip, deflate, zstd or br") // 415
-	ErrMemory          = errors.New("request bodies use all the memory that they may use")                        // 503
+	ErrMemory          = errors.New("request bodies use all the memory that they may use")                // 503
 )
 
 // Limits bound a body that is read into memory. All are needed: zero lets no byte through.

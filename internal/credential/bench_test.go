@@ -39,6 +39,23 @@ func batch() []byte {
 func BenchmarkJSON1K(b *testing.B)   { benchmarkJSON(b, []byte(event(1, false))) }
 func BenchmarkJSON100K(b *testing.B) { benchmarkJSON(b, batch()) }
 
+// BenchmarkJSONNested has its key where PostHog's clients put it, two levels down.
+func BenchmarkJSONNested(b *testing.B) {
+	body := []byte(strings.Replace(event(1, false), `"coupon":null`, `"token":"iak_live_0123456789abcdefghijABCDEFGHIJ01abcdef"`, 1))
+	o := Options{Body: []string{"token", "properties.token"}}
+	f, buf := newFinder(b, o), make([]byte, len(body))
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	for b.Loop() {
+		copy(buf, body)
+		s := GetSet()
+		if _, err := f.JSON(buf, false, s); err != nil || len(s.Found()) != 2 {
+			b.Fatal(err, s)
+		}
+		PutSet(s)
+	}
+}
+
 // BenchmarkJSONIndented is mostly white space.
 func BenchmarkJSONIndented(b *testing.B) {
 	var indented bytes.Buffer

@@ -42,11 +42,11 @@ type Options struct {
 	Multipart []string
 	// Documents are fields whose value is a JSON document, at which JSON looks.
 	Documents Documents
-	// Body are members of a JSON object: the top-level one, every element of a
-	// top-level array, or every line of NDJSON. Compared like strings.EqualFold.
+	// Body are paths (config.ParsePath) of members of a JSON object: the top-level one,
+	// every element of a top-level array, or every line of NDJSON. A member on the way is
+	// an object, or an array of them. Names are compared like strings.EqualFold.
 	Body []string
-	// BodyRows are members of the objects in an array that is a member of the
-	// top-level object. Names of both are compared like strings.EqualFold.
+	// BodyRows are the same for the elements of an array.
 	BodyRows []BodyRow
 	// Remove are locations that hold no credential. What stands there is cut unread,
 	// as if it were one; it need not be well-formed nor be there once.
@@ -56,12 +56,14 @@ type Options struct {
 
 	// Require lists what the rows of a JSON body must have.
 	Require []Requirement
-	// Resources are members, standing where those of Body do, whose distinct values
-	// are reported by Set.Values. A name in another case is a SpellingError.
+	// Resources are paths like those of Body, of members whose distinct values are
+	// reported by Set.Values. A name in another case is a SpellingError.
 	Resources []string
-	// Batches are members of the top-level object that are arrays, whose elements are
-	// counted: see Finder.BatchItems. A name in another case is a SpellingError.
+	// Batches are paths of arrays whose elements are counted: see Finder.BatchItems. A
+	// name in another case is a SpellingError.
 	Batches []string
+	// Concatenated says that a body, or a line of NDJSON, may be several JSON texts.
+	Concatenated bool
 }
 
 // Locations are places in a request, written and compared as those of Options.
@@ -73,17 +75,18 @@ type Locations struct {
 	BodyRows             []BodyRow
 }
 
-// BodyRow is the member Name of every element of the array In.
+// BodyRow is the member Name of every element of the array In. Both are paths.
 type BodyRow struct{ Name, In string }
 
 // Requirement is what every row must have: one (Any) or all of the Fields, as a
 // number or as text that is not blank; an array that is named as one has to have
-// elements. A repeated field counts with its last value. A field in another case is
-// a SpellingError, unless it is also a credential or is removed.
+// elements. A field in an array has to be in every element, and there has to be one. A
+// repeated field counts with its last value. A field in another case is a SpellingError,
+// unless it is also a credential or is removed.
 type Requirement struct {
 	Any    bool
-	Fields []string
-	// In names the member whose array elements are the rows; its name in another case
+	Fields []string // paths, from the row on
+	// In is the path of the array whose elements are the rows; its name in another case
 	// is a SpellingError. "" makes rows of the top-level object, of every element of a top-level
 	// array, or of every NDJSON line.
 	In string
@@ -92,13 +95,16 @@ type Requirement struct {
 // Finder finds credentials. It is immutable and safe for concurrent use.
 type Finder struct {
 	bearer, keep bool
+	concatenated bool
 	basic        string
 	remove       Locations
 	headers      []header
 	headerLens   uint64 // bit n: a header name has length n modulo 64
 	query, form  params
 	multipart    params
-	levels       []level // 0: the rows of the body, then one per Requirement.In
+	levels       []level // 0: the rows of the body
+	fields       int     // how many members some requirement names
+	arrays       []int   // levels of the arrays whose elements are rows, in the order of their marks
 	resources    int     // length of Options.Resources
 	batches      []int   // levels of Options.Batches
 	looksAtJSON  bool
@@ -108,7 +114,7 @@ type Finder struct {
 // New compiles o. It fails if a name is empty, invalid or given twice, if Basic
 // is unknown, or if more than 64 names are to be watched in one place.
 func New(o Options) (*Finder, error) {
-	f := &Finder{bearer: o.Bearer, basic: o.Basic, keep: o.Keep, remove: o.Remove, resources: len(o.Resources)}
+	f := &Finder{bearer: o.Bearer, basic: o.Basic, keep: o.Keep, concatenated: o.Concatenated, remove: o.Remove, resources: len(o.Resources)}
 	switch o.Basic {
 	case "", "any", "user", "password":
 	default:

@@ -11,6 +11,7 @@ type parser struct {
 	f   *Finder
 	s   *Set
 	b   []byte // up to the end of the text
+	got marks  // what the object or array just read has
 	err error
 }
 
@@ -19,7 +20,8 @@ type parser struct {
 // clean starts where body does. With lines set, the body is NDJSON: one JSON
 // text on every line that is not blank, lines end with LF or CRLF. If it begins
 // with a record separator, it is a sequence of JSON texts with one before each
-// (RFC 7464). An array is the rows in it in both, as it is if it is the body.
+// (RFC 7464). With Options.Concatenated each of these may be several texts. An array is
+// the rows in it in all of them, as it is if it is the body.
 //
 // A member goes with one comma, all other bytes stay. Requirements, resources
 // and the shape of the body are then to be had from s.
@@ -69,7 +71,7 @@ func (p *parser) document(i int) {
 	default:
 		p.s.shape = ShapeOther
 	}
-	p.end(p.rows(i))
+	p.texts(i)
 }
 
 // recordSeparator stands before each text of a sequence, and in no text.
@@ -101,7 +103,7 @@ func (p *parser) line(i int) {
 		return
 	}
 	p.s.shape = ShapeLines
-	p.end(p.rows(i))
+	p.texts(i)
 }
 
 // rows reads an object that is a row, an array of rows, or a scalar.
@@ -115,15 +117,27 @@ func (p *parser) rows(i int) int {
 	return p.scalarRow(i, 0, 0)
 }
 
-// end makes sure that nothing follows the JSON text.
-func (p *parser) end(i int) {
-	if i < 0 {
-		return
-	}
-	if i = skipSpace(p.b, i); i < len(p.b) {
-		p.fail(i, "data after the end of the JSON text")
+// texts reads the JSON text of a body or line, or all of them if there may be several:
+// they are rows then, as lines are.
+func (p *parser) texts(i int) {
+	for {
+		end := p.rows(i)
+		if end < 0 {
+			return
+		}
+		if i = skipSpace(p.b, end); i == len(p.b) {
+			return
+		}
+		if !p.f.concatenated || i == end && !endsItself(p.b[i-1]) {
+			p.fail(i, "data after the end of the JSON text")
+			return
+		}
+		p.s.shape = ShapeLines
 	}
 }
+
+// endsItself reports whether a JSON text that ends in c needs nothing behind it to end.
+func endsItself(c byte) bool { return c == '}' || c == ']' || c == '"' }
 
 // fail notes the error and returns -1.
 func (p *parser) fail(offset int, what string) int {

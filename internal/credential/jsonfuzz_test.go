@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -28,16 +29,26 @@ var fuzzOptions = []Options{
 		Body: []string{"apiKey"}, Batches: []string{"b"}, BodyRows: []BodyRow{{"K", "batch"}},
 		Require: []Requirement{{Any: true, Fields: []string{"userId", "userid", "APIKEY", "b"}}, {Any: true, Fields: []string{"id", "A", "a"}, In: "b"}},
 	},
+	{Body: []string{"a.token", "a.b.K", "batch.a.token"}},
+	{
+		Body: []string{"token", "a.token", "b.a.K"}, BodyRows: []BodyRow{{"K", "batch"}, {"a.token", "batch"}, {"x", "a.b"}},
+		Remove:    Locations{Body: []string{"a.x", "b.x"}, BodyRows: []BodyRow{{"a.x", "batch"}}},
+		Resources: []string{"a.project", "z.stream"}, Batches: []string{"a.b"},
+		Require: []Requirement{{Any: true, Fields: []string{"a.id", "userId", "userid", "z.email", "a.b"}}, {Fields: []string{"id", "a.z"}, In: "batch"}, {Fields: []string{"id"}, In: "a.b"}, {Fields: []string{"a.token", "z.id"}}},
+	},
+	{
+		Body: []string{"B.a.token"}, BodyRows: []BodyRow{{"token", "A.a"}}, Resources: []string{"b.project", "b.a.stream"},
+		Require: []Requirement{{Fields: []string{"a.a.id", "b.a.id"}}, {Any: true, Fields: []string{"id", "b.id"}, In: "b.a.batch"}},
+	},
 }
 
 // TestJSONOracle compares with the oracle what the tables have, for all options.
 func TestJSONOracle(t *testing.T) {
 	eachSeed(func(body string) {
 		for _, o := range fuzzOptions {
-			for _, lines := range []bool{false, true} {
-				checkJSON(t, o, []byte(body), lines)
-				o.Keep = true
-				checkJSON(t, o, []byte(body), lines)
+			for _, how := range []struct{ keep, concatenated, lines bool }{{}, {keep: true}, {concatenated: true}, {lines: true}, {concatenated: true, lines: true}} {
+				o.Keep, o.Concatenated = how.keep, how.concatenated
+				checkJSON(t, o, []byte(body), how.lines)
 			}
 		}
 	})
@@ -52,6 +63,13 @@ func eachSeed(do func(body string)) {
 	for _, body := range append(accepted, rejected...) {
 		do(body)
 		do(`{"a":` + body + `,"token":"K"}`)
+		do(`{"a":{"token":"K","b":` + body + `}}`)
+	}
+	for _, c := range nested {
+		do(c.body)
+	}
+	for _, c := range concatenated {
+		do(c.body)
 	}
 	do(event(1, true))
 	do(`{"token":"K","batch":[{"token":"K","id":1},{"a":1,"Token":"L"},1,[{"token":"K"}]],"b":[{"token":"K","id":2}]}`)
@@ -63,11 +81,12 @@ func eachSeed(do func(body string)) {
 func FuzzJSON(f *testing.F) {
 	n := byte(0)
 	eachSeed(func(body string) {
-		f.Add([]byte(body), n%8 == 7, n%16)
-		n++
+		f.Add([]byte(body), n%8 == 7, n)
+		n += 37
 	})
 	f.Fuzz(func(t *testing.T, body []byte, lines bool, options byte) {
 		o := fuzzOptions[int(options)%len(fuzzOptions)]
+		o.Concatenated = options >= 128
 		checkJSON(t, o, body, lines)
 		o.Keep = true
 		checkJSON(t, o, body, lines)
@@ -89,7 +108,8 @@ func FuzzJSONGrammar(f *testing.F) {
 		g := grammar{choices: choices}
 		o := fuzzOptions[g.pick(len(fuzzOptions))]
 		lines := g.pick(4) == 0
-		body := g.body(lines)
+		o.Concatenated = g.pick(4) == 0
+		body := g.body(lines, o.Concatenated)
 		checkJSON(t, o, body, lines)
 		o.Keep = true
 		checkJSON(t, o, body, lines)
@@ -116,18 +136,22 @@ func (g *grammar) one(of ...string) { g.out = append(g.out, of[g.pick(len(of))].
 
 func (g *grammar) space() { g.one("", "", "", "", "", " ", "\t", "  ", "\r") }
 
-func (g *grammar) body(lines bool) []byte {
+func (g *grammar) body(lines, concatenated bool) []byte {
 	g.one("", "", "", bom)
 	sequence := lines && g.pick(4) == 0
 	for range 1 + g.pick(4) {
 		if sequence {
 			g.one("\x1e", "\x1e", " \x1e", "\x1e\x1e")
 		}
-		g.value(3)
-		if !lines {
-			break
+		g.value(4)
+		switch {
+		case concatenated && g.pick(2) == 0:
+			g.one("", "", " ", "\n\n")
+		case lines:
+			g.one("\n", "\n", "\r\n", "\n\n", "\n \n")
+		default:
+			return g.out
 		}
-		g.one("\n", "\n", "\r\n", "\n\n", "\n \n")
 	}
 	return g.out
 }
@@ -138,7 +162,7 @@ func (g *grammar) value(depth int) {
 	case depth > 0 && kind < 3:
 		g.items('{', '}', func() {
 			g.space()
-			g.one(`"token"`, `"token"`, `"Token"`, `"to\u212aen"`, "\"to\u212aen\"", `"apiKey"`, `"k"`, `"a"`, `"A"`, `"b"`, `"batch"`, `"id"`, `"x"`, `"z"`,
+			g.one(`"a"`, `"a"`, `"b"`, `"batch"`, `"token"`, `"token"`, `"Token"`, `"to\u212aen"`, "\"to\u212aen\"", `"apiKey"`, `"k"`, `"a"`, `"A"`, `"b"`, `"batch"`, `"id"`, `"x"`, `"z"`,
 				`"project"`, `"PROJECT"`, `"stream"`, `"userId"`, `"userid"`, `"USERID"`, `"Batch"`, `"email"`, `"other"`, `"a\ud800"`, `"\u0061"`, `"x\u0000"`, `"long enough for words"`)
 			g.space()
 			g.one(":")
@@ -220,22 +244,30 @@ func treeOf(body []byte, lines bool) string {
 	}
 	all := ""
 	for _, text := range texts {
-		if strings.Trim(string(text), " \t\r\n") == "" {
-			continue
+		d := json.NewDecoder(bytes.NewReader(text))
+		for {
+			var one json.RawMessage
+			switch err := d.Decode(&one); {
+			case err == nil:
+			case errors.Is(err, io.EOF):
+				one = nil
+			default:
+				return fmt.Sprintf("%q is no longer JSON", text)
+			}
+			if one == nil {
+				break
+			}
+			n := tree(one)
+			rows := []*node{n}
+			if n.kind == '[' {
+				rows = n.elements
+			}
+			left := ""
+			for _, row := range rows {
+				left += row.String() + ","
+			}
+			all += fmt.Sprint(n.kind == '[', left)
 		}
-		if !json.Valid(text) {
-			return fmt.Sprintf("%q is no longer JSON", text)
-		}
-		n := tree(text)
-		rows := []*node{n}
-		if n.kind == '[' {
-			rows = n.elements
-		}
-		left := ""
-		for _, row := range rows {
-			left += row.String() + ","
-		}
-		all += fmt.Sprint(n.kind == '[', left)
 	}
 	return all
 }

@@ -3,20 +3,25 @@ package credential
 import (
 	"errors"
 	"fmt"
-	"slices"
+	"math/bits"
+
+	"github.com/ingestauth/caddy-ingest-auth/config"
 )
 
-// level is what to look for in the rows of one place of a JSON body: of the
-// body itself, or of an array that a Requirement names.
+// level is what to look for in the objects of one place of a JSON body: in the rows of
+// the body (level 0), or in the objects of a member, which is one or an array of them.
+// Levels are a tree, by the paths that the configuration has.
 type level struct {
-	names     names
-	members   []member // by index of name
-	needs     []need
-	arrays    uint64 // members whose elements are rows of another level
-	resources uint64 // members that are resources
-	spelled   uint64 // members whose names must not differ in case
-	once      uint64 // members that may be there once: credentials, resources, named arrays
-	exact     bool   // no name may be such that readers differ in it
+	names   names
+	members []member // by index of name
+	spelled uint64   // members whose names must not differ in case
+	once    uint64   // members that may be there once: credentials, resources, and those that lead to a level
+	exact   bool     // no name may be such that readers differ in it
+	single  bool     // an object of the member is looked at, and not just the elements of an array
+	within  uint64   // resources that are looked for here or below
+
+	rows  uint64 // mark of the array, if its elements are rows
+	needs []need // what rows must have
 }
 
 // member is a JSON member to look at.
@@ -24,56 +29,65 @@ type member struct {
 	location string // of a credential; "" if it is none
 	remove   bool   // is cut unread
 	resource int    // index in Options.Resources, or -1
-	rows     int    // level of the elements of its array; 0 if they are no rows
+	field    uint64 // mark of a field of some requirement; 0 if it is none
+	level    int    // of the objects in it; 0 if they are not looked at
 }
 
-// need is a Requirement with its fields as a mask of members.
+// cuts reports whether the member is one that goes.
+func (m *member) cuts() bool { return m.location != "" || m.remove }
+
+// marks are what an object has of what is looked for in it and below it. In an array is
+// what all its elements have.
+type marks struct {
+	fields uint64 // of requirements, that identify something
+	values uint64 // resources
+	arrays uint64 // arrays of rows
+}
+
+func (m *marks) add(other marks) {
+	m.fields |= other.fields
+	m.values |= other.values
+	m.arrays |= other.arrays
+}
+
+func (m *marks) keep(other marks) {
+	m.fields &= other.fields
+	m.values &= other.values
+	m.arrays &= other.arrays
+}
+
+// need is a Requirement.
 type need struct {
 	index  int // in Options.Require
 	any    bool
 	fields uint64
 }
 
-func (n need) met(have uint64) bool {
+func (n need) met(fields uint64) bool {
 	if n.any {
-		return have&n.fields != 0
+		return fields&n.fields != 0
 	}
-	return have&n.fields == n.fields
+	return fields&n.fields == n.fields
 }
 
-// addMembers compiles Body, BodyRows, Remove, Resources, Require and Batches.
+// addMembers compiles Body, BodyRows, Remove, Resources, Require and Batches. What must
+// be spelled as it is written comes first, so that other settings may spell it otherwise.
 func (f *Finder) addMembers(o Options) error {
-	f.levels = []level{{exact: true}}
-	top := &f.levels[0]
-	for _, name := range o.Body {
-		if err := top.add(name, member{location: "body " + name, resource: -1}); err != nil {
+	f.levels = []level{{exact: true, single: true}}
+	if err := f.addResources(o.Resources); err != nil {
+		return fmt.Errorf("reading resources: %w", err)
+	}
+	if err := f.addArrays(o); err != nil {
+		return fmt.Errorf("reading arrays of rows: %w", err)
+	}
+	for _, r := range append(rowsOf(o.Body), o.BodyRows...) {
+		if err := f.addCut(r, member{location: "body " + r.Name, resource: -1}); err != nil {
 			return fmt.Errorf("reading credential body: %w", err)
 		}
 	}
-	for i, name := range o.Resources {
-		if err := top.add(name, member{resource: i}); err != nil {
-			return fmt.Errorf("reading resources: %w", err)
-		}
-		top.resources |= 1 << (len(top.members) - 1)
-	}
-	top.spelled = top.resources
-	top.once = 1<<len(top.members) - 1
-	for _, name := range o.Remove.Body {
-		if err := top.add(name, member{remove: true, resource: -1}); err != nil {
+	for _, r := range append(rowsOf(o.Remove.Body), o.Remove.BodyRows...) {
+		if err := f.addCut(r, member{remove: true, resource: -1}); err != nil {
 			return fmt.Errorf("reading what to remove from the body: %w", err)
-		}
-	}
-	if err := f.addArrays(o); err != nil {
-		return err
-	}
-	for _, r := range o.BodyRows {
-		if err := f.addBodyRow(r, false); err != nil {
-			return fmt.Errorf("reading credential body in %s: %w", r.In, err)
-		}
-	}
-	for _, r := range o.Remove.BodyRows {
-		if err := f.addBodyRow(r, true); err != nil {
-			return fmt.Errorf("reading what to remove from the body in %s: %w", r.In, err)
 		}
 	}
 	for i, r := range o.Require {
@@ -81,43 +95,70 @@ func (f *Finder) addMembers(o Options) error {
 			return fmt.Errorf("reading requirement %d: %w", i+1, err)
 		}
 	}
-	for _, name := range o.Batches {
-		f.batches = append(f.batches, f.rowsIn(name))
+	return nil
+}
+
+// rowsOf makes of members of the body those of an array that has no name.
+func rowsOf(members []string) (rows []BodyRow) {
+	for _, name := range members {
+		rows = append(rows, BodyRow{Name: name})
+	}
+	return rows
+}
+
+func (f *Finder) addResources(paths []string) error {
+	if len(paths) > maxNames {
+		return fmt.Errorf("more than %d: remove some", maxNames)
+	}
+	for i, path := range paths {
+		parent, name, err := f.parent("", path, true)
+		if err != nil {
+			return err
+		}
+		l := &f.levels[parent]
+		if err := l.add(name, member{resource: i}); err != nil {
+			return err
+		}
+		last := uint64(1) << (len(l.members) - 1)
+		l.spelled |= last
+		l.once |= last
+		f.eachOn(path, func(l *level) { l.within |= 1 << i })
 	}
 	return nil
 }
 
-// addArrays makes the named arrays known before the fields of requirements are,
-// which may be the same members.
+// addArrays makes levels of the arrays whose elements are counted or must have fields, and
+// of what those fields stand in.
 func (f *Finder) addArrays(o Options) error {
-	counted := slices.Clone(o.Batches)
-	for _, r := range o.Require {
-		counted = append(counted, r.In)
-	}
-	for _, name := range counted {
-		if err := f.addArray(name, true); err != nil {
-			return fmt.Errorf("reading arrays of rows: %w", err)
+	for _, path := range o.Batches {
+		level, err := f.array(path, true)
+		if err != nil {
+			return err
 		}
+		f.batches = append(f.batches, level)
 	}
-	for _, r := range slices.Concat(o.BodyRows, o.Remove.BodyRows) {
-		if err := f.addArray(r.In, false); err != nil {
-			return fmt.Errorf("reading arrays of rows: %w", err)
+	for _, r := range o.Require {
+		for _, field := range r.Fields {
+			if _, _, err := f.parent(r.In, field, true); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-func (f *Finder) addBodyRow(r BodyRow, remove bool) error {
-	if r.In == "" {
-		return errors.New("the array has no name: give one")
+// addCut adds a member that goes.
+func (f *Finder) addCut(r BodyRow, m member) error {
+	parent, name, err := f.parent(r.In, r.Name, false)
+	if err != nil {
+		return err
 	}
-	l := &f.levels[f.rowsIn(r.In)]
-	l.exact = true
-	if remove {
-		return l.add(r.Name, member{remove: true, resource: -1})
+	f.eachOn(join(r.In, r.Name), func(l *level) { l.exact = true })
+	l := &f.levels[parent]
+	if !m.remove {
+		l.once |= 1 << len(l.members)
 	}
-	l.once |= 1 << len(l.members)
-	return l.add(r.Name, member{location: "body " + r.Name, resource: -1})
+	return l.add(name, m)
 }
 
 func (f *Finder) addRequirement(index int, r Requirement) error {
@@ -125,64 +166,124 @@ func (f *Finder) addRequirement(index int, r Requirement) error {
 		return errors.New("it has no fields: name at least one")
 	}
 	n := need{index: index, any: r.Any}
-	l := &f.levels[f.rowsIn(r.In)]
-	for _, field := range r.Fields {
-		i, err := l.field(field)
+	for _, path := range r.Fields {
+		parent, name, err := f.parent(r.In, path, true)
 		if err != nil {
 			return err
 		}
-		if n.fields&(1<<i) != 0 {
-			return fmt.Errorf("name %q is given twice: remove one", field)
-		}
-		n.fields |= 1 << i
-	}
-	l.needs = append(l.needs, n)
-	return nil
-}
-
-// addArray makes a level of the elements of the array named in. It may be there
-// once: readers differ in which of two they take. Its name may differ in case
-// unless it is spelled.
-func (f *Finder) addArray(in string, spelled bool) error {
-	if in == "" {
-		return nil
-	}
-	top := &f.levels[0]
-	i := top.names.find(in)
-	switch {
-	case i < 0:
-		i = len(top.members)
-		if err := top.add(in, member{resource: -1}); err != nil {
+		i, err := f.levels[parent].field(name)
+		if err != nil {
 			return err
 		}
-	case top.members[i].location != "" || top.members[i].remove || top.members[i].resource >= 0:
-		return fmt.Errorf("%q is a credential, a resource, or removed, and so cannot be the array of rows: use another name", in)
-	case spelled && !top.names.is(i, []byte(in)):
-		return errSpellings(in, top.names.list[i])
+		m := &f.levels[parent].members[i]
+		if m.field == 0 {
+			if m.field = 1 << f.fields; m.field == 0 {
+				return fmt.Errorf("more than %d names: remove some", maxNames)
+			}
+			f.fields++
+		}
+		if n.fields&m.field != 0 {
+			return fmt.Errorf("name %q is given twice: remove one", path)
+		}
+		n.fields |= m.field
+	}
+	rows, err := f.array(r.In, true)
+	f.levels[rows].needs = append(f.levels[rows].needs, n)
+	return err
+}
+
+// array returns the level of the elements of an array of rows, or of the body.
+func (f *Finder) array(path string, spelled bool) (int, error) {
+	if path == "" {
+		return 0, nil
+	}
+	parent, name, err := f.parent("", path, spelled)
+	if err != nil {
+		return 0, err
+	}
+	i, err := f.into(parent, name, spelled)
+	if l := &f.levels[i]; err == nil && l.rows == 0 {
+		if l.rows = 1 << len(f.arrays); l.rows == 0 {
+			return 0, fmt.Errorf("more than %d arrays: remove some", maxNames)
+		}
+		f.arrays = append(f.arrays, i)
+	}
+	return i, err
+}
+
+// parent returns the level in which the last name of a path stands, and that name. The
+// path begins at the rows of the array in, or of the body.
+func (f *Finder) parent(in, path string, spelled bool) (level int, name string, err error) {
+	if in != "" {
+		if level, err = f.array(in, spelled); err != nil {
+			return 0, "", err
+		}
+	}
+	names, err := config.ParsePath(path)
+	if err != nil {
+		return 0, "", err
+	}
+	last := len(names) - 1
+	for _, name := range names[:last] {
+		if level, err = f.into(level, name, spelled); err != nil {
+			return 0, "", err
+		}
+		f.levels[level].single = true
+	}
+	return level, names[last], nil
+}
+
+// into returns the level of the objects in a member, which it makes one to look into. It
+// may be there once: readers differ in which of two they take. Its name may differ in case
+// unless it is spelled.
+func (f *Finder) into(parent int, name string, spelled bool) (int, error) {
+	l := &f.levels[parent]
+	i := l.names.find(name)
+	switch {
+	case i < 0:
+		i = len(l.members)
+		if err := l.add(name, member{resource: -1}); err != nil {
+			return 0, err
+		}
+	case l.members[i].cuts() || l.members[i].resource >= 0:
+		return 0, fmt.Errorf("%q is a credential, a resource, or removed, and so cannot be the array of rows, nor hold other members that matter: use another name", name)
+	case spelled && !l.names.is(i, []byte(name)):
+		return 0, errSpellings(name, l.names.list[i])
 	}
 	if spelled {
-		top.spelled |= 1 << i
+		l.spelled |= 1 << i
 	}
-	if top.members[i].rows == 0 {
-		top.members[i].rows = len(f.levels)
-		top.arrays |= 1 << i
-		top.once |= 1 << i
+	l.once |= 1 << i
+	if l.members[i].level == 0 {
+		l.members[i].level = len(f.levels)
 		f.levels = append(f.levels, level{})
 	}
-	return nil
+	return f.levels[parent].members[i].level, nil
+}
+
+// eachOn calls do for all levels on the way to a member, from the rows of the body on.
+func (f *Finder) eachOn(path string, do func(l *level)) {
+	names, _ := config.ParsePath(path)
+	level := 0
+	for _, name := range names {
+		l := &f.levels[level]
+		do(l)
+		if i := l.names.find(name); i >= 0 {
+			level = l.members[i].level
+		}
+	}
+}
+
+// join is the path of a member of the elements of the array in.
+func join(in, name string) string {
+	if in == "" {
+		return name
+	}
+	return in + "." + name
 }
 
 func errSpellings(name string, other []byte) error {
 	return fmt.Errorf("%q is spelled %q elsewhere, and bodies must spell it in one way: spell both the same", name, other)
-}
-
-// rowsIn returns the level of the elements of an array that addArray made known,
-// or of the body.
-func (f *Finder) rowsIn(in string) int {
-	if in == "" {
-		return 0
-	}
-	return f.levels[0].members[f.levels[0].names.find(in)].rows
 }
 
 func (l *level) add(name string, m member) error {
@@ -194,14 +295,14 @@ func (l *level) add(name string, m member) error {
 }
 
 // field returns the index of the member that a requirement names: that of a
-// credential or of what is removed, which may differ in case, of a resource, of an
-// array, or one of its own. Fields may differ in case only, for clients that do.
+// credential or of what is removed, which may differ in case, of a resource, of one to
+// look into, or one of its own. Fields may differ in case only, for clients that do.
 func (l *level) field(name string) (int, error) {
 	if i := l.names.find(name); i >= 0 {
-		switch {
-		case l.members[i].location != "" || l.members[i].remove || l.names.is(i, []byte(name)):
+		switch m := &l.members[i]; {
+		case m.cuts() || l.names.is(i, []byte(name)):
 			return i, nil
-		case l.members[i].resource >= 0 || l.members[i].rows > 0:
+		case m.resource >= 0 || m.level > 0:
 			return 0, errSpellings(name, l.names.list[i])
 		}
 	}
@@ -211,4 +312,9 @@ func (l *level) field(name string) (int, error) {
 	l.spelled |= 1 << len(l.members)
 	l.members = append(l.members, member{resource: -1})
 	return len(l.members) - 1, nil
+}
+
+// lowest returns the index of the lowest mark, and the other ones.
+func lowest(mask uint64) (index int, rest uint64) {
+	return bits.TrailingZeros64(mask), mask & (mask - 1)
 }

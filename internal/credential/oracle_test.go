@@ -3,7 +3,9 @@ package credential
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"slices"
 	"strconv"
@@ -98,20 +100,6 @@ func (n *node) identifies() bool {
 	return false
 }
 
-// without returns n without the members that cut takes.
-func (n *node) without(cut func(name string) bool) *node {
-	if n.kind != '{' {
-		return n
-	}
-	left := &node{kind: '{'}
-	for i, name := range n.names {
-		if !cut(name.text) {
-			left.names, left.elements = append(left.names, name), append(left.elements, n.elements[i])
-		}
-	}
-	return left
-}
-
 // expected is what JSON should make of a body.
 type expected struct {
 	syntax, duplicate, values, spelling bool // errors, any of which may come first
@@ -138,12 +126,12 @@ func expect(o Options, body []byte, lines bool) *expected {
 		texts = bytes.Split(doc, []byte(separator))
 	}
 	e.clean = string(body[:len(body)-len(doc)])
-	inner := map[string]int{}
+	inner := map[string]int{} // rows by array
 	for i, text := range texts {
 		if i > 0 {
 			e.clean += separator
 		}
-		e.text(o, text, lines, inner)
+		e.texts(o, text, lines, inner)
 	}
 	if e.shape == ShapeNone {
 		for i := range e.missing {
@@ -162,6 +150,33 @@ func separatorOf(doc []byte) string {
 		return "\x1e"
 	}
 	return "\n"
+}
+
+// texts reads what is one text, or several if those of a body may be concatenated.
+func (e *expected) texts(o Options, text []byte, lines bool, inner map[string]int) {
+	if !o.Concatenated {
+		e.text(o, text, lines, inner)
+		return
+	}
+	for n := 0; ; n++ {
+		d := json.NewDecoder(bytes.NewReader(text))
+		var first json.RawMessage
+		switch err := d.Decode(&first); {
+		case errors.Is(err, io.EOF):
+			e.clean += string(text)
+			return
+		case err != nil:
+			e.syntax = true
+			return
+		}
+		end := d.InputOffset()
+		rest := text[end:]
+		if len(rest) > 0 && !strings.ContainsAny(string(rest[0]), " \t\r\n") && !strings.ContainsAny(string(text[end-1]), `"]}`) {
+			e.syntax = true // 12 is one text to all, and 1-2 to nobody but some
+		}
+		e.text(o, text[:end], lines || n > 0, inner)
+		text = rest
+	}
 }
 
 func (e *expected) text(o Options, text []byte, lines bool, inner map[string]int) {
@@ -192,9 +207,7 @@ func (e *expected) text(o Options, text []byte, lines bool, inner map[string]int
 	left := ""
 	for _, row := range rows {
 		e.row(o, row, inner)
-		row.erase(text, gone, o.cuts)
-		o.eachInner(row, func(inner *node, cuts func(string) bool) { inner.erase(text, gone, cuts) })
-		left += o.pruned(row).String() + ","
+		left += o.without(row, nil, text, gone).String() + ","
 	}
 	e.tree += fmt.Sprint(n.kind == '[', left)
 	for i, c := range text {
@@ -204,45 +217,257 @@ func (e *expected) text(o Options, text []byte, lines bool, inner map[string]int
 	}
 }
 
-// eachInner calls do for the objects in arrays that may have something to cut in
-// their elements.
-func (o Options) eachInner(row *node, do func(inner *node, cuts func(name string) bool)) {
-	for i, name := range row.names {
-		var names []string
-		for _, r := range slices.Concat(o.BodyRows, o.Remove.BodyRows) {
-			if strings.EqualFold(r.In, name.text) {
-				names = append(names, r.Name)
-			}
-		}
-		if len(names) == 0 || row.elements[i].kind != '[' {
-			continue
-		}
-		for _, inner := range row.elements[i].elements {
-			do(inner, func(name string) bool { return !o.Keep && matching(names, name) != "" })
-		}
+// path is that of a member, from a row of the body on.
+type path []string
+
+func pathOf(in, name string) path {
+	names := func(text string) path { // a second reader of paths: dots in names are none of its business
+		return strings.Split(text, ".")
 	}
-}
-
-// pruned returns the row without its credentials.
-func (o Options) pruned(row *node) *node {
-	left := *row.without(o.cuts)
-	left.elements = slices.Clone(left.elements)
-	o.eachInner(&left, func(inner *node, cuts func(string) bool) { *inner = *inner.without(cuts) })
-	return &left
-}
-
-// exact are the names that must be written exactly in the elements of an array, or
-// in the rows of the body.
-func (o Options) exact(in string) (names []string) {
 	if in == "" {
-		names = slices.Concat(o.Resources, o.Batches)
+		return names(name)
+	}
+	return append(names(in), names(name)...)
+}
+
+// target is a member that the options name.
+type target struct {
+	path
+	kind     string // credential, removed, resource, field, array
+	name     string // location, or index
+	in       int    // how many names lead to the array in which it stands
+	spelled  bool   // must be written exactly
+	resource int
+}
+
+func (o Options) targets() (all []target) {
+	for _, r := range append(rowsOf(o.Body), o.BodyRows...) {
+		all = append(all, target{path: pathOf(r.In, r.Name), kind: "credential", name: "body " + r.Name, in: depthOf(r.In)})
+	}
+	for _, r := range append(rowsOf(o.Remove.Body), o.Remove.BodyRows...) {
+		all = append(all, target{path: pathOf(r.In, r.Name), kind: "removed", in: depthOf(r.In)})
+	}
+	for i, name := range o.Resources {
+		all = append(all, target{path: pathOf("", name), kind: "resource", resource: i})
 	}
 	for _, r := range o.Require {
-		if r.In == in {
-			names = append(names, r.Fields...)
+		for _, name := range r.Fields {
+			all = append(all, target{path: pathOf(r.In, name), kind: "field", in: depthOf(r.In)})
 		}
-		if in == "" && r.In != "" {
-			names = append(names, r.In)
+	}
+	for _, in := range o.arrays() {
+		exactly := slices.Contains(o.Batches, in) || slices.ContainsFunc(o.Require, func(r Requirement) bool { return r.In == in })
+		all = append(all, target{path: pathOf("", in), kind: "array", spelled: exactly})
+	}
+	return all
+}
+
+func depthOf(in string) int {
+	if in == "" {
+		return 0
+	}
+	return len(pathOf("", in))
+}
+
+// arrays are the paths of the arrays whose elements are rows.
+func (o Options) arrays() (paths []string) {
+	paths = append(paths, o.Batches...)
+	for _, r := range slices.Concat(o.BodyRows, o.Remove.BodyRows) {
+		paths = append(paths, r.In)
+	}
+	for _, r := range o.Require {
+		paths = append(paths, r.In)
+	}
+	return slices.DeleteFunc(paths, func(path string) bool { return path == "" })
+}
+
+// below returns the targets in the objects at a path.
+func (o Options) below(at path) (targets []target) {
+	for _, t := range o.targets() {
+		if len(t.path) > len(at) && slices.EqualFunc(t.path[:len(at)], at, strings.EqualFold) {
+			targets = append(targets, t)
+		}
+	}
+	return targets
+}
+
+// isRows tells whether the elements of the array at a path are rows.
+func (o Options) isRows(at path) bool {
+	return slices.ContainsFunc(o.arrays(), func(in string) bool { return slices.EqualFunc(pathOf("", in), at, strings.EqualFold) })
+}
+
+// objects returns the objects in a value that are looked at, and whether that is all there
+// is in it.
+func (o Options) objects(at path, value *node) (objects []*node, all bool) {
+	single := slices.ContainsFunc(o.below(at), func(t target) bool { return t.in != len(at) })
+	switch {
+	case value.kind == '{' && single:
+		return []*node{value}, true
+	case value.kind != '[':
+		return nil, false
+	}
+	for _, element := range value.elements {
+		if element.kind == '{' {
+			objects = append(objects, element)
+		}
+	}
+	return objects, len(objects) == len(value.elements) && len(objects) > 0
+}
+
+// named returns those of targets in the objects at a path whose next name is that.
+func named(targets []target, at path, name string) (these []target) {
+	for _, t := range targets {
+		if strings.EqualFold(t.path[len(at)], name) {
+			these = append(these, t)
+		}
+	}
+	return these
+}
+
+// goes tells whether a member that is one of the targets is cut; found is its location.
+func goes(targets []target, at path) (cut bool, found string) {
+	for _, t := range targets {
+		if len(t.path) == len(at)+1 && (t.kind == "credential" || t.kind == "removed") {
+			return true, t.name
+		}
+	}
+	return false, ""
+}
+
+// leadsOn tells whether the objects in a member that is one of the targets are looked at.
+func leadsOn(targets []target, at path) bool {
+	return slices.ContainsFunc(targets, func(t target) bool { return len(t.path) > len(at)+1 || t.kind == "array" })
+}
+
+// without returns what is left of an object, and marks the bytes that go.
+func (o Options) without(n *node, at path, text []byte, gone []bool) *node {
+	targets := o.below(at)
+	if n.kind != '{' || len(targets) == 0 {
+		return n
+	}
+	left := &node{kind: '{'}
+	for i, name := range n.names {
+		value := n.elements[i]
+		these := named(targets, at, name.text)
+		if cut, _ := goes(these, at); cut && !o.Keep {
+			n.erase(i, len(left.names) > 0, text, gone)
+			continue
+		}
+		if inner := append(slices.Clone(at), name.text); leadsOn(these, at) {
+			value = o.withoutIn(value, inner, text, gone)
+		}
+		left.names, left.elements = append(left.names, name), append(left.elements, value)
+	}
+	return left
+}
+
+func (o Options) withoutIn(value *node, at path, text []byte, gone []bool) *node {
+	objects, _ := o.objects(at, value)
+	if value.kind != '[' {
+		for _, object := range objects {
+			return o.without(object, at, text, gone)
+		}
+		return value
+	}
+	left := &node{kind: '['}
+	for _, element := range value.elements {
+		left.elements = append(left.elements, o.without(element, at, text, gone))
+	}
+	return left
+}
+
+// erase marks the bytes of a member, and of one comma.
+func (n *node) erase(i int, kept bool, text []byte, gone []bool) {
+	start, end := n.names[i].start, n.elements[i].end
+	for j := start; j < end; j++ {
+		gone[j] = true
+	}
+	if kept {
+		gone[bytes.LastIndexByte(text[:start], ',')] = true
+	} else if rest := strings.TrimLeft(string(text[end:]), " \t\r\n"); rest[0] == ',' {
+		gone[len(text)-len(rest)] = true
+	}
+}
+
+// row checks a row of the body.
+func (e *expected) row(o Options, row *node, inner map[string]int) {
+	number := e.rows
+	e.rows++
+	e.object(o, row, nil, inner)
+	for i, r := range o.Require {
+		switch {
+		case r.In == "" && !o.meets(row, nil, r):
+			e.unmet[fmt.Sprint(i, number)] = true
+		case r.In != "" && !o.have(row, nil, pathOf("", r.In), func(value *node) bool { return value.kind == '[' }):
+			e.unmet[fmt.Sprint(i, -1)] = true
+		}
+	}
+	for i, name := range o.Resources {
+		if !o.have(row, nil, pathOf("", name), func(value *node) bool { return new(expected).resource(value) != "" }) && e.missing[i] < 0 {
+			e.missing[i] = number
+		}
+	}
+}
+
+// object checks an object in which something is looked for, and what is in it.
+func (e *expected) object(o Options, object *node, at path, inner map[string]int) {
+	targets := o.below(at)
+	isCut := func(t target) bool { return t.kind == "credential" || t.kind == "removed" }
+	exact := len(at) == 0 || slices.ContainsFunc(targets, isCut)
+	seen := map[string]bool{}
+	for i, name := range object.names {
+		if exact && (loneSurrogate(name.raw) || strings.ContainsRune(name.text, 0)) {
+			e.syntax = true
+		}
+		these, value := named(targets, at, name.text), object.elements[i]
+		cut, location := goes(these, at)
+		if !cut && misspelt(spelled(these, at), name.text) {
+			e.spelling = true
+		}
+		if location != "" {
+			e.credential(location, value)
+		}
+		for _, t := range these {
+			if t.kind == "resource" && len(t.path) == len(at)+1 {
+				e.value(t.resource, e.resource(value))
+			}
+		}
+		if location != "" || leadsOn(these, at) || slices.ContainsFunc(these, func(t target) bool { return t.kind == "resource" }) {
+			name := these[0].path[len(at)]
+			e.duplicate = e.duplicate || seen[strings.ToLower(name)]
+			seen[strings.ToLower(name)] = true
+		}
+		if leadsOn(these, at) {
+			e.in(o, value, append(slices.Clone(at), these[0].path[len(at)]), inner)
+		}
+	}
+}
+
+// in checks the objects in a member.
+func (e *expected) in(o Options, value *node, at path, inner map[string]int) {
+	objects, _ := o.objects(at, value)
+	for _, object := range objects {
+		e.object(o, object, at, inner)
+	}
+	if value.kind != '[' || !o.isRows(at) {
+		return
+	}
+	in := strings.ToLower(strings.Join(at, "."))
+	for _, row := range value.elements {
+		for i, r := range o.Require {
+			if strings.EqualFold(r.In, in) && !o.meets(row, at, r) {
+				e.unmet[fmt.Sprint(i, inner[in])] = true
+			}
+		}
+		inner[in]++
+	}
+}
+
+// spelled are the names that must be written exactly, of targets in the objects at a path.
+func spelled(targets []target, at path) (names []string) {
+	for _, t := range targets {
+		if t.kind == "resource" || t.kind == "field" || t.kind == "array" && t.spelled {
+			names = append(names, t.path[len(at)])
 		}
 	}
 	return names
@@ -252,24 +477,6 @@ func (o Options) exact(in string) (names []string) {
 func misspelt(names []string, name string) bool {
 	return matching(names, name) != "" && !slices.Contains(names, name)
 }
-
-// arrays are the names of the arrays whose elements are looked at.
-func (o Options) arrays() (names []string) {
-	names = append(names, o.Batches...)
-	for _, r := range slices.Concat(o.BodyRows, o.Remove.BodyRows) {
-		names = append(names, r.In)
-	}
-	for _, r := range o.Require {
-		names = append(names, r.In)
-	}
-	return slices.DeleteFunc(names, func(name string) bool { return name == "" })
-}
-
-func (o Options) cuts(name string) bool {
-	return !o.Keep && (o.credential(name) != "" || matching(o.Remove.Body, name) != "")
-}
-
-func (o Options) credential(name string) string { return matching(o.Body, name) }
 
 // matching returns the entry of list that name is, or "".
 func matching(list []string, name string) string {
@@ -281,128 +488,42 @@ func matching(list []string, name string) string {
 	return ""
 }
 
-// erase marks the bytes of the members that cut takes, and of one comma each.
-func (n *node) erase(text []byte, gone []bool, cut func(string) bool) {
-	kept := false
-	for i, name := range n.names {
-		if !cut(name.text) {
-			kept = true
-			continue
-		}
-		end := n.elements[i].end
-		for j := name.start; j < end; j++ {
-			gone[j] = true
-		}
-		if kept {
-			gone[bytes.LastIndexByte(text[:name.start], ',')] = true
-		} else if rest := strings.TrimLeft(string(text[end:]), " \t\r\n"); rest[0] == ',' {
-			gone[len(text)-len(rest)] = true
-		}
-	}
-}
-
-func (e *expected) row(o Options, row *node, inner map[string]int) {
-	number := e.rows
-	e.rows++
-	seen := map[string]bool{}
-	values := make([]string, len(o.Resources))
-	arrays := map[string]*node{}
-	for i, name := range row.names {
-		if loneSurrogate(name.raw) || strings.ContainsRune(name.text, 0) {
-			e.syntax = true
-		}
-		value := row.elements[i]
-		e.spelling = e.spelling || matching(slices.Concat(o.Body, o.Remove.Body), name.text) == "" && misspelt(o.exact(""), name.text)
-		once := o.credential(name.text)
-		if in := matching(o.arrays(), name.text); in != "" && once == "" {
-			once = "array " + in
-		}
-		for j, resource := range o.Resources {
-			if strings.EqualFold(resource, name.text) {
-				once, values[j] = "resource "+resource, e.resource(value)
-			}
-		}
-		if once != "" && seen[once] {
-			e.duplicate = true
-		}
-		seen[once] = true
-		if c := o.credential(name.text); c != "" {
-			e.credential("body "+c, value)
-		}
-		arrays[matching(o.arrays(), name.text)] = value
-		e.innerCredentials(o, &node{kind: '{', names: row.names[i : i+1], elements: row.elements[i : i+1]})
-		if in := matching(o.arrays(), name.text); in != "" && value.kind == '[' {
-			e.inner(o, in, value, inner)
-		}
-	}
-	for i, v := range values {
-		e.value(i, v, number)
-	}
-	for i, r := range o.Require {
-		if r.In == "" && !row.meets(o, r) {
-			e.unmet[fmt.Sprint(i, number)] = true
-		}
-		if a := arrays[r.In]; r.In != "" && (a == nil || a.kind != '[') {
-			e.unmet[fmt.Sprint(i, -1)] = true
-		}
-	}
-}
-
-// innerCredentials finds the credentials in the elements of an array.
-func (e *expected) innerCredentials(o Options, row *node) {
-	o.Keep = false
-	o.eachInner(row, func(inner *node, isCut func(string) bool) {
-		seen := map[string]bool{}
-		for i, name := range inner.names {
-			if loneSurrogate(name.raw) || strings.ContainsRune(name.text, 0) {
-				e.syntax = true
-			}
-			if !isCut(name.text) {
-				continue
-			}
-			for _, r := range o.BodyRows {
-				if strings.EqualFold(r.Name, name.text) {
-					e.duplicate = e.duplicate || seen[r.Name]
-					seen[r.Name] = true
-					e.credential("body "+r.Name, inner.elements[i])
-				}
-			}
-		}
-	})
-}
-
-// inner counts and checks the rows in an array member.
-func (e *expected) inner(o Options, in string, array *node, inner map[string]int) {
-	for _, row := range array.elements {
-		for _, name := range row.names {
-			e.spelling = e.spelling || misspelt(o.exact(in), name.text)
-		}
-		for i, r := range o.Require {
-			if r.In == in && !row.meets(Options{}, r) {
-				e.unmet[fmt.Sprint(i, inner[in])] = true
-			}
-		}
-		inner[in]++
-	}
-}
-
-func (n *node) meets(o Options, r Requirement) bool {
+// meets tells whether the row of an array at a path, or of the body, has what it must.
+func (o Options) meets(row *node, at path, r Requirement) bool {
 	all := true
 	for _, field := range r.Fields {
-		has := false
-		for i, name := range n.names {
-			credential := matching(slices.Concat(o.Body, o.Remove.Body), field) != "" && strings.EqualFold(field, name.text)
-			if credential || name.text == field && !loneSurrogate(name.raw) {
-				array := n.elements[i].kind == '[' && matching(o.arrays(), field) != ""
-				has = n.elements[i].identifies() || array && len(n.elements[i].elements) > 0
-			}
-		}
+		full := append(slices.Clone(at), pathOf("", field)...)
+		has := o.have(row, at, full, func(value *node) bool {
+			return value.identifies() || value.kind == '[' && len(value.elements) > 0 && o.isRows(full)
+		})
 		if has && r.Any {
 			return true
 		}
 		all = all && has
 	}
 	return all && !r.Any
+}
+
+// have tells whether an object has a member of which something is so. Where there are
+// several the last one counts.
+func (o Options) have(object *node, at, full path, is func(value *node) bool) bool {
+	has := false
+	these := named(o.below(at), at, full[len(at)])
+	cut, _ := goes(these, at)
+	for i, name := range object.names {
+		value := object.elements[i]
+		if (!cut || !strings.EqualFold(name.text, full[len(at)])) && (name.text != full[len(at)] || loneSurrogate(name.raw)) {
+			continue
+		}
+		if len(full) == len(at)+1 {
+			has = is(value)
+			continue
+		}
+		next := full[:len(at)+1]
+		objects, all := o.objects(next, value)
+		has = all && !slices.ContainsFunc(objects, func(inner *node) bool { return !o.have(inner, next, full, is) })
+	}
+	return has
 }
 
 // credential adds to found what Set should store.
@@ -454,14 +575,9 @@ func (e *expected) resource(value *node) string {
 	return text
 }
 
-func (e *expected) value(i int, v string, row int) {
-	if v == "" {
-		if e.missing[i] < 0 {
-			e.missing[i] = row
-		}
-		return
-	}
-	if slices.Contains(e.distinct[i], v) {
+// value notes a value of a resource.
+func (e *expected) value(i int, v string) {
+	if v == "" || slices.Contains(e.distinct[i], v) {
 		return
 	}
 	e.distinct[i] = append(e.distinct[i], v)

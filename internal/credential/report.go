@@ -13,7 +13,7 @@ const (
 	ShapeNone   Shape = iota // empty, white space at most, or not looked at
 	ShapeObject              // one object
 	ShapeArray               // one array
-	ShapeLines               // NDJSON
+	ShapeLines               // NDJSON, or several texts
 	ShapeOther               // one string, number, true, false or null
 )
 

@@ -1,23 +1,21 @@
 package credential
 
-import "math/bits"
-
-// row is what is known of an object whose members are looked at.
-type row struct {
-	seen   uint64 // members that were there
-	have   uint64 // members that identify something
-	arrays uint64 // members that are arrays
-	values uint64 // resources that have a value
-	kept   bool   // a member that stays precedes
-	cut    bool   // the member just read is to go
+// object is what is known of an object whose members are looked at.
+type object struct {
+	marks
+	seen uint64 // members that were there
+	kept bool   // a member that stays precedes
+	cut  bool   // the member just read is to go
 }
 
-// array reads the elements of an array of rows, from behind its bracket. depth
-// is the number of brackets open.
+// array reads the elements of an array of objects that are looked at, from behind its
+// bracket. depth is the number of brackets open.
 func (p *parser) array(i, level, depth int) int {
 	if i = skipSpace(p.b, i); i < len(p.b) && p.b[i] == ']' {
+		p.endArray(level, marks{})
 		return i + 1
 	}
+	all := everything
 	for {
 		i = skipSpace(p.b, i)
 		if i < len(p.b) && p.b[i] == '{' {
@@ -28,11 +26,13 @@ func (p *parser) array(i, level, depth int) int {
 		if i < 0 {
 			return -1
 		}
+		all.keep(p.got)
 		i = skipSpace(p.b, i)
 		switch {
 		case i < len(p.b) && p.b[i] == ',':
 			i++
 		case i < len(p.b) && p.b[i] == ']':
+			p.endArray(level, all)
 			return i + 1
 		default:
 			return p.unexpected(i, "want a comma or the end of the array")
@@ -40,51 +40,72 @@ func (p *parser) array(i, level, depth int) int {
 	}
 }
 
+// everything is what the first element of an array is compared with.
+var everything = marks{^uint64(0), ^uint64(0), ^uint64(0)}
+
+// endArray notes what all elements of an array have, and that it is one.
+func (p *parser) endArray(level int, all marks) {
+	all.arrays |= p.f.levels[level].rows
+	p.got = all
+}
+
 // scalarRow reads a row that is no object, so that it has no members.
 func (p *parser) scalarRow(i, level, depth int) int {
 	array := i < len(p.b) && p.b[i] == '['
-	i = p.value(i, depth)
-	if i >= 0 {
-		p.endRow(level, &row{})
+	if i = p.value(i, depth); i < 0 {
+		return -1
 	}
-	for resource := range p.s.values {
-		// Some readers look for rows in arrays in arrays.
-		p.s.values[resource].odd = p.s.values[resource].odd || array && level == 0
+	p.got = marks{}
+	p.endRow(level)
+	if array { // some readers look for rows in arrays in arrays
+		for mask := p.f.levels[level].within; mask != 0; {
+			var resource int
+			resource, mask = lowest(mask)
+			p.s.values[resource].odd = true
+		}
 	}
 	return i
 }
 
-// row reads an object, from behind its brace.
+// row reads an object that is a row, from behind its brace.
 func (p *parser) row(i, level, depth int) int {
-	var r row
+	if i = p.object(i, level, depth); i >= 0 {
+		p.endRow(level)
+	}
+	return i
+}
+
+// object reads an object, from behind its brace.
+func (p *parser) object(i, level, depth int) int {
+	var o object
 	if i = skipSpace(p.b, i); i < len(p.b) && p.b[i] == '}' {
-		p.endRow(level, &r)
+		p.got = marks{}
 		return i + 1
 	}
 	comma := 0 // index of the comma before the member
 	for {
 		start := skipSpace(p.b, i)
-		r.cut = false
-		if i = p.member(start, level, depth, &r); i < 0 {
+		o.cut = false
+		if i = p.member(start, level, depth, &o); i < 0 {
 			return -1
 		}
-		if r.cut {
-			p.cutMember(start, i, comma, r.kept)
+		if o.cut {
+			p.cutMember(start, i, comma, o.kept)
 		}
 		end := skipSpace(p.b, i)
 		switch {
 		case end < len(p.b) && p.b[end] == ',':
 			comma, i = end, end+1
-			if r.cut && !r.kept {
+			if o.cut && !o.kept {
 				p.s.cut(comma, comma+1)
 			}
 		case end < len(p.b) && p.b[end] == '}':
-			p.endRow(level, &r)
+			p.got = o.marks
 			return end + 1
 		default:
 			return p.unexpected(end, "want a comma or the end of the object")
 		}
-		r.kept = r.kept || !r.cut
+		o.kept = o.kept || !o.cut
 	}
 }
 
@@ -98,7 +119,7 @@ func (p *parser) cutMember(start, end, comma int, kept bool) {
 }
 
 // member reads a name, a colon and a value.
-func (p *parser) member(i, level, depth int, r *row) int {
+func (p *parser) member(i, level, depth int, o *object) int {
 	if i >= len(p.b) || p.b[i] != '"' {
 		return p.unexpected(i, "want a member name")
 	}
@@ -120,7 +141,7 @@ func (p *parser) member(i, level, depth int, r *row) int {
 	if m < 0 {
 		return p.value(i, depth)
 	}
-	return p.watched(i, depth, l, m, r)
+	return p.watched(i, depth, l, m, o)
 }
 
 // match returns the index of the member of l whose name stands between start
@@ -154,21 +175,32 @@ func (p *parser) colon(i int) int {
 	return skipSpace(p.b, i+1)
 }
 
-// endRow checks what a row must have and counts it.
-func (p *parser) endRow(level int, r *row) {
+// endRow counts the row just read and checks what it must have.
+func (p *parser) endRow(level int) {
 	l := &p.f.levels[level]
 	n := p.s.rows[level]
 	p.s.rows[level]++
 	for _, need := range l.needs {
-		if !need.met(r.have) {
+		if !need.met(p.got.fields) {
 			p.s.fail(need.index, n)
 		}
 	}
-	for missing := l.arrays &^ r.arrays; missing != 0; missing &= missing - 1 {
-		p.noArray(l.members[bits.TrailingZeros64(missing)].rows)
+	if level == 0 {
+		p.endBodyRow(n)
 	}
-	for missing := l.resources &^ r.values; missing != 0; missing &= missing - 1 {
-		p.s.lack(l.members[bits.TrailingZeros64(missing)].resource, n)
+}
+
+// endBodyRow checks that row n of the body has all that is looked for in it.
+func (p *parser) endBodyRow(n int) {
+	for i, level := range p.f.arrays {
+		if p.got.arrays>>i&1 == 0 {
+			p.noArray(level)
+		}
+	}
+	for missing := p.f.levels[0].within &^ p.got.values; missing != 0; {
+		var resource int
+		resource, missing = lowest(missing)
+		p.s.lack(resource, n)
 	}
 }
 

@@ -13,11 +13,16 @@ func TestAllocations(t *testing.T) {
 		Bearer: true, Basic: "any", Headers: []string{"X-API-Key"}, Query: queryNames, Form: queryNames, Body: bodyNames,
 		Resources: []string{"event", "userId"}, Require: []Requirement{{Fields: []string{"id"}, In: "properties"}},
 	})
+	below := newFinder(t, Options{
+		Body: []string{"a.b.token", "token"}, BodyRows: []BodyRow{{"a.token", "a.b"}}, Resources: []string{"a.p"}, Concatenated: true,
+		Require: []Requirement{{Fields: []string{"a.b.id"}}},
+	})
 	keep := newFinder(t, Options{Query: queryNames, Keep: true})
 	h := http.Header{"Accept": {"a"}, "User-Agent": {"b"}}
 	bearer, basic, digest := []string{"Bearer K"}, []string{"Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="}, []string{"Digest a=b"}
 	source := []byte(`{"token":"a\u0062","tok\u0065ns":1,"a":[{"b":[1.5,true,"é\n"]}],"userId":"u\u0031","event":17}`)
 	lines := []byte("{\"token\":\"K\"}\n{\"apiKey\":\"L\",\"a\":1}\n")
+	nested := []byte(`{"a":{"b":[{"token":"K","id":1},{"id":2,"a":{"token":"K"}}],"p":"q"}}{"token":"K","a":[{"p":1,"b":{"id":1}}]}`)
 	buf := make([]byte, 0, 200)
 	for name, do := range map[string]func(s *Set){
 		"bearer":         func(s *Set) { h["Authorization"] = bearer; f.Headers(h, s) },
@@ -28,6 +33,7 @@ func TestAllocations(t *testing.T) {
 		"query, keep":    func(s *Set) { _, _ = keep.Query("a=1&%61piKey=%4b&apiKey=K", s) },
 		"form":           func(s *Set) { _, _ = f.Form(append(buf, "a=1&%61piKey=%4b&apiKey=K"...), s) },
 		"JSON":           func(s *Set) { _, _ = f.JSON(append(buf, source...), false, s) },
+		"nested":         func(s *Set) { _, _ = below.JSON(append(buf, nested...), false, s) },
 		"NDJSON":         func(s *Set) { _, _ = f.JSON(append(buf, lines...), true, s) },
 	} {
 		s := new(Set)

@@ -1,40 +1,54 @@
 package credential
 
-// watched reads the value of member m of level l in row r.
-func (p *parser) watched(i, depth int, l *level, m int, r *row) int {
+// watched reads the value of member m of level l in object o.
+func (p *parser) watched(i, depth int, l *level, m int, o *object) int {
 	bit := uint64(1) << m
-	if r.seen&l.once&bit != 0 {
+	if o.seen&l.once&bit != 0 {
 		p.err = ErrDuplicate
 		return -1
 	}
-	r.seen |= bit
+	o.seen |= bit
 	w := &l.members[m]
 	start, filled := i, false
 	switch {
 	case w.location != "":
-		i = p.credential(i, depth, w.location, r)
+		i = p.credential(i, depth, w.location, o)
 	case w.remove:
-		r.cut = true
+		o.cut = true
 		i = p.value(i, depth)
 	case w.resource >= 0:
-		i = p.resource(i, depth, w.resource, bit, r)
-	case w.rows > 0 && i < len(p.b) && p.b[i] == '[':
-		r.arrays |= bit
-		before := p.s.rows[w.rows]
-		i = p.array(i+1, w.rows, depth+1)
-		filled = p.s.rows[w.rows] > before
+		i = p.resource(i, depth, w.resource, o)
+	case w.level > 0:
+		before := p.s.rows[w.level]
+		i = p.objects(i, depth, w.level)
+		o.add(p.got)
+		filled = p.f.levels[w.level].rows != 0 && p.s.rows[w.level] > before
 	default:
-		r.arrays &^= bit
 		i = p.value(i, depth)
 	}
 	if i < 0 {
 		return -1
 	}
-	r.have &^= bit
-	if filled || p.identifies(p.b[start:i]) {
-		r.have |= bit
+	if w.field != 0 {
+		o.fields &^= w.field
+		if filled || p.identifies(p.b[start:i]) {
+			o.fields |= w.field
+		}
 	}
 	return i
+}
+
+// objects reads the value of a member whose objects are looked at: it is one, or an array
+// of them.
+func (p *parser) objects(i, depth, level int) int {
+	p.got = marks{}
+	switch {
+	case i < len(p.b) && p.b[i] == '[':
+		return p.array(i+1, level, depth+1)
+	case i < len(p.b) && p.b[i] == '{' && p.f.levels[level].single:
+		return p.object(i+1, level, depth+1)
+	}
+	return p.value(i, depth)
 }
 
 // identifies tells whether a JSON value is a number, or text that is not blank.
@@ -58,8 +72,8 @@ func blank(value []byte) bool {
 	return value[0] == 'n' || string(value) == `""`
 }
 
-// credential reads the value of a credential member of row r.
-func (p *parser) credential(i, depth int, location string, r *row) int {
+// credential reads the value of a credential member of object o.
+func (p *parser) credential(i, depth int, location string, o *object) int {
 	named := p.s.Judge == nil
 	if i >= len(p.b) || p.b[i] != '"' {
 		end := p.value(i, depth)
@@ -71,10 +85,10 @@ func (p *parser) credential(i, depth int, location string, r *row) int {
 			p.s.addMalformed(location, nil)
 		case !named && (c == '[' || c == '-' || isDigit(c)): // of which some readers make text
 			text, _ := p.unescaped(p.b[i:end])
-			r.cut = p.s.addNear(location, text)
+			o.cut = p.s.addNear(location, text)
 			return end
 		}
-		r.cut = named
+		o.cut = named
 		return end
 	}
 	key, end, ok := p.text(i)
@@ -82,17 +96,17 @@ func (p *parser) credential(i, depth int, location string, r *row) int {
 	case end < 0:
 		return -1
 	case ok:
-		r.cut = p.s.add(location, key)
+		o.cut = p.s.add(location, key)
 	case named:
 		return p.loneSurrogate(i)
 	default:
-		r.cut = p.s.addNear(location, key)
+		o.cut = p.s.addNear(location, key)
 	}
 	return end
 }
 
 // resource reads the value of a resource member.
-func (p *parser) resource(i, depth, resource int, bit uint64, r *row) int {
+func (p *parser) resource(i, depth, resource int, o *object) int {
 	var value []byte
 	var end int
 	switch {
@@ -114,7 +128,7 @@ func (p *parser) resource(i, depth, resource int, bit uint64, r *row) int {
 		p.s.values[resource].odd = p.s.values[resource].odd || !blank(p.b[i:end])
 		return end
 	}
-	r.values |= bit
+	o.values |= 1 << resource
 	if !p.s.addValue(resource, value) {
 		p.err = ErrValues
 		return -1

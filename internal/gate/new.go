@@ -104,7 +104,7 @@ func (g *Gate) onlyReport() error {
 // makeFinders makes what finds and removes keys, and what looks at the rest of the
 // request on the way.
 func (g *Gate) makeFinders() error {
-	o := credential.Options{Keep: !g.strips}
+	o := credential.Options{Keep: !g.strips, Concatenated: g.settings.BodyConcatenated == "on"}
 	g.guardHeaders(&o)
 	for _, l := range g.settings.Credentials {
 		o.Find(l)

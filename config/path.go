@@ -1,0 +1,76 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// maxPath is how many members below each other a path can name: more than any client
+// nests, and few enough that a body cannot make its reader go deep.
+const maxPath = 16
+
+// ParsePath reads the path of a member of a JSON body: its name, after those of the
+// members that it is in, with a dot between two of them ("properties.token"). A dot in a
+// name is written `\.`, a backslash `\\`.
+func ParsePath(s string) ([]string, error) {
+	var path []string
+	var name strings.Builder
+	end := func() error {
+		switch {
+		case name.Len() == 0 && s == "":
+			return errors.New("a name must not be empty")
+		case name.Len() == 0:
+			return fmt.Errorf("%s: a name is empty; write the names of members with one dot between two, and a dot that is part of a name as `\\.`", s)
+		case len(path) == maxPath:
+			return fmt.Errorf("%s: names more than %d members below each other", s, maxPath)
+		}
+		path = append(path, name.String())
+		name.Reset()
+		return nil
+	}
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '.':
+			if err := end(); err != nil {
+				return nil, err
+			}
+		case c != '\\':
+			name.WriteByte(c)
+		case i+1 < len(s) && (s[i+1] == '.' || s[i+1] == '\\'):
+			i++
+			name.WriteByte(s[i])
+		default:
+			return nil, fmt.Errorf("%s: a backslash stands before a dot that is part of a name; write `\\\\` for one that is part of a name itself", s)
+		}
+	}
+	if err := end(); err != nil {
+		return nil, err
+	}
+	return path, nil
+}
+
+// PathText is a path for people: without the backslashes, which are there for ParsePath.
+func PathText(s string) string {
+	path, err := ParsePath(s)
+	if err != nil {
+		return s
+	}
+	return strings.Join(path, ".")
+}
+
+// formatPath is the reverse of ParsePath.
+func formatPath(path []string) string {
+	escape := strings.NewReplacer(`\`, `\\`, `.`, `\.`)
+	names := make([]string, len(path))
+	for i, name := range path {
+		names[i] = escape.Replace(name)
+	}
+	return strings.Join(names, ".")
+}
+
+// foldPath is formatPath without regard to case.
+func foldPath(path []string) string { return fold(formatPath(path)) }
+
+// fold makes names alike that are alike to strings.EqualFold.
+func fold(name string) string { return strings.ToLower(strings.ToUpper(name)) }
