@@ -262,7 +262,7 @@ func fields(query string) map[string][]any {
 // document reads JSON texts one after the other, plain or in base64, without keys. What is
 // not JSON is itself.
 func document(s string) any {
-	if b, err := base64.StdEncoding.DecodeString(s); err == nil && bytes.HasPrefix(b, []byte("{")) {
+	if b, err := base64.StdEncoding.DecodeString(s); err == nil && json.Valid(b) {
 		s = string(b)
 	}
 	var texts []any
@@ -338,4 +338,23 @@ func decoded(text string) string {
 		}
 	}
 	return all
+}
+
+// TestTenants: the tenant is the account of the key, whatever the client says.
+func TestTenants(t *testing.T) {
+	up := gatetest.NewUpstream(t, nil)
+	g := gatetest.New(t, gatetest.Vars{"upstream": up.Addr})
+	g.Write(t, "keys.json", gatetest.Keys(map[string]gatetest.Record{clientKey: {"account": "acme"}}))
+	g.Run(t, clientGate(t, clientSnippets(t), "Tenants", freeport.Addr(t)))
+	for _, authorization := range []string{"Bearer " + clientKey, "Basic " + base64.StdEncoding.EncodeToString([]byte("prometheus:"+clientKey))} {
+		resp := g.Do(t, gatetest.Request{Target: "/api/v1/push", Body: "\x00snappy", Header: http.Header{
+			"Content-Type": {"application/x-protobuf"}, "Content-Encoding": {"snappy"}, "Authorization": {authorization}, "X-Scope-Orgid": {"other"},
+		}})
+		if resp.Status != http.StatusOK {
+			t.Fatalf("%d %s", resp.Status, resp.Body)
+		}
+		if got := up.One(t).Header["X-Scope-Orgid"]; !slices.Equal(got, []string{"acme"}) {
+			t.Errorf("tenant %q", got)
+		}
+	}
 }
