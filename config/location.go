@@ -158,6 +158,20 @@ func (l Location) Headers() []string {
 	}
 }
 
+// Fields returns the names that stand before the values in a location: of a path its last.
+func (l Location) Fields() []string {
+	if l.In != InBody {
+		return l.Names
+	}
+	var fields []string
+	for _, name := range l.Names {
+		if path, err := ParsePath(name); err == nil {
+			fields = append(fields, path[len(path)-1])
+		}
+	}
+	return fields
+}
+
 // HasRows reports whether the location can be inside an array.
 func (l Location) HasRows() bool { return l.style().rows }
 

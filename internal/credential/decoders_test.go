@@ -69,7 +69,7 @@ type decoderCheck struct {
 
 func newDecoderCheck(t testing.TB) *decoderCheck {
 	t.Helper()
-	c := &decoderCheck{decodertest.Start(t, decoders), newFinder(t, Options{Form: queryNames}), map[string]*Param{}}
+	c := &decoderCheck{decodertest.Start(t, decoders, "decode"), newFinder(t, Options{Form: queryNames}), map[string]*Param{}}
 	for _, name := range paramNames {
 		p, err := NewParam(name)
 		if err != nil {

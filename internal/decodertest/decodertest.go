@@ -1,5 +1,5 @@
-// Package decodertest asks the decoders of other languages what they read in a
-// query or in a form.
+// Package decodertest asks the decoders of other languages what they read in a query, a form
+// or a multipart body.
 package decodertest
 
 import (
@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -39,22 +40,35 @@ type child struct {
 	out *bufio.Reader
 }
 
-// Start runs the decoders, whose scripts are in dir, until the test ends. It
-// skips the test if one cannot run.
-func Start(t testing.TB, dir string) *Decoders {
+// Start runs the decoders of one thing, of which each script in dir is named, until the test
+// ends: "decode" for queries and forms, "multipart". It skips the test if one cannot run.
+func Start(t testing.TB, dir, what string) *Decoders {
 	t.Helper()
-	if _, err := os.Stat(filepath.Join(dir, "node_modules", "qs")); err != nil {
+	if _, err := os.Stat(filepath.Join(dir, "node_modules", "busboy")); err != nil {
 		t.Skip("needs Node.js and its packages: run `make decoders`")
 	}
 	d := new(Decoders)
-	for _, command := range [][]string{{"node", "decode.js"}, {"python3", "decode.py"}, {"php", "-d", "max_input_vars=100000", "-d", "display_errors=stderr", "decode.php"}} {
-		if _, err := exec.LookPath(command[0]); err != nil {
-			t.Skipf("needs %s: install it", command[0])
+	for _, in := range interpreters {
+		script := what + in.suffix
+		if _, err := os.Stat(filepath.Join(dir, script)); err != nil {
+			continue
 		}
-		d.children = append(d.children, start(t, dir, command))
+		if _, err := exec.LookPath(in.command[0]); err != nil {
+			t.Skipf("needs %s: install it", in.command[0])
+		}
+		d.children = append(d.children, start(t, dir, append(slices.Clone(in.command), script)))
 	}
 	d.Decode(t, "") // a fuzz target has ten seconds for each input: let them start before
 	return d
+}
+
+var interpreters = []struct {
+	suffix  string
+	command []string
+}{
+	{".js", []string{"node"}},
+	{".py", []string{"python3"}},
+	{".php", []string{"php", "-d", "max_input_vars=100000", "-d", "display_errors=stderr"}},
 }
 
 func start(t testing.TB, dir string, command []string) child {

@@ -78,6 +78,9 @@ func (g *Gate) latePart() func(multipart.Part) error {
 
 // scanMultipart removes credentials from a multipart body, or its beginning, in place.
 func scanMultipart(f *credential.Finder, form *multipart.Form, raw []byte, whole bool, set *credential.Set) (clean []byte, parts int, err error) {
+	if whole && len(raw) == 0 {
+		return raw, 0, nil
+	}
 	if opens, _ := credential.OpensJSON(raw, whole); opens {
 		return raw, 0, errTwoReadings
 	}

@@ -128,17 +128,21 @@ func refLimited(s limit.State) *refusal {
 // refMissingField refuses a row, counted from 0, without required members. Row -1
 // stands for a body that is no array, and for an array of rows that is not there.
 func refMissingField(r config.Requirement, row int) *refusal {
-	message := "Missing field: " + strings.Join(r.Fields, ", ")
+	fields := make([]string, len(r.Fields))
+	for i, path := range r.Fields {
+		fields[i] = config.PathText(path)
+	}
+	message := "Missing field: " + strings.Join(fields, ", ")
 	switch {
 	case r.In != "" && row < 0:
-		message = "Missing field: " + r.In
+		message = "Missing field: " + config.PathText(r.In)
 	case r.Any && len(r.Fields) > 1:
-		message = "Missing field: one of " + strings.Join(r.Fields, ", ")
+		message = "Missing field: one of " + strings.Join(fields, ", ")
 	}
 	if row >= 0 {
 		message += " (item " + strconv.Itoa(row)
 		if r.In != "" {
-			message += " of " + r.In
+			message += " of " + config.PathText(r.In)
 		}
 		message += ")"
 	}

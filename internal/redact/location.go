@@ -8,7 +8,7 @@ func (n *Names) AddLocation(l config.Location) {
 	if l.Place() == config.PlaceHeader {
 		n.AddHeader(l.Names...)
 	}
-	n.AddQuery(l.Names...)
+	n.AddQuery(l.Fields()...)
 }
 
 // AddDocument adds the names of query parameters whose value is a JSON document, in which
