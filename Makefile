@@ -20,6 +20,10 @@ test: ## Run the tests, with the race detector
 	.ci/each go test -race ./...
 	@.ci/left-out
 
+.PHONY: drills
+drills: ## Run the tests at full length: floods, churn, outages, soak
+	INGEST_AUTH_DRILLS=1 .ci/each go test -race -timeout 30m ./...
+
 .PHONY: vault
 vault: ## Build a Vault server for the tests that need one
 	cd internal/vaulttest/vaultdev && GOFLAGS=-mod=mod go build -trimpath -ldflags='-s -w' -o ../../../bin/vaultdev .

@@ -114,10 +114,10 @@ var mayImport = []rule{
 	{"internal/gate", []string{"config", "keysync", "internal/"}}, // but ofTheHost
 	{"internal/cors", []string{"config", "internal/limit"}},
 	{"internal/credential", []string{"config", "internal/embedded", "internal/fieldname", "internal/multipart"}},
-	{"internal/redact", []string{"config", "internal/fieldname"}},
+	{"internal/redact", []string{"config", "keysync", "internal/fieldname"}},
 	{"internal/flow", []string{"keysync"}},
 	{"internal/limit", []string{"internal/redis"}},
-	{"internal/metrics", []string{"config", "keysync", "internal/gate", "internal/limit"}},
+	{"internal/metrics", []string{"config", "keysync", "internal/copies", "internal/gate", "internal/limit"}},
 	{"internal/keycache", []string{"config", "keysync"}},
 	{"internal/keyscli", []string{"config", "keysync"}},
 	{"internal/bench", []string{"config", "keysync", "internal/"}},

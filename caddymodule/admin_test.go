@@ -551,7 +551,7 @@ func TestHealth(t *testing.T) {
 func TestHealthWhileStopping(t *testing.T) {
 	g := gatetest.New(t, nil)
 	g.Write(t, "keys.json", gatetest.Keys(map[string]gatetest.Record{keyA: {}}))
-	g.Run(t, strings.Replace(options, "auto_https off", "auto_https off\n\tshutdown_delay 4s", 1)+
+	g.Run(t, strings.Replace(options, "auto_https off", "auto_https off\n\tshutdown_delay 2s", 1)+
 		":{{gate}} {\ningest_auth\ningest_auth_health /ready\ningest_auth_health /live live\nrespond ok\n}\n")
 	if resp := g.Do(t, gatetest.Request{Target: "/ready"}); resp.Status != http.StatusOK {
 		t.Errorf("before: %d %s", resp.Status, resp.Body)

@@ -31,6 +31,8 @@ type listedKey struct {
 	LastSeen  time.Time      `json:"last_seen,omitzero"`
 	Allowed   *flow.Series   `json:"allowed,omitempty"`
 	Refused   *flow.Series   `json:"refused,omitempty"`
+	Copies    *flow.Series   `json:"copies,omitempty"`    // requests with the key in more places than one
+	CopiesIn  []string       `json:"copies_in,omitempty"` // those places
 }
 
 func adminKeys(app *App, w http.ResponseWriter, _ *http.Request) error {
@@ -49,6 +51,9 @@ func (a *App) listKeys(now time.Time) []listedKey {
 	for _, s := range seen {
 		k := newListedKey(cmp.Or(held[s.Record.KeyID], s.Record), now)
 		k.LastSeen, k.Allowed, k.Refused = s.LastSeen.UTC(), &s.Allowed, &s.Refused
+		if s.Copies.Sum() > 0 {
+			k.Copies, k.CopiesIn = &s.Copies, s.CopiesIn
+		}
 		list = append(list, k)
 	}
 	for _, rec := range others[:min(len(others), maxListed-len(list))] {

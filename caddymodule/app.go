@@ -79,6 +79,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.openSource(ctx); err != nil {
 		return err
 	}
+	a.source.tellLogs()
 	a.gauges = a.newGauges()
 	return registerMetrics(ctx.GetMetricsRegistry())
 }

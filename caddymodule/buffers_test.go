@@ -16,6 +16,7 @@ import (
 
 	"github.com/ingestauth/caddy-ingest-auth/caddymodule"
 	"github.com/ingestauth/caddy-ingest-auth/internal/await"
+	"github.com/ingestauth/caddy-ingest-auth/internal/drill"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 )
 
@@ -68,13 +69,26 @@ func (u slowUpload) end(t *testing.T) *http.Response {
 	return resp
 }
 
-func refusedSoFar(t *testing.T, g *gatetest.Gate) int64 {
+// refusals returns a function that says how many requests were refused so far. It reads on
+// in the log from where it was.
+func refusals(t *testing.T, g *gatetest.Gate) func() int64 {
 	t.Helper()
-	log, err := os.ReadFile(filepath.Join(g.Dir, "caddy.log"))
+	log, err := os.Open(filepath.Join(g.Dir, "caddy.log"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return int64(bytes.Count(log, []byte(`"request refused"`)))
+	t.Cleanup(func() { _ = log.Close() })
+	var n, at int64
+	return func() int64 {
+		added, err := io.ReadAll(io.NewSectionReader(log, at, 1<<40))
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole := added[:bytes.LastIndexByte(added, '\n')+1]
+		n += int64(bytes.Count(whole, []byte(`"request refused"`)))
+		at += int64(len(whole))
+		return n
+	}
 }
 
 // inBody is a request whose key, if it has one, stands in the body.
@@ -101,10 +115,11 @@ func mostHeld() (most func() int64) {
 	return func() int64 { close(stop); return <-highest }
 }
 
-// TestSlowUploads holds 2,000 uploads of 64 KB open at once, many times what there is memory
-// for. All that are to be served before them are served, each time.
+// TestSlowUploads holds hundreds of uploads of 64 KB open at once, many times what there is
+// memory for. All that are to be served before them are served, each time.
 func TestSlowUploads(t *testing.T) {
-	const uploads, memory, each = 2000, 8 << 20, 64 << 10
+	const memory, each = 8 << 20, 64 << 10
+	uploads := drill.Size[int64](400, 2000)
 	small, large := `{"a":"`+strings.Repeat("x", 3000)+`"}`, `{"a":"`+strings.Repeat("x", 30_000)+`"}`
 	for _, tc := range []struct {
 		name   string
@@ -120,17 +135,17 @@ func TestSlowUploads(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			g, _ := startLimits(t, "buffer_memory 8MiB", "credential header X-API-Key\ncredential bearer\ncredential body token", nil)
-			most := mostHeld()
+			most, refused := mostHeld(), refusals(t, g)
 			open := make([]slowUpload, uploads)
 			for i := range open {
 				open[i] = beginUpload(t, g, tc.lines...)
 			}
 			await.That(t, "all uploads to be held or refused", func() bool {
-				held, refused := caddymodule.BufferedBytes(), refusedSoFar(t, g)
-				return held > tc.most/2 && held/each+refused == uploads && held%each == 0
+				held := caddymodule.BufferedBytes()
+				return held > tc.most/2 && held/each+refused() == uploads && held%each == 0
 			})
 			held := caddymodule.BufferedBytes()
-			for range 50 {
+			for range drill.Size(10, 50) {
 				for _, req := range tc.served {
 					wantStatus(t, g, req, 200)
 				}
@@ -155,33 +170,35 @@ func TestSlowUploads(t *testing.T) {
 	}
 }
 
-// TestHeadsWithoutBodies has 4,200 clients announce bodies and send nothing of them, or next to
-// nothing: what nobody has vouched for keeps no memory from a request with a good key in its
+// TestHeadsWithoutBodies has more clients than there is memory for announce bodies and send
+// nothing of them, or next to nothing: what nobody has vouched for keeps no memory from a request with a good key in its
 // head, in a gate that enforces as in one that reports.
 func TestHeadsWithoutBodies(t *testing.T) {
-	const memory = 8 << 20
+	mib := drill.Size[int64](2, 8)
+	memory := mib << 20
 	for _, tc := range []struct {
 		name, settings string
 		clients        int64
 		sent           string // of each body
 		held           int64
 	}{
-		{"nothing", "", 4200, "", 0},
-		{"one byte", "", 4200, "{", memory / 2},
-		{"one byte to a gate that reports", "enforce off", 1500, "{", memory / 2}, // which passes on the others
+		{"nothing", "", mib * 525, "", 0},
+		{"one byte", "", mib * 525, "{", memory / 2},
+		{"one byte to a gate that reports", "enforce off", mib * 190, "{", memory / 2}, // which passes on the others
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			needFiles(t, 9000)
-			g, _ := startLimits(t, "buffer_memory 8MiB", tc.settings, nil)
+			g, _ := startLimits(t, fmt.Sprintf("buffer_memory %dMiB", mib), tc.settings, nil)
+			refused := refusals(t, g)
 			for range tc.clients {
 				sendOpen(t, g, raw("POST /", "Content-Type: application/json", "Content-Length: 65535")+tc.sent)
 			}
 			await.That(t, "all heads to be read", func() bool {
-				return tc.settings != "" || caddymodule.BodiesBeingRead()+refusedSoFar(t, g) >= tc.clients
+				return tc.settings != "" || caddymodule.BodiesBeingRead()+refused() >= tc.clients
 			})
 			await.That(t, "what was sent to be held", func() bool { return caddymodule.BufferedBytes() >= tc.held-8<<10 })
-			for range 50 {
-				for _, size := range []int{1, 3000, 60_000, 1_000_000} {
+			for range drill.Size(10, 50) {
+				for _, size := range []int{1, 3000, 60_000, drill.Size(250_000, 1_000_000)} {
 					wantStatus(t, g, postJSON("/", keyA, `{"a":"`+strings.Repeat("x", size)+`"}`), 200)
 				}
 			}

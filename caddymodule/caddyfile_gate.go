@@ -25,6 +25,7 @@ import (
 //	    enforce    on|off
 //	    conflict   reject|first
 //	    strip      on|off
+//	    copies     cut|refuse|keep
 //	    mode       live|test…
 //	    scope      [<method>] <names…> {
 //	        status  403|404
@@ -79,6 +80,7 @@ func (g *Gate) subdirectives() subdirectives {
 		"enforce":           stringArg(&g.Enforce),
 		"conflict":          stringArg(&g.Conflict),
 		"strip":             stringArg(&g.Strip),
+		"copies":            stringArg(&g.Copies),
 		"mode":              listArg(&g.Modes),
 		"scope":             g.parseScope,
 		"resource":          g.parseResource,

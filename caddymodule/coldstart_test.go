@@ -18,6 +18,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/await"
+	"github.com/ingestauth/caddy-ingest-auth/internal/drill"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 	"github.com/ingestauth/caddy-ingest-auth/internal/vaulttest"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
@@ -40,8 +41,8 @@ type coldStart struct {
 func TestVaultColdStart(t *testing.T) {
 	scaled := strings.NewReplacer("timeout 300ms", "timeout 2s", "unknown  1s", "unknown 1s\nreads 20", "fresh    2s", "fresh 5m", "snapshot 1h", "")
 	starts := map[string]coldStart{
-		"keys in use": {keys: 600, perSecond: 200, during: 4 * time.Second, settings: scaled},
-		"flood":       {keys: 60, perSecond: 30, flood: 100, during: 4 * time.Second, settings: scaled},
+		"keys in use": {keys: 600, perSecond: 200, during: drill.Size(2*time.Second, 4*time.Second), settings: scaled},
+		"flood":       {keys: 60, perSecond: 30, flood: 100, during: drill.Size(2*time.Second, 4*time.Second), settings: scaled},
 	}
 	if n, err := strconv.Atoi(os.Getenv(coldStartEnv)); err == nil {
 		defaults := strings.NewReplacer("timeout 300ms", "", "unknown  1s", "", "fresh    2s", "", "snapshot 1h", "", "outage   1h", "")

@@ -39,7 +39,7 @@ func hangUp(t *testing.T, after int) (addr string, hits func() int) {
 			mu.Lock()
 			n++
 			mu.Unlock()
-			_ = conn.SetReadDeadline(time.Now().Add(time.Second))
+			_ = conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
 			_, _ = io.CopyN(io.Discard, conn, int64(after))
 			_ = conn.Close()
 		}
@@ -59,6 +59,7 @@ func TestRetrySeesTheWholeBodyOrFails(t *testing.T) {
 				reverse_proxy {{bad}} {{good}} {
 					lb_policy first
 					lb_retries 1
+					lb_try_interval 1ms
 					lb_retry_match method POST
 					fail_duration 1m
 				}`, map[string]gatetest.Record{keyA: {}}, gatetest.Vars{"bad": bad, "good": good.Addr})

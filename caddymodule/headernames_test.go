@@ -264,40 +264,54 @@ var variableServers = map[string]func(t *testing.T, addr string) *exec.Cmd{
 	},
 }
 
-// startVariableServer starts a backend and returns its address.
-func startVariableServer(t *testing.T, command func(t *testing.T, addr string) *exec.Cmd) string {
+// variableServer is such a backend, which takes a moment to start.
+type variableServer struct {
+	addr string
+	cmd  *exec.Cmd
+}
+
+func startVariableServer(t *testing.T, command func(t *testing.T, addr string) *exec.Cmd) *variableServer {
 	t.Helper()
 	addr := freeport.Addr(t)
-	cmd := command(t, addr)
-	if cmd.Err != nil {
-		t.Skipf("needs %s: install its Debian package", cmd.Args[0])
+	s := &variableServer{addr, command(t, addr)}
+	if s.cmd.Err == nil && s.cmd.Start() == nil {
+		t.Cleanup(func() {
+			_ = s.cmd.Process.Kill()
+			_ = s.cmd.Wait()
+		})
 	}
-	if cmd.Args[0] == "ruby" && exec.Command("ruby", "-e", "require 'rack/handler/webrick'").Run() != nil {
+	return s
+}
+
+// await waits until the backend listens, and returns its address.
+func (s *variableServer) await(t *testing.T) string {
+	t.Helper()
+	if s.cmd.Process == nil {
+		t.Skipf("needs %s: install its Debian package", s.cmd.Args[0])
+	}
+	if s.cmd.Args[0] == "ruby" && exec.Command("ruby", "-e", "require 'rack/handler/webrick'").Run() != nil {
 		t.Skip("needs Rack: install the Debian packages ruby-rack and ruby-webrick")
 	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
 	await.That(t, "the backend", func() bool {
-		conn, err := net.Dial("tcp", addr)
+		conn, err := net.Dial("tcp", s.addr)
 		if err == nil {
 			_ = conn.Close()
 		}
 		return err == nil
 	})
-	return addr
+	return s.addr
 }
 
 // TestAttackVariablesOfBackends has real backends for oracles: whatever they make of a header
 // or trailer is the gate's, or is not there.
 func TestAttackVariablesOfBackends(t *testing.T) {
+	servers := make(map[string]*variableServer)
 	for name, command := range variableServers {
+		servers[name] = startVariableServer(t, command)
+	}
+	for name, server := range servers {
 		t.Run(name, func(t *testing.T) {
-			addr := startVariableServer(t, command)
+			addr := server.await(t)
 			direct := gatetest.Gate{Addr: addr}
 			forgeable := 0
 			for _, c := range punctuation {

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"github.com/ingestauth/caddy-ingest-auth/caddymodule/logs"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gate"
 )
 
@@ -24,21 +26,21 @@ func (host) ClientIP(r *http.Request) string {
 	return ip
 }
 
-// OriginalQuery returns the query that Caddy keeps for error routes and placeholders.
-func (host) OriginalQuery(r *http.Request) string {
+// OriginalURL returns the URL that Caddy keeps for error routes and placeholders.
+func (host) OriginalURL(r *http.Request) *url.URL {
 	if orig, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
-		return orig.URL.RawQuery
+		return orig.URL
 	}
-	return ""
+	return nil
 }
 
-// SetOriginalQuery changes it. The URL is shared by all copies of the request. The
+// SetOriginalURL changes it. The URL is shared by all copies of the request. The
 // request URI is not: it is replaced in this copy, and in the replacer, which an
 // earlier handler may have bound to another.
-func (host) SetOriginalQuery(r *http.Request, query string) {
+func (host) SetOriginalURL(r *http.Request, u *url.URL) {
 	orig := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request)
-	orig.URL.RawQuery = query
-	orig.RequestURI = gate.WithQuery(orig.RequestURI, query)
+	orig.RequestURI = gate.WithURL(orig.RequestURI, orig.URL, u)
+	orig.URL.Path, orig.URL.RawPath, orig.URL.RawQuery = u.Path, u.RawPath, u.RawQuery
 	ctx := context.WithValue(r.Context(), caddyhttp.OriginalRequestCtxKey, orig)
 	*r = *r.WithContext(ctx)
 	if repl, ok := replacer(r); ok {
@@ -53,6 +55,9 @@ func (host) Introduce(r *http.Request, values func(name string) (any, bool), fie
 	}
 	addLogField(r, zap.Inline(fields))
 }
+
+// LacksKey tells the logs that whatever stands in the request may be a key.
+func (host) LacksKey(r *http.Request) { logs.LacksKey(r) }
 
 // Value answers a placeholder.
 func (host) Value(r *http.Request, name string) any {

@@ -68,9 +68,10 @@ func TestLogCheck(t *testing.T) {
 }
 
 // TestLogCheckFilters: encoders around redact_keys change what comes to it, and some of that
-// hides from it what is a key. The log itself is the oracle: what starts must not write a key
+// hides from it where a key stands. The log itself is the oracle: what starts must not write a key
 // where a client puts one, and what is refused would have.
 func TestLogCheckFilters(t *testing.T) {
+	const key = "canary-word" // by its value it is no key that the encoder would look up
 	const outside, inside = "log {\noutput file {{dir}}/x.log\nformat filter {\nwrap redact_keys\n%s\n}\n}", "log {\noutput file {{dir}}/x.log\nformat redact_keys {\nwrap filter {\nwrap json\n%s\n}\n}\n}"
 	for _, tc := range []struct {
 		name, format, filter string
@@ -106,7 +107,7 @@ func TestLogCheckFilters(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			load := func(check string) (*gatetest.Gate, error) {
 				g := gatetest.New(t, nil)
-				g.Write(t, "keys.json", gatetest.Keys(map[string]gatetest.Record{keyA: {}}))
+				g.Write(t, "keys.json", gatetest.Keys(map[string]gatetest.Record{key: {}}))
 				return g, g.Load("{\nauto_https off\ningest_auth {\nkeys file {{dir}}/keys.json\nlog_check " + check + "\n}\n" + strings.Replace(tc.format, "%s", tc.filter, 1) +
 					"\n}\n:{{gate}} {\nlog\ningest_auth {\ncredential header X-API-Key X-Shop\ncredential query apiKey shop\nremove header X-Session\n}\nheader X-Api-Key {http.request.header.Accept}\nrespond ok\n}\n")
 			}
@@ -119,8 +120,8 @@ func TestLogCheckFilters(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			g.Do(t, gatetest.Request{Target: "/?apiKey=" + keyA + "&shop=" + keyA, Header: http.Header{
-				"X-Api-Key": {keyA}, "X-Shop": {keyA}, "Referer": {"https://a.example/?apiKey=" + keyA}, "Accept": {keyA}, "X-Ingest-Identity": {keyA}, "X-Session": {keyA},
+			g.Do(t, gatetest.Request{Target: "/?apiKey=" + key + "&shop=" + key, Header: http.Header{
+				"X-Api-Key": {key}, "X-Shop": {key}, "Referer": {"https://a.example/?apiKey=" + key}, "Accept": {key}, "X-Ingest-Identity": {key}, "X-Session": {key},
 			}})
 			if err := caddy.Stop(); err != nil {
 				t.Fatal(err)
@@ -129,7 +130,7 @@ func TestLogCheckFilters(t *testing.T) {
 			if err != nil || !strings.Contains(string(b), "handled request") {
 				t.Fatalf("no access log: %v", err)
 			}
-			log := strings.ReplaceAll(string(b), `"Accept":["`+keyA, "") // no place for a key
+			log := strings.ReplaceAll(string(b), `"Accept":["`+key, "") // no place for a key
 			if wrote := strings.Contains(log, "canary"); wrote != (tc.leaks != "") {
 				t.Errorf("a key was written: %t\n%s", wrote, log)
 			}

@@ -27,13 +27,17 @@ import (
 
 	"github.com/ingestauth/caddy-ingest-auth/caddymodule"
 	"github.com/ingestauth/caddy-ingest-auth/internal/await"
+	"github.com/ingestauth/caddy-ingest-auth/internal/drill"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 	"github.com/ingestauth/caddy-ingest-auth/internal/redistest"
 	"github.com/ingestauth/caddy-ingest-auth/internal/vaulttest"
 )
 
+// loads is the number of valid configurations that are loaded under load. With 24 of them
+// every way to refuse one is there, too.
+var loads = drill.Size(24, 200)
+
 const (
-	loads       = 200 // valid configurations that are loaded under load
 	loadSecret  = "a-shared-secret-of-at-least-32-bytes"
 	steadyLimit = 10_000_000
 	keyAdded    = "canary-EEEE-added-in-place"
@@ -545,11 +549,11 @@ func TestReloadUnderLoad(t *testing.T) {
 	run := startLoadRun(t)
 	run.gate.Do(t, get("/tight/x", keyC)) // its limit of one request is used up from now on
 	start := run.footprint(1000)
-	run.underLoad(1, loads/4)
+	run.underLoad(1, loadConfig(loads/4))
 	early := run.footprint(start.goroutines)
 	run.writeKeys(0, keyAdded)
 	run.writeKeys(1, keyAdded)
-	run.underLoad(loads/4+1, loads)
+	run.underLoad(loadConfig(loads/4+1), loadConfig(loads))
 	late := run.footprint(start.goroutines)
 	t.Logf("at first: %v; after %d reloads: %v; after %d: %v; Caddy lost %d requests", start, loads/4, early, loads, late, len(run.lost))
 	if late.heap > early.heap+16<<20 { // what is resident is larger, and with -race much so

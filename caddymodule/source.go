@@ -23,6 +23,7 @@ type sourceShares struct {
 	kind   string // name of the module
 	origin *pooled[keysync.Source]
 	cache  *pooled[*keycache.Cache] // nil if the source needs none
+	forget func()                   // that it knows keys for the logs; nil if it does not
 }
 
 // getter is what the gates ask.
@@ -42,7 +43,17 @@ func (s *sourceShares) status() (st keysync.Status, known bool) {
 	return st, known
 }
 
+// tellLogs has the keys that the source holds redacted wherever they stand.
+func (s *sourceShares) tellLogs() {
+	if k, ok := s.getter().(keysync.Knower); ok {
+		s.forget = keyNames.AddSource(k)
+	}
+}
+
 func (s *sourceShares) release() error {
+	if s.forget != nil {
+		s.forget()
+	}
 	return errors.Join(s.cache.release(), s.origin.release())
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/ingestauth/caddy-ingest-auth/caddymodule"
+	"github.com/ingestauth/caddy-ingest-auth/internal/drill"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 )
 
@@ -141,7 +142,7 @@ func TestTransportLikeUsual(t *testing.T) {
 func TestTransportRetry(t *testing.T) {
 	body := strings.Repeat("event ", 1000)
 	post := gatetest.Request{Body: body, Target: "/", Header: http.Header{"X-Api-Key": {keyA}}}
-	const lines = "lb_policy first\nlb_retries 1\nfail_duration 1m\n"
+	const lines = "lb_policy first\nlb_retries 1\nlb_try_interval 1ms\nfail_duration 1m\n"
 	t.Run("refused", func(t *testing.T) {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -365,10 +366,10 @@ func TestTransportUnixSocket(t *testing.T) {
 	}
 }
 
-// TestTransportConcurrent has a thousand requests at once, each of which must get its own
+// TestTransportConcurrent has hundreds of requests at once, each of which must get its own
 // answer.
 func TestTransportConcurrent(t *testing.T) {
-	const n = 1000
+	n := drill.Size(300, 1000)
 	up := gatetest.NewUpstream(t, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(w, r.Body)
 	})

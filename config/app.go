@@ -10,8 +10,8 @@ import (
 
 // App holds the settings that all gates share.
 type App struct {
-	// Where the records of the keys are: `source` names the kind of source, and beside it
-	// stand the settings of that. Default: the file keys.json in the working directory.
+	// Where the records of the keys are: `source` names the source, and the settings of
+	// the source are next to it. Default: the file keys.json in the working directory.
 	Keys json.RawMessage `json:"keys,omitempty" caddy:"namespace=ingest_auth.sources inline_key=source"`
 
 	// How long records are remembered.
@@ -23,17 +23,15 @@ type App struct {
 	// Where limits count. Default: in the memory of this process.
 	Counters Counters `json:"counters,omitzero"`
 
-	// How much memory the request bodies that all gates are reading or holding may
-	// take together. Beyond it requests with a body are answered 503.
-	// Default: 256MiB.
+	// How much memory request bodies may use, over all gates. Beyond it requests with a
+	// body get 503. Default: 256MiB.
 	BufferMemory Size `json:"buffer_memory,omitempty"`
 
-	// What is counted beyond the usual.
+	// What is counted in addition to the usual metrics.
 	Metrics Metrics `json:"metrics,omitzero"`
 
-	// Whether the last requests of test keys are shown by the admin endpoint, with
-	// the bodies they had after keys were removed: `on` or `off` (the default). They
-	// are kept in memory only.
+	// Whether the admin endpoint shows the last requests of test keys, with their bodies
+	// after keys were removed: `on` or `off` (the default). They are kept in memory only.
 	RecentEvents string `json:"recent_events,omitempty"`
 
 	// Whether the app refuses to start when a log that HTTP requests reach would
@@ -43,16 +41,15 @@ type App struct {
 
 // Metrics says what is counted.
 type Metrics struct {
-	// Whether requests are counted by key ID, too: the 1,000 keys that were used
+	// Whether requests are also counted by key ID, for the 1,000 keys that were used
 	// last.
 	PerKey bool `json:"per_key,omitempty"`
 }
 
 // Sign says how assertions are signed.
 type Sign struct {
-	// The header that carries the assertion to the backend. A client that sends it
-	// is not believed: the header is deleted first, in every spelling.
-	// Default: X-Ingest-Identity.
+	// The header that carries the assertion to the backend. If a client sends this
+	// header, in any spelling, the gate deletes it first. Default: X-Ingest-Identity.
 	Header string `json:"header,omitempty"`
 
 	// The signature algorithm: `EdDSA` (Ed25519, RFC 8037; the default), `ES256`
@@ -65,16 +62,15 @@ type Sign struct {
 	// The `aud` claim, which backends must check. Default: backend.
 	Audience string `json:"audience,omitempty"`
 
-	// How long an assertion is valid. One is used again for the same identity until
-	// half of this is over. Default: 60s.
+	// How long an assertion is valid. The gate uses one again for the same identity until
+	// half of this time is over. Default: 60s.
 	TTL Duration `json:"ttl,omitempty"`
 
 	// How long a signing key is used before the next one takes over. Default: 24h.
 	Rotate Duration `json:"rotate,omitempty"`
 
-	// The shared secret for HS256, at least 32 bytes, as a placeholder that says
-	// where it is: `{env.NAME}` or `{file.PATH}`. It is never written literally, so
-	// that it does not appear in the configuration that the admin API shows.
+	// The shared secret for HS256, at least 32 bytes. Write a placeholder, `{env.NAME}`
+	// or `{file.PATH}`, not the secret itself: the admin API shows the configuration.
 	Secret string `json:"secret,omitempty"`
 }
 
@@ -97,7 +93,7 @@ func (a *App) SetDefaults() {
 	setDefault(&a.LogCheck, "on")
 }
 
-// Validate reports the first setting that is wrong. What is not set is fine.
+// Validate reports the first setting that is wrong. A setting may be left out.
 func (a *App) Validate() error {
 	if _, err := a.Source(); err != nil {
 		return err

@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// BodyIn says that fields are JSON documents: plain, percent-encoded as all values of
-// queries and forms, or in base64.
+// BodyIn says that the values of some fields are JSON documents: plain, percent-encoded
+// as all values of queries and forms are, or in base64.
 type BodyIn struct {
 	// Where the fields are: `form` (application/x-www-form-urlencoded, without a type, or
 	// text/plain) or `query`.
 	In string `json:"in"`
 
-	// Their names, exactly as they are written in requests.
+	// Their names, spelled exactly as in requests.
 	Names []string `json:"names"`
 }
 

@@ -2,8 +2,8 @@ package config
 
 import "fmt"
 
-// Cache says how long records are remembered. There is one in front of every source that
-// does not have its records in memory, as a key file does.
+// Cache says how long records are remembered. A cache is in front of every source that
+// does not keep its records in memory. (A key file does.)
 type Cache struct {
 	// How many records are kept. Default: 100000.
 	Size int `json:"size,omitempty"`
@@ -11,19 +11,19 @@ type Cache struct {
 	// How long a record is served before it is read again. Default: 5m.
 	Fresh Duration `json:"fresh,omitempty"`
 
-	// How long it is remembered that there is no such key. Default: 10s.
+	// How long the cache remembers that a key is unknown. Default: 10s.
 	Unknown Duration `json:"unknown,omitempty"`
 
-	// How long a record is served at most while the source is down, counted from when it
-	// was read. Default: 1h.
+	// How long a record is served at most while the source is down. The time starts when
+	// the record was read. Default: 1h.
 	Outage Duration `json:"outage,omitempty"`
 
-	// How often per second the source is asked at most, once the cache has what is in use.
-	// Default: 200.
+	// How many times per second the source is asked at most. To fill an empty cache it may
+	// be asked more often. Default: 200.
 	Reads int `json:"reads,omitempty"`
 
-	// How often the cache is written to Caddy's storage, and at stop, so that a
-	// gate that starts while the source is down can serve the keys it knew. Default:
+	// How often the cache is written to Caddy's storage; it is also written at stop. With
+	// it a gate that starts while the source is down can serve the keys it knew. Default:
 	// never.
 	Snapshot Duration `json:"snapshot,omitempty"`
 }

@@ -12,7 +12,7 @@ import (
 // `https://app.example.com`, or `https://*.example.com` for every subdomain.
 type Origin string
 
-// Matches reports whether the value of an Origin header is one.
+// Matches reports whether the value of an Origin header is one of these origins.
 func (o Origin) Matches(origin string) bool {
 	prefix, suffix, wildcard := strings.Cut(string(o), "*")
 	if !wildcard {

@@ -8,15 +8,14 @@ import (
 
 // Counters says where the limits count.
 type Counters struct {
-	// Where: `memory` (of this process; the default) or `redis`.
+	// Where limits count: `memory` (of this process; the default) or `redis`.
 	Store string `json:"store,omitempty"`
 
 	// The URL of the Redis that several gateways share:
 	// redis://[[user]:password@]host[:port][/database],
 	// redis+sentinel://host[:port][,…]/service or redis+cluster://host[:port][,…];
-	// rediss for TLS. One with a user or a password is not written literally but
-	// as a placeholder that says where it is, `{env.NAME}` or `{file.PATH}`, so
-	// that it does not appear in the configuration that the admin API shows.
+	// rediss for TLS. For a URL with a user or a password write a placeholder,
+	// `{env.NAME}` or `{file.PATH}`: the admin API shows the configuration.
 	URL string `json:"url,omitempty"`
 
 	// A PEM file with the CA certificates to trust, for a rediss URL. Default: those
@@ -27,8 +26,8 @@ type Counters struct {
 	ClientCert string `json:"client_cert,omitempty"`
 	ClientKey  string `json:"client_key,omitempty"`
 
-	// The name expected in the server's certificate, for a rediss URL. Default: the
-	// host of the URL, or the one that a sentinel or a node has named.
+	// The name expected in the server's certificate, for a rediss URL. Default: the host
+	// of the URL, or the host that a sentinel or a node has named.
 	ServerName string `json:"server_name,omitempty"`
 
 	// How long a request waits for Redis. Default: 50ms.
@@ -61,12 +60,12 @@ func (c Counters) validate() error {
 	return validateRedisURL(c.URL)
 }
 
-// HasTLS reports whether there are settings that are for TLS alone.
+// HasTLS reports whether any of the settings for TLS is set.
 func (c Counters) HasTLS() bool {
 	return c.CACert != "" || c.ClientCert != "" || c.ClientKey != "" || c.ServerName != ""
 }
 
-// validateTLS does not know of a URL behind a placeholder whether it is with TLS.
+// validateTLS cannot know whether a URL behind a placeholder uses TLS.
 func (c Counters) validateTLS() error {
 	switch {
 	case (c.ClientCert == "") != (c.ClientKey == ""):

@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// Denial is what a client is told that its key is not good for what it asks.
+// Denial is the answer to a client whose key does not allow the request.
 type Denial struct {
 	// The status code of the answer. Default: 403 for a scope, 404 for a resource.
 	Status int `json:"status,omitempty"`
 
-	// The message of the answer. Default: one that names the scope's lack or the
+	// The message of the answer. Default: it says that a scope is missing, or names the
 	// resource.
 	Message string `json:"message,omitempty"`
 }

@@ -9,8 +9,8 @@ import (
 )
 
 // Duration is a length of time. It is written as in Go, with days as an
-// additional unit: "500ms", "90s", "1h30m", "7d". In JSON a bare number is
-// taken as nanoseconds, as everywhere in Caddy's own configuration.
+// additional unit: "500ms", "90s", "1h30m", "7d". In JSON a bare number means
+// nanoseconds, as everywhere in Caddy's configuration.
 type Duration time.Duration
 
 // ParseDuration reads a duration such as "90s", "1h30m" or "7d".

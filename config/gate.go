@@ -7,38 +7,43 @@ import (
 	"strings"
 )
 
-// Gate holds the settings of one gate. The zero value, with SetDefaults, takes a
-// key in any of the four usual styles and asks nothing else of the request.
+// Gate holds the settings of one gate. The zero value, after SetDefaults, accepts a key
+// in any of the four usual styles and has no other requirements.
 type Gate struct {
 	// Where a client may present its key. Default: `bearer`, header `X-API-Key`,
 	// query `apiKey`, `api_key` or `_apikey`, body `token` or `api_key`.
 	Credentials []Location `json:"credentials,omitempty"`
 
-	// What is removed from requests though it is no credential: it counts for nothing
-	// and conflicts with nothing, whatever stands there. Default: nothing.
+	// Places that are emptied although they are not for credentials. Their values never
+	// count as keys and never conflict with one. Default: none.
 	Remove []Location `json:"remove,omitempty"`
 
-	// Fields whose value is a JSON document, to which applies all that is said of bodies.
-	// Default: none.
+	// Fields whose value is a JSON document. Everything that applies to JSON bodies
+	// applies to them. Default: none.
 	BodyIn []BodyIn `json:"body_in,omitempty"`
 
-	// Whether requests that are not good are refused: `on` (the default) or `off`,
-	// which is report mode: every request passes as it came, but for an identity
-	// header that the client sent itself. The assertion then carries a `verdict`,
-	// and what would have been refused is counted and logged.
+	// Whether the gate refuses bad requests: `on` (the default) or `off`, which is report
+	// mode. In report mode every request passes unchanged, except that an identity header
+	// sent by the client is deleted. The assertion then has a `verdict`, and requests
+	// that would have been refused are counted and logged.
 	Enforce string `json:"enforce,omitempty"`
 
-	// What to do when a request presents two different keys: `reject` (400, the
-	// default) or `first` (the first counts, in the order Authorization, other
-	// headers as configured, query, body). The same key twice is always fine.
+	// What to do when a request has two different keys: `reject` (400, the default) or
+	// `first` (the first counts, in the order Authorization, other headers as configured,
+	// query, body). The same key twice is always fine.
 	Conflict string `json:"conflict,omitempty"`
 
-	// Whether credentials, and what `remove` says, are removed from the request before
-	// it is passed on: `on` or `off`, for a backend that still checks keys itself. Logs are cleaned in
-	// both cases. Default: `on`, with `enforce off` it is `off`.
+	// Whether the gate cuts credentials, and the places of `remove`, out of the request before it
+	// passes it on: `on`, or `off` for a backend that still checks keys itself. Logs are cleaned in
+	// both cases. Default: `on`; with `enforce off` it is `off`.
 	Strip string `json:"strip,omitempty"`
 
-	// The modes of keys this gate takes: `live`, `test`. Default: both.
+	// What happens to copies of the key in places where the gate does not look for credentials:
+	// `cut` removes them (the default), `refuse` refuses the request (400), `keep` does not
+	// search for them. With `strip off` they are kept. In report mode they are counted.
+	Copies string `json:"copies,omitempty"`
+
+	// The modes of the keys that this gate accepts: `live`, `test`. Default: both.
 	Modes []string `json:"modes,omitempty"`
 
 	// Scopes a key must have, for all requests or by method. Default: none.
@@ -50,18 +55,19 @@ type Gate struct {
 	// Members that a JSON body must have.
 	Require []Requirement `json:"require,omitempty"`
 
-	// Parameters that the query must have, with a value that is not white space.
-	// Names in another case are refused, as backends differ in whether they are meant.
+	// Parameters that the query must have, with a value that is not white space. A name
+	// with other upper and lower case is refused, because backends differ in whether it
+	// counts.
 	RequireQuery []string `json:"require_query,omitempty"`
 
 	// What a JSON body must be: `object`, `array`, or `any` (the default). A GET,
 	// HEAD, DELETE or OPTIONS request without a body passes.
 	BodyShape string `json:"body_shape,omitempty"`
 
-	// Whether a JSON body may be several JSON texts, one behind the other (`{}{}`, as
-	// Splunk's HTTP Event Collector takes them), with or without white space between:
-	// `on` or `off`. They are rows like the lines of NDJSON. Default: `off`, and what
-	// follows the first text is refused.
+	// Whether a JSON body may be several JSON texts, one after the other (`{}{}`, as
+	// Splunk's HTTP Event Collector accepts them), with or without white space between
+	// them: `on` or `off`. They are rows like the lines of NDJSON. Default: `off`: text
+	// after the first JSON text is refused.
 	BodyConcatenated string `json:"body_concatenated,omitempty"`
 
 	// The largest body accepted, as it was sent. Default: 1MiB for bodies that are
@@ -71,24 +77,24 @@ type Gate struct {
 	// The largest body accepted after it was decoded. Default: 8MiB.
 	MaxDecoded Size `json:"max_decoded,omitempty"`
 
-	// How many times larger than sent a decoded body may be. Bodies that decode to
-	// less than 64KiB are not held to it. Default: 100.
+	// How many times larger than sent a decoded body may be. It does not apply to bodies
+	// of less than 64KiB decoded. Default: 100.
 	MaxRatio int `json:"max_ratio,omitempty"`
 
-	// How many elements a top-level JSON array may have at most, or how many lines NDJSON
-	// or texts a body with `body_concatenated on`. Default: any number.
+	// How many elements a top-level JSON array may have at most, or how many lines
+	// NDJSON, or how many texts a body with `body_concatenated on`. Default: any number.
 	MaxItems int `json:"max_items,omitempty"`
 
-	// How few elements or lines it may have. Default: none is fine.
+	// How many elements or lines it must have at least. Default: 0.
 	MinItems int `json:"min_items,omitempty"`
 
-	// How much may be used in which time. A request counts against all limits or,
-	// if one of them refuses it, against none. Default: no limits.
+	// How many units may be used in a window of time. A request counts against all limits
+	// or, if one of them refuses it, against none. Default: no limits.
 	Limits []Limit `json:"limits,omitempty"`
 
-	// How many failed authentications a client IP (IPv6: a /64) may have in which
-	// time, such as 20/1m. Over it requests are refused without looking their key
-	// up. Default: any number.
+	// How many failed authentications a client IP (IPv6: a /64) may have in a window of
+	// time, such as 20/1m. Over it requests are refused without looking up their key.
+	// Default: any number.
 	LimitFailures Rate `json:"limit_failures,omitzero"`
 
 	// How many requests may be in flight at a time. Default: any number.
@@ -101,7 +107,7 @@ type Gate struct {
 	// any case. Default: `unix`.
 	LimitHeaders string `json:"limit_headers,omitempty"`
 
-	// What the assertion is bound to besides the identity: `request` (method, path
+	// What the assertion is bound to in addition to the identity: `request` (method, path
 	// and query) or `body` (those and the body's SHA-256). Bound assertions are
 	// signed for every request. Default: neither.
 	Bind string `json:"bind,omitempty"`
@@ -112,16 +118,16 @@ type Gate struct {
 
 	// Web origins whose pages may use the service. The gate answers their CORS
 	// preflights itself, and sets the CORS headers of all answers in place of the
-	// backend's. Origins that are listed may send cookies along, as
-	// navigator.sendBeacon does; with `*` no origin may. Has no effect with
-	// `enforce off`. Default: none; CORS is up to the backend.
+	// backend's. Listed origins may send cookies, as navigator.sendBeacon does; with `*`
+	// no origin may. It has no effect with `enforce off`. Default: none; CORS is left to
+	// the backend.
 	CORS []Origin `json:"cors,omitempty"`
 
-	// The shape of error answers: `json` (the default), `problem` (RFC 9457) or
-	// `caddy`, which hands the error to Caddy's `handle_errors`.
+	// The shape of error answers: `json` (the default), `problem` (RFC 9457) or `caddy`,
+	// which passes the error to Caddy's `handle_errors`.
 	Errors string `json:"errors,omitempty"`
 
-	// Bodies that replace the default one for a status code.
+	// Bodies that replace the default body for a status code.
 	ErrorBodies []ErrorBody `json:"error_bodies,omitempty"`
 }
 
@@ -133,8 +139,8 @@ type ErrorBody struct {
 	// The Content-Type of the answer; empty for none.
 	ContentType string `json:"content_type,omitempty"`
 
-	// The body. Placeholders work, `{http.ingest_auth.error}` and
-	// `{http.ingest_auth.code}` among them.
+	// The body. Placeholders work, such as `{http.ingest_auth.error}` and
+	// `{http.ingest_auth.code}`.
 	Body string `json:"body,omitempty"`
 }
 
@@ -149,6 +155,10 @@ func (g *Gate) SetDefaults() {
 		setDefault(&g.Strip, "off")
 	}
 	setDefault(&g.Strip, "on")
+	if g.keepsKeys() {
+		setDefault(&g.Copies, "keep")
+	}
+	setDefault(&g.Copies, "cut")
 	setDefault(&g.BodyShape, "any")
 	setDefault(&g.BodyConcatenated, "off")
 	setDefault(&g.Errors, "json")
@@ -158,6 +168,10 @@ func (g *Gate) SetDefaults() {
 		setDefault(&g.Limits[i].Name, g.Limits[i].name())
 	}
 }
+
+// keepsKeys reports whether the backend gets keys for good, and not only until the gate
+// enforces.
+func (g *Gate) keepsKeys() bool { return g.Strip == "off" && g.Enforce != "off" }
 
 // MaxRead is the largest body that is read, as it was sent.
 func (g *Gate) MaxRead() Size {
@@ -174,13 +188,15 @@ func setDefault[T comparable](v *T, def T) {
 	}
 }
 
-// Validate reports the first setting that is wrong. What is not set is fine.
+// Validate reports the first setting that is wrong. A setting may be left out.
 func (g *Gate) Validate() error {
 	checks := []func() error{
 		g.validateLocations, g.validateBodyIn, g.validateScopes, g.validateResources, g.validateRequire, g.validateMembers, g.validateErrorBodies, g.validateCORS,
 		func() error { return oneOf("enforce", g.Enforce, "on", "off") },
 		func() error { return oneOf("conflict", g.Conflict, "reject", "first") },
 		func() error { return oneOf("strip", g.Strip, "on", "off") },
+		func() error { return oneOf("copies", g.Copies, "cut", "refuse", "keep") },
+		g.validateCopies,
 		func() error { return oneOf("bind", g.Bind, "request", "body") },
 		func() error { return oneOf("errors", g.Errors, "json", "problem", "caddy") },
 		func() error { return eachOneOf("mode", g.Modes, "live", "test") },
@@ -198,6 +214,13 @@ func (g *Gate) Validate() error {
 		if err := check(); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+func (g *Gate) validateCopies() error {
+	if g.keepsKeys() && g.Copies != "" && g.Copies != "keep" {
+		return fmt.Errorf("copies: %s has no use with `strip off`, which leaves the key in the request; remove one of the two", g.Copies)
 	}
 	return nil
 }

@@ -5,7 +5,7 @@ import (
 	"errors"
 )
 
-// defaultSource is the source of an app that names none.
+// defaultSource is the source if the app names none.
 const defaultSource = "file"
 
 var errKeysForm = errors.New("keys: must be an object with the name of a source")

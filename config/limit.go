@@ -30,18 +30,17 @@ type Limit struct {
 	// How much is allowed in which time, such as 1000/1m.
 	Rate Rate `json:"rate"`
 
-	// What is counted apart: `key` (by its ID), `account` (keys without one count
-	// for themselves), `ip` (of the client; IPv6 by /64), `route` (method and path
-	// patterns of the gate's resources), or the name of one of the gate's
-	// resources.
+	// What is counted separately: `key` (by its ID), `account` (each key without an
+	// account counts for itself), `ip` (of the client; IPv6 by /64), `route` (method and
+	// path patterns of the gate's resources), or the name of one of the gate's resources.
 	By []string `json:"by"`
 
 	// What a request costs: 1 (the default), or `body_items`, which is the number
 	// of elements of a top-level JSON array or of lines of NDJSON, and at least 1.
 	Cost string `json:"cost,omitempty"`
 
-	// With cost `body_items`: the path of the array in a JSON object whose elements
-	// are the items, exactly as it is written in the body. Default: the top-level array.
+	// With cost `body_items`: the path of the array in a JSON object whose elements are
+	// the items, spelled exactly as in the body. Default: the top-level array.
 	CostIn string `json:"cost_in,omitempty"`
 }
 
@@ -53,12 +52,12 @@ func (l Limit) name() string {
 	return strings.Join(l.By, "_")
 }
 
-// InFlight allows a number of requests at a time.
+// InFlight limits how many requests run at the same time.
 type InFlight struct {
-	// How many.
+	// How many requests.
 	N int `json:"n"`
 
-	// What is counted apart: `key` or `account`.
+	// What is counted separately: `key` or `account`.
 	By string `json:"by"`
 }
 

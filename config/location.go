@@ -32,20 +32,20 @@ const (
 	PlaceBody
 )
 
-// style is all that is asked of a style of locations, but for how to find and cut what
-// stands there: that is up to internal/credential, which has a function for each.
+// style is everything about a style of locations, except how to find and cut its values:
+// internal/credential has a function for each style.
 type style struct {
 	in    string // in Caddyfile and JSON, and the label of the metrics
 	place Place
-	// check checks the names. It is given example, which is a name, "" if the style
-	// takes none or not just any.
+	// check checks the names. example is an example of a name, "" if the style takes no
+	// names or only fixed ones.
 	check   func(l Location, setting, example string) error
 	example string
-	// rows says that it may be `in ARRAY`.
+	// rows says whether it may have `in ARRAY`.
 	rows bool
 }
 
-// styles has a row for each style, in the order in which they are told to people.
+// styles has a row for each style, in the order in which people see them.
 var styles = [...]style{
 	{in: InBearer, place: PlaceAuthorization, check: checkBearer},
 	{in: InHeader, place: PlaceHeader, check: checkHeader, example: "X-API-Key"},
@@ -78,7 +78,7 @@ func StyleIndex(name string) int {
 	return -1
 }
 
-// style returns the row of the location, one that is empty if there is none.
+// style returns the row of the location, or an empty row if there is none.
 func (l Location) style() style {
 	if i := StyleIndex(l.In); i >= 0 {
 		return styles[i]
@@ -86,8 +86,8 @@ func (l Location) style() style {
 	return style{}
 }
 
-// Location says where a credential may stand in a request, or what is removed from
-// it though it is none.
+// Location is a place in a request where a credential may be, or a place that is emptied
+// although it is not for credentials.
 type Location struct {
 	// The style: `bearer` (Authorization: Bearer, RFC 6750), `header`, `query`,
 	// `body` (a member of a JSON body), `basic` (Authorization: Basic, RFC 7617),
@@ -96,17 +96,17 @@ type Location struct {
 	In string `json:"in"`
 
 	// The names of the headers, query parameters or form fields, or the paths of JSON
-	// members: `properties.token` is the member token of properties, a dot in a name
-	// is written `\.`. Case does not matter. For `basic` either `user` or `password`, or nothing:
+	// members: `properties.token` is the member token of properties; write a dot in a name as
+	// `\.`. Upper and lower case do not matter. For `basic` write `user`, `password`, or nothing:
 	// then the key is the user name if the password is empty, else the password.
 	Names []string `json:"names,omitempty"`
 
-	// For `body`: the path of the array in whose elements the members stand. Default:
+	// For `body`: the path of the array whose elements have the members. Default:
 	// the top-level object, the elements of a top-level array, and lines of NDJSON.
 	Rows string `json:"rows,omitempty"`
 }
 
-// DefaultLocations are used when a gate names none: all four usual styles.
+// DefaultLocations are used if a gate names no locations: all four usual styles.
 func DefaultLocations() []Location {
 	return []Location{
 		{In: InBearer},
@@ -116,8 +116,8 @@ func DefaultLocations() []Location {
 	}
 }
 
-// validateLocations reports the first location that is wrong. A place is one for
-// credentials or one that is only emptied, and is named once.
+// validateLocations reports the first location that is wrong. A place is either for
+// credentials or only emptied, and must be named only once.
 func (g *Gate) validateLocations() error {
 	seen := make(map[string]string) // settings by place
 	for i, l := range slices.Concat(g.Credentials, g.Remove) {
@@ -145,8 +145,8 @@ func (g *Gate) validateLocations() error {
 // Place returns the part of the request that the location is in.
 func (l Location) Place() Place { return l.style().place }
 
-// Headers returns the names of the headers in which the key stands, none if it does not
-// stand in one.
+// Headers returns the names of the headers that have the key, none if the location is not
+// in a header.
 func (l Location) Headers() []string {
 	switch l.Place() {
 	case PlaceAuthorization:
@@ -175,7 +175,7 @@ func (l Location) Fields() []string {
 // HasRows reports whether the location can be inside an array.
 func (l Location) HasRows() bool { return l.style().rows }
 
-// spot is one of the spots that a location names.
+// spot is one of the places that a location names.
 type spot struct{ id, label string }
 
 func (l Location) spots() []spot {
@@ -189,7 +189,7 @@ func (l Location) spots() []spot {
 	return list
 }
 
-// spotID is alike for what names the same place in a part of the request.
+// spotID returns the same for all names of the same place in a part of the request.
 func spotID(in, rows, name string) string {
 	if in != InBody {
 		return fold(name)
@@ -198,7 +198,7 @@ func spotID(in, rows, name string) string {
 	return foldPath(path)
 }
 
-// takes says what the gate does with a place before it looks at anything else, "" if
+// takes says what the gate does with a place before it looks at anything else, or "" for
 // nothing.
 func (g *Gate) takes(in, name string) string {
 	for i, l := range slices.Concat(g.Credentials, g.Remove) {
@@ -249,7 +249,7 @@ func checkNames(l Location, setting, example string) error {
 	return nil
 }
 
-// checkPaths checks names of members, which are paths.
+// checkPaths checks names of members. Each is a path.
 func checkPaths(l Location, setting, example string) error {
 	if err := checkNames(l, setting, example); err != nil {
 		return err
@@ -287,8 +287,8 @@ func checkHeader(l Location, setting, example string) error {
 
 func isAuthorization(name string) bool { return strings.EqualFold(name, "Authorization") }
 
-// isReserved reports whether a header frames or routes messages, or is set by
-// proxies, so that it can carry neither a key nor an assertion.
+// isReserved reports whether a header frames or routes messages, or is set by proxies.
+// Such a header can carry neither a key nor an assertion.
 func isReserved(name string) bool {
 	switch canonical := http.CanonicalHeaderKey(name); canonical {
 	case "Connection", "Cookie", "Date", "Expect", "Forwarded", "Host", "Keep-Alive", "Origin", "Referer", "Set-Cookie",

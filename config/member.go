@@ -12,7 +12,7 @@ type member struct {
 	path    []string // from a row of the body on
 }
 
-// memberKind is what a member is there for.
+// memberKind says what a member is used for.
 type memberKind uint8
 
 const (
@@ -23,7 +23,7 @@ const (
 	memberField // that is required
 )
 
-// closed says why nothing is looked at below a member of the kind, "" if it is.
+// closed says why the gate does not look below a member of this kind, or "" if it does.
 func (k memberKind) closed() string {
 	switch k {
 	case memberCredential:
@@ -37,7 +37,7 @@ func (k memberKind) closed() string {
 	}
 }
 
-// spelled is how many names of the path bodies must have exactly as they are written.
+// spelled is how many names of the path bodies must spell exactly as written here.
 func (m member) spelled() int {
 	switch m.kind {
 	case memberCredential, memberRemoved:
@@ -49,7 +49,8 @@ func (m member) spelled() int {
 	}
 }
 
-// members returns all that the settings name, but for what ParsePath refuses.
+// members returns all members that the settings name, except those that ParsePath
+// refuses.
 func (g *Gate) members() []member {
 	var all []member
 	add := func(setting string, kind memberKind, in string, names ...string) {
@@ -88,8 +89,8 @@ func (l Location) bodyNames() []string {
 	return l.Names
 }
 
-// memberPath is the path of a member of the elements of the array in, or of the row of
-// the body if that is "".
+// memberPath is the path of a member: in the elements of the array `in`, or in the rows
+// of the body if `in` is "".
 func memberPath(in, name string) ([]string, error) {
 	path, err := ParsePath(name)
 	if err != nil || in == "" {
@@ -112,7 +113,7 @@ func (g *Gate) validateMembers() error {
 	return validateSpellings(all)
 }
 
-// excludes refuses a member that stands in one in which nothing is looked at.
+// excludes refuses a member inside another one into which the gate does not look.
 func (m member) excludes(other member) error {
 	n, why := len(m.path), m.kind.closed()
 	switch {
@@ -126,9 +127,9 @@ func (m member) excludes(other member) error {
 	return nil
 }
 
-// validateSpellings refuses a member in two spellings that differ in case only where
-// bodies must have it as it is written here. Required fields may differ among themselves,
-// for clients that do.
+// validateSpellings refuses two spellings of a member that differ only in case, if bodies
+// must spell it exactly. Required fields may have both spellings, because some clients
+// mix them.
 func validateSpellings(all []member) error {
 	var fixed, names []string
 	for _, m := range all {

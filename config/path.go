@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// maxPath is how many members below each other a path can name: more than any client
-// nests, and few enough that a body cannot make its reader go deep.
+// maxPath is how many nested members a path can name: more than any client nests, but few
+// enough that a body cannot force deep recursion.
 const maxPath = 16
 
-// ParsePath reads the path of a member of a JSON body: its name, after those of the
-// members that it is in, with a dot between two of them ("properties.token"). A dot in a
-// name is written `\.`, a backslash `\\`.
+// ParsePath reads the path of a member of a JSON body: the names of the members around it
+// and then its own, separated by dots ("properties.token"). A dot in a name is written
+// `\.`, a backslash `\\`.
 func ParsePath(s string) ([]string, error) {
 	var path []string
 	var name strings.Builder
@@ -50,7 +50,8 @@ func ParsePath(s string) ([]string, error) {
 	return path, nil
 }
 
-// PathText is a path for people: without the backslashes, which are there for ParsePath.
+// PathText is a path for people to read: without the backslashes, which only ParsePath
+// needs.
 func PathText(s string) string {
 	path, err := ParsePath(s)
 	if err != nil {
@@ -72,5 +73,5 @@ func formatPath(path []string) string {
 // foldPath is formatPath without regard to case.
 func foldPath(path []string) string { return fold(formatPath(path)) }
 
-// fold makes names alike that are alike to strings.EqualFold.
+// fold returns the same for names that are equal for strings.EqualFold.
 func fold(name string) string { return strings.ToLower(strings.ToUpper(name)) }

@@ -8,7 +8,7 @@ import (
 // Pattern is a path pattern with named segments, such as
 // "/v1/project/{project}/datasource/{datasource}/*". A segment in braces matches
 // any one segment; "/*" at the end matches everything below, and the path that
-// ends right before it. All else matches itself, case included.
+// ends right before it. Everything else matches only itself, with the same case.
 type Pattern struct {
 	segments []string // "{name}" for a named segment
 	open     bool     // ends in "/*"
@@ -68,9 +68,8 @@ func (p Pattern) Has(name string) bool {
 	return false
 }
 
-// Value returns what the segment called name stands for in path, which must be
-// decoded and free of dot segments; ok is false if the path does not match.
-// It does not allocate.
+// Value returns the segment of path that matches {name}. The path must be decoded and
+// without dot segments; ok is false if it does not match. It does not allocate.
 func (p Pattern) Value(path, name string) (value string, ok bool) {
 	for _, seg := range p.segments {
 		if path == "" || path[0] != '/' {

@@ -38,8 +38,8 @@ func errRate(s string) error {
 	return fmt.Errorf("%q is not a rate; write a positive number and a window, such as 1000/1m, 5/10s or 600/1h", s)
 }
 
-// wholeNumber reads the number that s starts with, which has no leading zeros
-// and at most so many digits, and returns what follows. It returns 0 for none.
+// wholeNumber reads the number at the start of s, without leading zeros and with at most
+// so many digits, and returns the rest of s. It returns 0 if there is no number.
 func wholeNumber(s string, digits int) (n int64, rest string) {
 	i := 0
 	for ; i < len(s) && s[i] >= '0' && s[i] <= '9'; i++ {

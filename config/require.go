@@ -7,16 +7,17 @@ import (
 	"strings"
 )
 
-// Requirement is a set of members that a JSON body must have, each a number or text
-// that is not white space. It holds for the object, for every element of a top-level
-// array and for every line of NDJSON; with In for every element of that array.
+// Requirement is a set of members that a JSON body must have, each a number or text that
+// is not white space. It applies to the object, to every element of a top-level array and
+// to every line of NDJSON; with In to every element of that array.
 type Requirement struct {
 	// One of the fields is enough. Default: all are needed.
 	Any bool `json:"any,omitempty"`
 
-	// The paths of the members, such as `userId` or `user.id`, exactly as they are written
-	// in the body: in another case they are refused. A dot in a name is written `\.`.
-	// A member of the elements of an array is there if all elements, one at least, have it.
+	// The paths of the members, such as `userId` or `user.id`, spelled exactly as in the
+	// body: other upper and lower case is refused. Write a dot in a name as `\.`. A path
+	// may go through an array: then the array needs at least one element, and all elements
+	// must have the member.
 	Fields []string `json:"fields"`
 
 	// The path of the array whose elements must have the fields. Default: the top-level
@@ -41,8 +42,8 @@ func (g *Gate) validateRequire() error {
 	return g.validateRequireQuery()
 }
 
-// validateRequireQuery refuses names that no query can satisfy: they must be
-// written exactly in a query, and in one way only.
+// validateRequireQuery refuses names that no query can satisfy: a query must spell them
+// exactly, so two spellings exclude each other.
 func (g *Gate) validateRequireQuery() error {
 	for i, name := range g.RequireQuery {
 		same := func(other string) bool { return strings.EqualFold(name, other) }

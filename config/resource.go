@@ -13,15 +13,15 @@ type Resource struct {
 	// The name under which records list the allowed values.
 	Name string `json:"name"`
 
-	// Where the ID stands: `path`, `query` or `body`.
+	// Where the ID is: `path`, `query` or `body`.
 	In string `json:"in"`
 
 	// The path pattern, the query parameter or the path of the member of the JSON body,
 	// such as `project` or `context.project`.
 	At string `json:"at"`
 
-	// Whether a request, or a row of its body, may leave the ID out. Not for IDs in
-	// the path. Default: false, which answers 400.
+	// Whether a request, or a row of its body, may leave out the ID. Not for IDs in the
+	// path. Default: false; then a missing ID gets 400.
 	Optional bool `json:"optional,omitempty"`
 }
 

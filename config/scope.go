@@ -15,21 +15,21 @@ var scopeMethods = []string{http.MethodGet, http.MethodPost, http.MethodPut, htt
 type Scope struct {
 	Denial
 
-	// The method it is needed for: GET (which stands for HEAD too), POST, PUT,
+	// The method it is needed for: GET (includes HEAD), POST, PUT,
 	// PATCH, DELETE or OPTIONS. Default: every method.
 	Method string `json:"method,omitempty"`
 
-	// The scopes, all of which the key must have.
+	// The scopes. The key must have all of them.
 	Names []string `json:"names"`
 }
 
-// AppliesTo reports whether requests of that method need the scope. Methods are
-// case-sensitive (RFC 9110, section 9.1), but not for all backends.
+// AppliesTo reports whether requests of that method need the scope. It ignores case:
+// methods are case-sensitive (RFC 9110, section 9.1), but some backends ignore case.
 func (s *Scope) AppliesTo(method string) bool {
 	return s.Method == "" || strings.EqualFold(s.Method, method) || s.Method == http.MethodGet && strings.EqualFold(method, http.MethodHead)
 }
 
-// IsScopeMethod reports whether a word is a method that a scope may be for.
+// IsScopeMethod reports whether a word is a method that a scope can name.
 func IsScopeMethod(word string) bool { return slices.Contains(scopeMethods, word) }
 
 func (g *Gate) validateScopes() error {

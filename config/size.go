@@ -11,7 +11,7 @@ import (
 // "8MB", or as a bare number of bytes.
 type Size int64
 
-// maxSize keeps sizes far away from where adding two of them would overflow.
+// maxSize is so small that adding two sizes cannot overflow.
 const maxSize = 1 << 50
 
 // ParseSize reads a size such as "1MiB".

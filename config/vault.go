@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Vault says where records are in a Vault server and how to log in. What is not
-// set is taken from the variables that Vault's own client reads (VAULT_ADDR,
-// VAULT_TOKEN, VAULT_NAMESPACE, VAULT_CACERT, …), if they are set.
+// Vault says where records are in a Vault server and how to log in. Settings that are
+// left out come from the variables of Vault's own client (VAULT_ADDR, VAULT_TOKEN,
+// VAULT_NAMESPACE, VAULT_CACERT, …), if they are set.
 type Vault struct {
 	// The URL of Vault. Default: VAULT_ADDR, or https://127.0.0.1:8200.
 	Address string `json:"address,omitempty"`
@@ -53,12 +53,12 @@ type Vault struct {
 	// Kubernetes mounts it. Files are read again when they change.
 	Credential string `json:"credential,omitempty"`
 
-	// What Credential holds is a response-wrapping token for the secret ID
-	// (approle). Default: false.
+	// Whether Credential is a response-wrapping token for the secret ID (approle).
+	// Default: false.
 	Wrapped bool `json:"wrapped,omitempty"`
 }
 
-// Validate reports the first setting that is wrong. What is not set is fine.
+// Validate reports the first setting that is wrong. A setting may be left out.
 func (v *Vault) Validate() error {
 	if err := oneOf("keys vault auth", v.Auth, "token", "token_file", "approle", "kubernetes"); err != nil {
 		return err
@@ -84,8 +84,8 @@ func (v *Vault) Validate() error {
 	return nil
 }
 
-// IsPlaceholder reports whether s is nothing but a placeholder that says where a
-// secret is.
+// IsPlaceholder reports whether s is one placeholder that says where a secret is, and
+// nothing else.
 func IsPlaceholder(s string) bool {
 	known := strings.HasPrefix(s, "{env.") || strings.HasPrefix(s, "{file.")
 	return known && strings.IndexByte(s, '}') == len(s)-1

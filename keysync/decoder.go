@@ -7,17 +7,16 @@ import (
 	"unicode/utf8"
 )
 
-// ParseRecord reads one record from a JSON object. It is strict: unknown and
-// repeated fields, wrong types and values that cannot be used are a
-// *RecordError.
+// ParseRecord reads one record from a JSON object. It is strict: unknown and repeated
+// fields, wrong types and unusable values give a *RecordError.
 func ParseRecord(b []byte) (*Record, error) {
 	return new(decoder).parse(b)
 }
 
-// RecordParser reads records as ParseRecord does, and keeps scopes, resources,
-// limits and rates once that repeat from record to record, so that many records
-// take less memory. Those it returns must not be changed. It is safe for
-// concurrent use, and the zero value is ready for it.
+// RecordParser reads records as ParseRecord does. It keeps repeated scopes, resources,
+// limits and rates only once, so that many records need less memory. The records it
+// returns must not be changed. It is safe for concurrent use, and the zero value is ready
+// for it.
 type RecordParser struct {
 	mu      sync.Mutex
 	decoder *decoder
@@ -42,8 +41,8 @@ func syntaxError(b []byte, err error) *RecordError {
 	return &RecordError{Line: line, Problem: "is not valid JSON: " + err.Error()}
 }
 
-// decoder reads records. Values that repeat from record to record are kept once
-// in its pools, if those have room at all.
+// decoder reads records. It keeps values that repeat from record to record only once, in
+// its pools, as long as they have room.
 type decoder struct {
 	texts     pool[string]
 	rates     pool[string]
@@ -70,8 +69,8 @@ const (
 	pooledText = 512     // bytes of JSON, at most
 )
 
-// pool holds one shared value for each of up to max distinct JSON texts. Where there
-// are more, they repeat too rarely.
+// pool holds one shared value for each of up to max different JSON texts. If there are
+// more, they repeat too rarely to be worth it.
 type pool[T any] struct {
 	max    int
 	values map[string]T
@@ -105,8 +104,8 @@ func (dec *decoder) parse(b []byte) (*Record, error) {
 	return rec, nil
 }
 
-// record reads the valid JSON b into rec. If d is not nil, the record must name
-// its digest, and gets it.
+// record reads the valid JSON b into rec. If d is not nil, the record must have its
+// digest, and *d is set to it.
 func (dec *decoder) record(b []byte, rec *Record, d *Digest) error {
 	w := walker{b: b}
 	if w.peek() != '{' {
@@ -145,7 +144,7 @@ func (dec *decoder) record(b []byte, rec *Record, d *Digest) error {
 	return complete(rec, seen, start, d != nil)
 }
 
-// complete checks what only the whole record can tell, and sets defaults.
+// complete does the checks that need the whole record, and sets defaults.
 func complete(rec *Record, seen uint, line int, withDigest bool) error {
 	if withDigest && seen&1 == 0 {
 		return &RecordError{Line: line, Field: fieldDigest, Problem: errMissing.Error()}

@@ -13,12 +13,12 @@ import (
 )
 
 const (
-	fieldDigest = "digest" // only where the place of a record does not tell it
+	fieldDigest = "digest" // only if the place of a record does not show it
 	fieldKeyID  = "key_id"
 	maxText     = 256 // bytes
 )
 
-// These forms also stand in the JSON Schema of a record.
+// These forms are also in the JSON Schema of a record.
 var (
 	identifierForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$`)
 	scopeForm      = regexp.MustCompile(`^[!#-\[\]-~]{1,256}$`)
@@ -154,8 +154,8 @@ func readMode(value []byte) (string, error) {
 	return "", errors.New("must be live or test")
 }
 
-// readMoment reads a time. null is none: many a serializer writes it for what is
-// not set, and no time means the same.
+// readMoment reads a time. null means no time: many serializers write null for a missing
+// value.
 func readMoment(value []byte) (Moment, error) {
 	if string(value) == "null" {
 		return 0, nil

@@ -63,14 +63,14 @@ func keyChecksum(b []byte) [keyChecksumLen]byte {
 	return out
 }
 
-// KeyForm is what the spelling of a key tells without asking a source.
+// KeyForm is what the spelling of a key shows without asking a source.
 type KeyForm uint8
 
 // The forms of a key.
 const (
 	KeyForeign    KeyForm = iota // not made by NewKey: only the source can tell
 	KeyWellFormed                // made by NewKey, as far as the checksum tells
-	KeyDamaged                   // starts like one of NewKey's and is none: refuse it
+	KeyDamaged                   // starts like a key of NewKey but is not one: refuse it
 )
 
 // CheckKey looks at the spelling of key. It does not allocate.

@@ -7,9 +7,9 @@ import (
 )
 
 // ReadKeyFile reads records in the form of a key file,
-// {"keys":[{"digest":"<hex>","key_id":"key_…"},…]}, one by one, and gives each to add,
-// which reports whether the digest is new. The error is a *RecordError unless r
-// itself failed.
+// {"keys":[{"digest":"<hex>","key_id":"key_…"},…]}, one by one, and passes each to add,
+// which reports whether the digest is new. The error is a *RecordError unless r itself
+// failed.
 func ReadKeyFile(r io.Reader, add func(Digest, *Record) bool) error {
 	lines := &lineReader{r: r, line: 1}
 	f := &fileDecoder{
@@ -129,8 +129,8 @@ func (f *fileDecoder) fail(field string, problem error) error {
 	return &RecordError{Line: f.line(), Field: field, Problem: problem.Error()}
 }
 
-// syntax finds the line of a syntax error. The decoder counts its offset from
-// somewhere else, so the rest of the input is looked at once more.
+// syntax finds the line of a syntax error. The decoder counts its offset from another
+// start, so the rest of the input is read once more.
 func (f *fileDecoder) syntax(err error) error {
 	if f.lines.err != nil && !errors.Is(f.lines.err, io.EOF) {
 		return f.lines.err

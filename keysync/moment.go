@@ -6,19 +6,20 @@ import (
 	"time"
 )
 
-// Moment is a point in time, in microseconds since the Unix epoch. Zero is none. It takes a
-// third of the memory of a time.Time, of which a record has four.
+// Moment is a point in time, in microseconds since the Unix epoch. Zero means no time. A
+// record has four of them, and each needs a third of the memory of a time.Time.
 //
 // As text it is RFC 3339, in UTC, from 1970 to 9999.
 type Moment int64
 
 var errMoment = errors.New("must be a time such as 2026-01-31T12:00:00Z (RFC 3339)")
 
-// latest is the last moment that has a text.
+// latest is the last moment that can be written as text.
 var latest = Moment(time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro() - 1)
 
 // MomentOf returns t, cut to microseconds. Times up to the epoch become the first moment
-// after it, those that have no text the last that has, and the zero time becomes zero.
+// after it. Times too late to be written as text become latest. The zero time becomes
+// zero.
 func MomentOf(t time.Time) Moment {
 	if t.IsZero() {
 		return 0

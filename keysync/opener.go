@@ -8,22 +8,22 @@ import (
 
 // Opener has the settings of a source and opens it.
 type Opener interface {
-	// Settings names the source by its settings. A configuration that takes the place of
-	// another goes on with its source, and the cache in front, if this is the same for both.
-	// It may be printed: a secret goes in as a hash.
+	// Settings identifies the source by its settings. If a new configuration returns the
+	// same text as the old one, it keeps using the source and its cache. The text may be
+	// printed: include only a hash of a secret.
 	Settings() string
 
-	// Open opens the source. ctx is for that alone: what runs on is ended by Close, which is
-	// called when nothing uses the source any more, if it is an io.Closer. The error should
-	// say which setting to look at.
+	// Open opens the source. ctx is only for opening. If the source is an io.Closer, the
+	// gate calls Close when nothing uses the source any more; Close must end all background
+	// work. The error should say which setting is wrong.
 	Open(ctx context.Context, log *zap.Logger) (Source, error)
 }
 
-// StoreOpener is an Opener of a source whose records can be changed, as the command
-// ingest-keys does.
+// StoreOpener is an Opener of a source whose records can be changed, for example with the
+// command ingest-keys.
 type StoreOpener interface {
 	Opener
 
-	// OpenStore opens the records for changing them. It is closed as a source is.
+	// OpenStore opens the records for changing them. The store is closed like a source.
 	OpenStore(ctx context.Context, log *zap.Logger) (Store, error)
 }

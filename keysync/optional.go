@@ -6,21 +6,21 @@ import (
 	"time"
 )
 
-// Watcher is a Source that tells what has changed. Without it a change takes effect when
-// the cache reads a record again.
+// Watcher is a Source that reports changes. Without it a change takes effect when the
+// cache reads the record again.
 type Watcher interface {
 	Source
 
-	// Watch tells of changes until ctx ends, and returns then. It is called once for each
-	// cache in front of the source: there are two for some seconds after the settings of
-	// the cache have changed.
+	// Watch reports changes until ctx ends, and then returns. It is called once for each
+	// cache in front of the source. There are two caches for some seconds after the
+	// settings of the cache have changed.
 	Watch(ctx context.Context, to Invalidator)
 }
 
-// Invalidator is told of changes: a cache.
+// Invalidator receives reports of changes. A cache is one.
 type Invalidator interface {
-	// Forget drops what is known of digests that have changed. Those that are in use are
-	// read again at once.
+	// Forget drops what is known about digests that have changed. Those in use are read
+	// again at once.
 	Forget(digests ...Digest)
 
 	// Doubt makes every record be read again before it counts as fresh, spread out. A source
@@ -39,27 +39,28 @@ type Reporter interface {
 // Status is the state of a source. What a source does not know is zero.
 type Status struct {
 	// Problem says why records cannot be read now, "" while they can. Administrators see it:
-	// it may name paths and addresses, but neither keys nor secrets.
+	// it may name paths and addresses, but no keys or secrets.
 	Problem string
 
 	// Public is what everyone may know while there is a problem, such as "Vault cannot be
-	// read", and Warning what is wrong while there is none. They are fixed texts: a probe is
-	// often open to everyone. What that means for requests is added to Public.
+	// read". Warning says what is wrong while there is no problem. Both are fixed texts,
+	// because a probe is often open to everyone. The gate adds to Public what it means for
+	// requests.
 	Public, Warning string
 
-	Records   int       // that it holds; of a Getter
-	LoadedAt  time.Time // when it has read them
-	ChangesAt time.Time // when it last learned what has changed; of a Watcher
+	Records   int       // how many it holds; only for a Getter
+	LoadedAt  time.Time // when it read them
+	ChangesAt time.Time // when it last learned what has changed; only for a Watcher
 	Unusable  uint64    // malformed records read so far
 }
 
-// Located is a Source that knows where its records are. Only then can what a cache knows
-// of them outlive the cache: a change of its settings, or with a snapshot the process.
+// Located is a Source that knows where its records are. Only then can a cache pass on its
+// records: to a cache with other settings, or with a snapshot to the next process.
 type Located interface {
 	Source
 
-	// Place names where the records are: two sources of the same place hold the same
-	// records, whoever reads them.
+	// Place names where the records are. Two sources with the same place must have the
+	// same records, with any credentials.
 	Place() string
 }
 
@@ -67,7 +68,7 @@ type Located interface {
 type Timed interface {
 	Source
 
-	// Timeout returns the same time always, or 0 for the default of the cache, 500ms.
+	// Timeout must always return the same time, or 0 for the default of the cache, 500ms.
 	Timeout() time.Duration
 }
 
@@ -77,9 +78,18 @@ type Lister interface {
 	Records() iter.Seq[*Record]
 }
 
-// Reloader is a Getter that can read its records anew.
+// Reloader is a Getter that can read its records again.
 type Reloader interface {
-	// Reload reads them at once. If they cannot be used the error says why, and the last
+	// Reload reads them at once. If they cannot be used, the error says why, and the last
 	// good ones are kept.
 	Reload() error
+}
+
+// Knower is a Getter that can tell whether it holds a key, so that the key is kept out of
+// logs wherever it stands in a request. In front of a Source that is no Getter it is the cache.
+type Knower interface {
+	// Knows reports whether there is a record of d in memory, whatever its state, or it is
+	// remembered that there is none. It returns at once, and is no look-up: it asks nobody,
+	// and changes neither what is kept nor what is counted.
+	Knows(d Digest) bool
 }

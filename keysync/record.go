@@ -11,8 +11,8 @@ const (
 	ModeTest = "test"
 )
 
-// Record is what a digest stands for. Records are shared between requests and
-// are never changed once read.
+// Record is what is known about the key of a digest. Records are shared between requests
+// and are never changed after reading.
 type Record struct {
 	// KeyID is the public name of the key, safe in logs, metrics and tokens:
 	// 1 to 128 letters, digits and "._:-".
@@ -94,13 +94,13 @@ func (r *Record) State(now time.Time) State {
 	return StateActive
 }
 
-// HasScope reports whether the record carries scope s.
+// HasScope reports whether the record has scope s.
 func (r *Record) HasScope(s string) bool {
 	return slices.Contains(r.Scopes, s)
 }
 
 // Allows reports whether the key may be used for value of the named resource.
-// A record that says nothing of the resource allows nothing of it.
+// A record that does not list the resource allows no value of it.
 func (r *Record) Allows(resource, value string) bool {
 	for _, v := range r.Resources[resource] {
 		if v == "*" || v == value {

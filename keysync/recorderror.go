@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// RecordError says where and why a record cannot be used. It never quotes what
-// stands there, which may be a key put in the wrong place.
+// RecordError says where and why a record cannot be used. It never quotes the content,
+// which may be a key in the wrong place.
 type RecordError struct {
 	Line    int    // counted from 1
 	Field   string // empty if no single known field is to blame
@@ -34,8 +34,8 @@ var (
 	errNotField  = errors.New("is not a field of a record")
 )
 
-// unknownField explains a field that should not be there. Its name is told only
-// if it can be no more than a name.
+// unknownField explains a field that should not be there. It tells the name only if that
+// cannot be anything but a name.
 func unknownField(name []byte, line int) *RecordError {
 	e := &RecordError{Line: line, Problem: errNotField.Error()}
 	switch {
@@ -51,7 +51,7 @@ func unknownField(name []byte, line int) *RecordError {
 	return e
 }
 
-// looksLikeKey tells a key made by NewKey, or a piece of text with one in it.
+// looksLikeKey recognizes a key made by NewKey, or text that contains one.
 func looksLikeKey(b []byte) bool {
 	return bytes.HasPrefix(b, []byte(keyPrefix)) ||
 		bytes.Contains(b, []byte(keyPrefix+ModeLive+"_")) ||

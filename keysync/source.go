@@ -11,9 +11,9 @@ type Source interface {
 	// Lookup returns the record of a digest. The record is shared and must not
 	// be changed. Its validity times are not judged here: see Record.State.
 	//
-	// The error is ErrUnknown if the source knows that no such key exists, and
-	// wraps ErrUnavailable if it cannot say, or if the record it holds is
-	// unusable. An outage is never reported as an unknown key.
+	// The error is ErrUnknown if the source knows that the key does not exist. It wraps
+	// ErrUnavailable if the source cannot say, or if its record is unusable. An outage is
+	// never reported as an unknown key.
 	Lookup(ctx context.Context, d Digest) (*Record, error)
 }
 
@@ -32,7 +32,7 @@ type Outcome uint8
 // The outcomes of a look-up.
 const (
 	OutcomeHit     Outcome = iota // served from the cache
-	OutcomeStale                  // served from the cache though it is to be read again
+	OutcomeStale                  // served from the cache, but due to be read again
 	OutcomeMiss                   // read from the source
 	OutcomeUnknown                // no such key
 	OutcomeError                  // the source cannot say
@@ -44,13 +44,13 @@ func (o Outcome) String() string {
 }
 
 var (
-	// ErrUnknown says that no such key exists.
+	// ErrUnknown says that the key does not exist.
 	ErrUnknown = errors.New("unknown key")
 
-	// ErrUnavailable says that the source cannot tell what a digest stands for.
+	// ErrUnavailable says that the source cannot tell whether a digest has a record.
 	ErrUnavailable = errors.New("key source unavailable")
 
-	// ErrUnusable says that the source holds a record which is malformed. It wraps
-	// ErrUnavailable: whether the key is good cannot be told.
+	// ErrUnusable says that the record in the source is malformed. It wraps
+	// ErrUnavailable, because nobody can tell whether the key is good.
 	ErrUnusable = fmt.Errorf("%w: unusable record", ErrUnavailable)
 )

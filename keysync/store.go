@@ -14,35 +14,34 @@ type Entry struct {
 	Record *Record
 }
 
-// Store is a Source that can be changed. What a store does can be repeated: a
-// change that was made only in part is completed by making it again.
+// Store is a Source that can be changed. Every change can be repeated: to complete a
+// change that was made only in part, make it again.
 type Store interface {
 	Source
 
-	// Create adds entries and returns the digests that were there already, whose
-	// records it leaves as they are. A key ID that stands for another digest is an
-	// error.
+	// Create adds entries. It returns the digests that already existed, and leaves their
+	// records as they are. A key ID that belongs to another digest is an error.
 	Create(ctx context.Context, entries ...Entry) (existing []Digest, err error)
 
-	// Update changes the record of a digest and returns it. If somebody else changes
-	// it at the same time, change is called again with what they have written. An
-	// error of change is returned and nothing is written.
+	// Update changes the record of a digest and returns it. If somebody else changes it
+	// at the same time, change is called again with the new record. If change returns an
+	// error, Update returns it and writes nothing.
 	Update(ctx context.Context, d Digest, change func(*Record) error) (*Record, error)
 
 	// Find returns the entry with a key ID, or ErrUnknown.
 	Find(ctx context.Context, keyID string) (Entry, error)
 
-	// List yields all entries. A record that cannot be used is yielded with its
-	// digest, a nil record and an error that wraps ErrUnusable. Any other error is
-	// the last thing yielded.
+	// List yields all entries. For a record that cannot be used, it yields the digest, a
+	// nil record and an error that wraps ErrUnusable. After any other error it yields
+	// nothing more.
 	List(ctx context.Context) iter.Seq2[Entry, error]
 }
 
-// ErrKeyIDTaken says that a key ID stands for another key already.
+// ErrKeyIDTaken says that a key ID already belongs to another key.
 var ErrKeyIDTaken = errors.New("key ID is taken by another key")
 
-// EncodeRecord returns the JSON of a record, if it is one that ParseRecord reads. The error
-// names the field and quotes nothing.
+// EncodeRecord returns the JSON of a record, if ParseRecord can read it. The error names
+// the field and quotes nothing.
 func EncodeRecord(rec *Record) ([]byte, error) {
 	b, err := json.Marshal(rec)
 	if err != nil {
@@ -55,8 +54,8 @@ func EncodeRecord(rec *Record) ([]byte, error) {
 	return b, nil
 }
 
-// FindIn searches what a Store lists for a key ID, and returns ErrUnknown if it is not
-// there. Records that cannot be used are passed over.
+// FindIn searches the list of a Store for a key ID, and returns ErrUnknown if it is not
+// there. It skips records that cannot be used.
 func FindIn(list iter.Seq2[Entry, error], keyID string) (Entry, error) {
 	for e, err := range list {
 		if err != nil && !errors.Is(err, ErrUnusable) {

@@ -8,9 +8,9 @@ import (
 	"net/http"
 )
 
-// checkBinding refuses a request that is not the one that the assertion is bound
-// to, and an assertion that is bound to less than Options demand. A gate that only
-// reports may have refused a body without reading it: nothing is demanded then.
+// checkBinding refuses an assertion that is bound to another request, or to less than
+// Options demand. A gate in report mode may have refused a body without reading it; then
+// no binding is demanded.
 func (v *Verifier) checkBinding(c *claims, id *Identity, r *http.Request) *Error {
 	bound := c.Method != nil && c.Path != nil && c.Query != nil
 	switch {
@@ -37,7 +37,7 @@ func (v *Verifier) checkBinding(c *claims, id *Identity, r *http.Request) *Error
 	return nil
 }
 
-// readBody returns the body, and leaves the request with one to read again.
+// readBody returns the body, and gives the request a body that can be read again.
 func (v *Verifier) readBody(r *http.Request) ([]byte, *Error) {
 	limit := v.options.MaxBody
 	if r.ContentLength > limit {

@@ -11,10 +11,10 @@ import (
 const (
 	CodeMissing     = "missing_assertion" // 401: no header
 	CodeInvalid     = "invalid_assertion" // 401: not an assertion for this request and backend
-	CodeNotAllowed  = "not_allowed"       // 401: a gate that only reports would have refused the request
+	CodeNotAllowed  = "not_allowed"       // 401: a gate in report mode would have refused the request
 	CodeUnreadable  = "unreadable_body"   // 400: reading the body failed
 	CodeBodyTooLong = "body_too_large"    // 413: the body is longer than Options.MaxBody
-	CodeNoKeys      = "keys_unavailable"  // 503: the key set cannot be had
+	CodeNoKeys      = "keys_unavailable"  // 503: the key set cannot be fetched
 )
 
 var statuses = map[string]int{
@@ -28,10 +28,10 @@ var statuses = map[string]int{
 
 // Error says why a request is refused.
 type Error struct {
-	// Code is one of the codes of this package, fit for clients.
+	// Code is one of the codes of this package. Clients may see it.
 	Code string
 
-	// Status is the HTTP status that goes with it.
+	// Status is the HTTP status for the code.
 	Status int
 
 	reason error

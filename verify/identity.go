@@ -10,23 +10,23 @@ import (
 	"time"
 )
 
-// Identity is what a gate says of the caller.
+// Identity is what a gate says about the caller.
 type Identity struct {
 	KeyID     string              // public name of the API key
 	Account   string              // account the key belongs to
 	Mode      string              // "live" or "test"
 	Env       string              // environment of the key, such as "production"
-	Scopes    []string            // what the key is good for
+	Scopes    []string            // what the key may do
 	Resources map[string][]string // by name, the IDs in the request that the key was allowed for
-	Verdict   string              // of a gate that only reports: "allowed", or why not; else empty
+	Verdict   string              // from a gate in report mode: "allowed", or why not; else empty
 	ExpiresAt time.Time           // when the assertion expires
-	ID        string              // of the assertion, which may stand for many requests
+	ID        string              // of the assertion, which may be used for many requests
 }
 
 type contextKey struct{}
 
-// FromContext returns the identity of the request whose context this is. There is
-// one in every request that [Verifier.Handler] lets through.
+// FromContext returns the identity of the request with this context. Every request that
+// [Verifier.Handler] lets through has one.
 func FromContext(ctx context.Context) (*Identity, bool) {
 	id, ok := ctx.Value(contextKey{}).(*Identity)
 	return id, ok
@@ -35,8 +35,7 @@ func FromContext(ctx context.Context) (*Identity, bool) {
 // allowed reports whether the gate lets the request through, or would have.
 func (id *Identity) allowed() bool { return id.Verdict == "" || id.Verdict == "allowed" }
 
-// claims is the payload of an assertion. Pointers tell what is absent from what is
-// empty.
+// claims is the payload of an assertion. Pointers distinguish absent from empty.
 type claims struct {
 	Issuer    string          `json:"iss"`
 	Audience  list            `json:"aud"`

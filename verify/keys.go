@@ -17,7 +17,7 @@ const (
 	// fetchTimeout is how long one fetch may take.
 	fetchTimeout = 5 * time.Second
 
-	// keepKeys is for how long keys are believed while the set cannot be read.
+	// keepKeys is how long keys are trusted while the set cannot be read.
 	keepKeys = 24 * time.Hour
 )
 
@@ -36,15 +36,15 @@ type keyCache struct {
 	set    atomic.Pointer[keySet] // nil until it was read
 
 	mu      sync.Mutex
-	reading chan struct{} // closed when the read under way is over; nil if none is
+	reading chan struct{} // closed when the current read is over; nil if there is none
 	last    time.Time     // end of the last read
 	err     error         // why the last read failed
 }
 
 func newKeyCache(s source, log *slog.Logger) *keyCache { return &keyCache{source: s, log: log} }
 
-// find returns the key of that name. It fails with errUnknownKey if the key set has
-// no such key, and with other errors if that cannot be known.
+// find returns the key with that name. It fails with errUnknownKey if the key set has no
+// such key, and with other errors if it cannot know.
 func (c *keyCache) find(ctx context.Context, name keyName) (any, error) {
 	set, now := c.set.Load(), time.Now()
 	if key := set.key(name); key != nil && set.age(now) < set.fresh {
@@ -52,7 +52,7 @@ func (c *keyCache) find(ctx context.Context, name keyName) (any, error) {
 	}
 	reading, failed := c.refresh(now)
 	if key := set.key(name); key != nil && (failed != nil || set.age(now) < 2*set.fresh) && set.age(now) < keepKeys {
-		return key, nil // and the set is read behind it
+		return key, nil // and the set is read in the background
 	}
 	if reading != nil {
 		select {
@@ -80,9 +80,9 @@ func (c *keyCache) current(name keyName) (any, error) {
 	return nil, errUnknownKey
 }
 
-// refresh starts to read the set, unless that is being done or was done just now.
-// It returns a channel that is closed when the read under way is over, or nil if
-// there is none, and why the last one failed.
+// refresh starts to read the set, unless a read is running or has just ended. It returns
+// a channel that is closed when the current read is over, or nil if there is none, and
+// the error of the last read.
 func (c *keyCache) refresh(now time.Time) (<-chan struct{}, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -93,8 +93,8 @@ func (c *keyCache) refresh(now time.Time) (<-chan struct{}, error) {
 	return c.reading, c.err
 }
 
-// read reads the set for all who wait for it, so it does not end with the request
-// of one of them.
+// read reads the set for all requests that wait for it, so it does not end with one of
+// them.
 func (c *keyCache) read() {
 	ctx, cancel := context.WithTimeout(context.Background(), fetchTimeout)
 	defer cancel()
@@ -113,7 +113,7 @@ func (c *keyCache) read() {
 	c.reading = nil
 }
 
-// tell logs when reading begins to fail and when that is over.
+// tell logs when reads start to fail and when they work again.
 func (c *keyCache) tell(err error) {
 	switch {
 	case err != nil && c.err == nil:

@@ -14,8 +14,8 @@ import (
 // maxKeySet is the longest key set in bytes that is read.
 const maxKeySet = 256 << 10
 
-// keyName is what a key is looked up by: the algorithm is part of it, so that no
-// token can use a key with an algorithm that the key is not made for.
+// keyName identifies a key. It includes the algorithm, so that no token can use a key
+// with an algorithm for which the key is not made.
 type keyName struct{ algorithm, id string }
 
 // keySet is the usable keys of a JSON Web Key Set. It is not changed once it is in
@@ -36,8 +36,8 @@ func (s *keySet) key(name keyName) any {
 func (s *keySet) age(now time.Time) time.Duration { return now.Sub(s.read) }
 
 // parseKeySet returns the keys of a JSON Web Key Set that have a name and can check
-// signatures of EdDSA or ES256. It passes over others, as RFC 7517 section 5 says,
-// and fails if none is left.
+// signatures of EdDSA or ES256. It skips others, as RFC 7517 section 5 says, and fails if
+// none is left.
 func parseKeySet(data []byte) (*keySet, error) {
 	var document struct {
 		Keys []json.RawMessage `json:"keys"`
@@ -66,7 +66,7 @@ func parseKeySet(data []byte) (*keySet, error) {
 	return set, nil
 }
 
-// algorithmOf returns the one algorithm that a public key is used with, or "".
+// algorithmOf returns the only algorithm for a public key, or "".
 func algorithmOf(key any) string {
 	switch k := key.(type) {
 	case ed25519.PublicKey:

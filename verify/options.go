@@ -21,8 +21,8 @@ const (
 // Binding says to what an assertion must be bound.
 type Binding string
 
-// The bindings. What an assertion is bound to is always checked; a binding makes
-// it an error if it is not bound.
+// The bindings. What an assertion is bound to is always checked. With a binding, an
+// assertion that is not bound is an error.
 const (
 	BindNone    Binding = ""
 	BindRequest Binding = "request" // method, path and query
@@ -32,8 +32,8 @@ const (
 // minSecret is the shortest secret for HS256 in bytes (RFC 7518 section 3.2).
 const minSecret = 32
 
-// Options say whose assertions are believed. Audience is required, and one of JWKS
-// and Secret.
+// Options say which assertions are accepted. Audience is required, and one of JWKS and
+// Secret.
 type Options struct {
 	// JWKS is where the gate's public keys are: a URL that begins with http:// or
 	// https://, or the path of a file.
@@ -62,10 +62,10 @@ type Options struct {
 	// assertion that is bound to it. Default: 1 MiB.
 	MaxBody int64
 
-	// AcceptReported also accepts the assertions of a gate that only reports, for
-	// requests that it would have refused. Identity.Verdict tells them apart, and
-	// nothing else in them is to be believed: it is for the time of a switch-over,
-	// while the backend still checks keys by itself.
+	// AcceptReported also accepts assertions of a gate in report mode for requests that
+	// it would have refused. Identity.Verdict tells them apart; do not trust anything
+	// else in them. Use it during a switch-over, while the backend still checks keys
+	// itself.
 	AcceptReported bool
 
 	// ErrorHandler answers a request that is refused. Default: the status and the
@@ -76,8 +76,8 @@ type Options struct {
 	// hosts are never followed. Default: a client with http.DefaultTransport.
 	Client *http.Client
 
-	// Log is told when the key set cannot be read and when it can again. Default:
-	// slog.Default().
+	// Log gets a message when the key set cannot be read, and when it can be read again.
+	// Default: slog.Default().
 	Log *slog.Logger
 }
 

@@ -10,14 +10,14 @@ import (
 // remembered is how many assertions are remembered.
 const remembered = 4096
 
-// memory remembers assertions whose signature was right: a gate sends the same one
-// with all requests of an identity for half of its life. Those that are bound to a
-// request are not kept, they come once.
+// memory remembers assertions with a correct signature: a gate sends the same one with
+// all requests of an identity for half of its life. Assertions that are bound to a
+// request are not kept, because they come only once.
 type memory struct {
 	signed *lru.Cache[[sha256.Size]byte, *signed]
 }
 
-// signed is an assertion and the key that has signed it.
+// signed is an assertion and the key that signed it.
 type signed struct {
 	claims *claims
 	name   keyName
@@ -29,7 +29,7 @@ func newMemory() memory {
 	return memory{cache}
 }
 
-// get returns the assertion that the token is, or nil if it is not remembered.
+// get returns the assertion of the token, or nil if it is not remembered.
 func (m memory) get(token string) *signed {
 	s, _ := m.signed.Get(sha256.Sum256([]byte(token)))
 	return s
@@ -41,7 +41,7 @@ func (m memory) put(token string, s *signed) {
 	}
 }
 
-// by reports whether the key is the one that has signed.
+// by reports whether this key signed the assertion.
 func (s *signed) by(key any) bool {
 	public, ok := key.(interface{ Equal(crypto.PublicKey) bool })
 	return !ok || public.Equal(s.key) // a shared secret does not change

@@ -24,7 +24,7 @@ func newURLSource(url string, c *http.Client) *urlSource {
 	return &urlSource{url, &client}
 }
 
-// sameHost follows few redirects, and none to where somebody else may answer.
+// sameHost follows only a few redirects, and none to another host.
 func sameHost(r *http.Request, via []*http.Request) error {
 	first := via[0].URL
 	if len(via) > 3 || r.URL.Scheme != first.Scheme || r.URL.Host != first.Host {

@@ -21,8 +21,8 @@ const (
 	leeway = 5 * time.Second
 )
 
-// Verifier checks assertions. Its methods are safe for concurrent use. It holds
-// nothing that has to be closed.
+// Verifier checks assertions. Its methods are safe for concurrent use. It need not be
+// closed.
 type Verifier struct {
 	options    Options
 	algorithms []jose.SignatureAlgorithm
@@ -30,8 +30,8 @@ type Verifier struct {
 	memory     memory
 }
 
-// New returns a verifier. It fails if the options are wrong; whether the key set
-// can be had shows with the first request.
+// New returns a verifier. It fails if the options are wrong. The key set is fetched only
+// with the first request.
 func New(o Options) (*Verifier, error) {
 	o = o.withDefaults()
 	if err := o.validate(); err != nil {
@@ -50,8 +50,8 @@ func New(o Options) (*Verifier, error) {
 
 // Handler returns a handler that passes the requests with a valid assertion to
 // next, with their identity in their context, and answers the others itself. Put it
-// outside of handlers that change the path, such as [http.StripPrefix]: an
-// assertion may be bound to it.
+// outside handlers that change the path, such as [http.StripPrefix]: an assertion may be
+// bound to the path.
 func (v *Verifier) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id, refused := v.verify(r)
@@ -99,8 +99,8 @@ func (v *Verifier) verify(r *http.Request) (*Identity, *Error) {
 	return id, nil
 }
 
-// claims returns the claims of a token whose signature is right, by a key that is
-// still to be believed.
+// claims returns the claims of a token with a correct signature by a key that is still
+// trusted.
 func (v *Verifier) claims(ctx context.Context, token string) (*claims, *Error) {
 	if known := v.memory.get(token); known != nil {
 		if key, refused := v.key(ctx, known.name); refused != nil || known.by(key) {
@@ -118,7 +118,7 @@ func (v *Verifier) claims(ctx context.Context, token string) (*claims, *Error) {
 	return s.claims, nil
 }
 
-// checkSignature returns what the token says once its signature is checked.
+// checkSignature returns the content of the token after checking its signature.
 func (v *Verifier) checkSignature(ctx context.Context, token string) (*signed, []byte, *Error) {
 	if len(token) > maxToken {
 		return nil, nil, refuse(CodeInvalid, "the assertion has %d bytes: at most %d are read", len(token), maxToken)
@@ -153,7 +153,7 @@ func checkHeader(h jose.Header) error {
 	return nil
 }
 
-// key returns the key that has a name and is made for an algorithm, which is one of
+// key returns the key with that name, made for that algorithm. The algorithm is one of
 // the accepted ones.
 func (v *Verifier) key(ctx context.Context, name keyName) (any, *Error) {
 	if v.keys == nil {
@@ -185,7 +185,7 @@ func (v *Verifier) checkClaims(c *claims, now time.Time) error {
 	return nil
 }
 
-// decide refuses callers whom no gate has authenticated.
+// decide refuses callers that no gate has authenticated.
 func (v *Verifier) decide(id *Identity) *Error {
 	switch {
 	case !id.allowed() && !v.options.AcceptReported:

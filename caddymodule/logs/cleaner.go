@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap/zapcore"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/redact"
@@ -15,18 +16,15 @@ const redacted = redact.Redacted
 // hands it to the encoder it wraps. Numbers, times and booleans pass.
 type cleaner struct {
 	zapcore.ObjectEncoder
+	with *redact.Cleaner
 }
-
-// secretField reports whether a field of that name holds a credential whatever
-// its value looks like: a token or password, or a header of that name.
-func secretField(key string) bool { return Names.IsField(key) }
 
 // AddString is part of the zapcore.ObjectEncoder interface.
 func (c cleaner) AddString(key, value string) {
-	if secretField(key) {
+	if c.with.IsField(key) {
 		value = redacted
 	}
-	c.ObjectEncoder.AddString(key, passed(Names.Value(key, value)))
+	c.ObjectEncoder.AddString(key, passed(c.with.Value(key, value)))
 }
 
 // AddByteString is part of the zapcore.ObjectEncoder interface.
@@ -37,7 +35,7 @@ func (c cleaner) AddByteString(key string, value []byte) {
 // AddBinary is part of the zapcore.ObjectEncoder interface. Bytes that hold a
 // key are dropped whole, because their encoding hides where the key is.
 func (c cleaner) AddBinary(key string, value []byte) {
-	if text := string(value); secretField(key) || Names.Text(text) != text {
+	if text := string(value); c.with.IsField(key) || c.with.Text(text) != text {
 		value = []byte(redacted)
 	}
 	c.ObjectEncoder.AddBinary(key, value)
@@ -45,57 +43,75 @@ func (c cleaner) AddBinary(key string, value []byte) {
 
 // AddObject is part of the zapcore.ObjectEncoder interface.
 func (c cleaner) AddObject(key string, m zapcore.ObjectMarshaler) error {
-	if secretField(key) {
+	if c.with.IsField(key) {
 		c.ObjectEncoder.AddString(key, redacted)
 		return nil
 	}
-	return c.ObjectEncoder.AddObject(key, cleanObject{m})
+	return c.ObjectEncoder.AddObject(key, cleanObject{m, c.with})
 }
 
-// AddArray is part of the zapcore.ObjectEncoder interface.
+// AddArray is part of the zapcore.ObjectEncoder interface. Most arrays are the values of a
+// header, and most of them are clean.
 func (c cleaner) AddArray(key string, m zapcore.ArrayMarshaler) error {
-	if secretField(key) {
+	if c.with.IsField(key) {
 		c.ObjectEncoder.AddString(key, redacted)
 		return nil
 	}
-	return c.ObjectEncoder.AddArray(key, cleanArray{m, key})
+	if texts, ok := m.(caddyhttp.LoggableStringArray); ok && c.areClean(key, texts) {
+		return c.ObjectEncoder.AddArray(key, m)
+	}
+	return c.ObjectEncoder.AddArray(key, cleanArray{m, key, c.with})
+}
+
+func (c cleaner) areClean(key string, texts []string) bool {
+	for _, text := range texts {
+		if passed(c.with.Value(key, text)) != text {
+			return false
+		}
+	}
+	return true
 }
 
 // AddReflected is part of the zapcore.ObjectEncoder interface.
 func (c cleaner) AddReflected(key string, value any) error {
-	if secretField(key) {
+	if c.with.IsField(key) {
 		value = redacted
 	}
-	return c.ObjectEncoder.AddReflected(key, cleanReflected(value))
+	return c.ObjectEncoder.AddReflected(key, cleanReflected(c.with, value))
 }
 
-type cleanObject struct{ zapcore.ObjectMarshaler }
+type cleanObject struct {
+	zapcore.ObjectMarshaler
+	with *redact.Cleaner
+}
 
 // MarshalLogObject is part of the zapcore.ObjectMarshaler interface.
 func (o cleanObject) MarshalLogObject(enc zapcore.ObjectEncoder) error {
-	return o.ObjectMarshaler.MarshalLogObject(cleaner{enc})
+	return o.ObjectMarshaler.MarshalLogObject(cleaner{enc, o.with})
 }
 
 // cleanArray is an array in the field called key.
 type cleanArray struct {
 	zapcore.ArrayMarshaler
-	key string
+	key  string
+	with *redact.Cleaner
 }
 
 // MarshalLogArray is part of the zapcore.ArrayMarshaler interface.
 func (a cleanArray) MarshalLogArray(enc zapcore.ArrayEncoder) error {
-	return a.ArrayMarshaler.MarshalLogArray(arrayCleaner{enc, a.key})
+	return a.ArrayMarshaler.MarshalLogArray(arrayCleaner{enc, a.key, a.with})
 }
 
 // arrayCleaner is to arrays what cleaner is to objects.
 type arrayCleaner struct {
 	zapcore.ArrayEncoder
-	key string
+	key  string
+	with *redact.Cleaner
 }
 
 // AppendString is part of the zapcore.ArrayEncoder interface.
 func (c arrayCleaner) AppendString(value string) {
-	c.ArrayEncoder.AppendString(passed(Names.Value(c.key, value)))
+	c.ArrayEncoder.AppendString(passed(c.with.Value(c.key, value)))
 }
 
 // AppendByteString is part of the zapcore.ArrayEncoder interface.
@@ -103,22 +119,22 @@ func (c arrayCleaner) AppendByteString(value []byte) { c.AppendString(string(val
 
 // AppendObject is part of the zapcore.ArrayEncoder interface.
 func (c arrayCleaner) AppendObject(m zapcore.ObjectMarshaler) error {
-	return c.ArrayEncoder.AppendObject(cleanObject{m})
+	return c.ArrayEncoder.AppendObject(cleanObject{m, c.with})
 }
 
 // AppendArray is part of the zapcore.ArrayEncoder interface.
 func (c arrayCleaner) AppendArray(m zapcore.ArrayMarshaler) error {
-	return c.ArrayEncoder.AppendArray(cleanArray{m, c.key})
+	return c.ArrayEncoder.AppendArray(cleanArray{m, c.key, c.with})
 }
 
 // AppendReflected is part of the zapcore.ArrayEncoder interface.
 func (c arrayCleaner) AppendReflected(value any) error {
-	return c.ArrayEncoder.AppendReflected(cleanReflected(value))
+	return c.ArrayEncoder.AppendReflected(cleanReflected(c.with, value))
 }
 
 // cleanReflected returns value as it would be encoded to JSON, with every key
 // redacted. What cannot be looked into is dropped whole.
-func cleanReflected(value any) any {
+func cleanReflected(with *redact.Cleaner, value any) any {
 	raw, err := json.Marshal(value)
 	if err != nil {
 		return redacted
@@ -129,23 +145,23 @@ func cleanReflected(value any) any {
 	if err := dec.Decode(&v); err != nil {
 		return redacted
 	}
-	return cleanValue(v)
+	return cleanValue(with, v)
 }
 
-func cleanValue(v any) any {
+func cleanValue(with *redact.Cleaner, v any) any {
 	switch v := v.(type) {
 	case string:
-		return Names.Text(v)
+		return with.Text(v)
 	case []any:
 		for i := range v {
-			v[i] = cleanValue(v[i])
+			v[i] = cleanValue(with, v[i])
 		}
 	case map[string]any:
 		for name := range v {
-			if Names.IsName(name) {
+			if with.IsName(name) {
 				v[name] = redacted
 			} else {
-				v[name] = cleanValue(v[name])
+				v[name] = cleanValue(with, v[name])
 			}
 		}
 	}

@@ -9,10 +9,10 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// contextEncoder is the redact_keys encoder of a logger with fields of its own. It keeps
-// requests and what cannot change as they are, and encodes them when an entry is written:
-// reverse_proxy makes such a logger for every request that it passes on, and nearly always
-// writes nothing with it.
+// contextEncoder is the redact_keys encoder of a logger, which may have fields of its own. It
+// keeps requests and what cannot change as they are, and encodes them when an entry is written:
+// reverse_proxy makes a logger for every request that it passes on, and nearly always writes
+// nothing with it.
 type contextEncoder struct {
 	base    zapcore.Encoder // other loggers have it too
 	own     zapcore.Encoder // a clone of base with fields of this logger; nil if it has none
@@ -34,7 +34,20 @@ func (e *contextEncoder) Clone() zapcore.Encoder {
 
 // EncodeEntry is part of the zapcore.Encoder interface.
 func (e *contextEncoder) EncodeEntry(ent zapcore.Entry, fields []zapcore.Field) (*buffer.Buffer, error) {
-	return encodeClean(e.encoder(), e.pending, ent, fields)
+	with := Names.Cleaner(lacksKey(e.pending) || lacksKey(fields))
+	defer with.Free()
+	to := cleaner{e.encoder().Clone(), with}
+	addTo(to, e.pending)
+	addTo(to, fields)
+	ent.Message = with.Text(ent.Message)
+	ent.Stack = with.Text(ent.Stack)
+	return to.ObjectEncoder.(zapcore.Encoder).EncodeEntry(ent, nil)
+}
+
+func addTo(c cleaner, fields []zapcore.Field) {
+	for i := range fields {
+		fields[i].AddTo(c)
+	}
 }
 
 func (e *contextEncoder) encoder() zapcore.Encoder {
@@ -44,23 +57,31 @@ func (e *contextEncoder) encoder() zapcore.Encoder {
 	return e.base
 }
 
-// now returns what encodes a field at once, after those that were there before.
-func (e *contextEncoder) now() cleaner {
+// now encodes a field at once, after those that were there before.
+func (e *contextEncoder) now(add func(cleaner) error) error {
+	with := Names.Cleaner(lacksKey(e.pending))
+	defer with.Free()
 	if e.own == nil {
 		e.own = e.base.Clone()
 	}
-	for i := range e.pending {
-		e.pending[i].AddTo(cleaner{e.own})
-	}
+	to := cleaner{e.own, with}
+	addTo(to, e.pending)
 	e.pending = e.pending[:0]
-	return cleaner{e.own}
+	return add(to)
+}
+
+func (e *contextEncoder) addNow(f zapcore.Field) {
+	_ = e.now(func(c cleaner) error {
+		f.AddTo(c)
+		return nil
+	})
 }
 
 // later keeps a field, unless it belongs to an object that is open (Caddy's filter writes the
 // fields of an object here) or a probe wants to know what becomes of it.
 func (e *contextEncoder) later(f zapcore.Field) {
 	if e.open > 0 || activeProbe.Load() != nil {
-		f.AddTo(e.now())
+		e.addNow(f)
 		return
 	}
 	e.pending = append(e.pending, f)
@@ -74,11 +95,11 @@ func (e *contextEncoder) AddObject(key string, m zapcore.ObjectMarshaler) error 
 	}
 	e.open++
 	defer func() { e.open-- }()
-	return e.now().AddObject(key, m)
+	return e.now(func(c cleaner) error { return c.AddObject(key, m) })
 }
 
 // OpenNamespace is part of the zapcore.ObjectEncoder interface.
-func (e *contextEncoder) OpenNamespace(key string) { e.now().OpenNamespace(key) }
+func (e *contextEncoder) OpenNamespace(key string) { e.addNow(zap.Namespace(key)) }
 
 // AddString is part of the zapcore.ObjectEncoder interface.
 func (e *contextEncoder) AddString(key, value string) { e.later(zap.String(key, value)) }
@@ -86,11 +107,15 @@ func (e *contextEncoder) AddString(key, value string) { e.later(zap.String(key, 
 // The rest of the zapcore.ObjectEncoder interface: what may change is encoded at once.
 
 func (e *contextEncoder) AddArray(key string, m zapcore.ArrayMarshaler) error {
-	return e.now().AddArray(key, m)
+	return e.now(func(c cleaner) error { return c.AddArray(key, m) })
 }
-func (e *contextEncoder) AddBinary(key string, v []byte)       { e.now().AddBinary(key, v) }
-func (e *contextEncoder) AddByteString(key string, v []byte)   { e.now().AddByteString(key, v) }
-func (e *contextEncoder) AddReflected(key string, v any) error { return e.now().AddReflected(key, v) }
+
+func (e *contextEncoder) AddBinary(key string, v []byte)     { e.addNow(zap.Binary(key, v)) }
+func (e *contextEncoder) AddByteString(key string, v []byte) { e.addNow(zap.ByteString(key, v)) }
+
+func (e *contextEncoder) AddReflected(key string, v any) error {
+	return e.now(func(c cleaner) error { return c.AddReflected(key, v) })
+}
 
 func (e *contextEncoder) AddBool(key string, v bool)              { e.later(zap.Bool(key, v)) }
 func (e *contextEncoder) AddComplex128(key string, v complex128)  { e.later(zap.Complex128(key, v)) }

@@ -107,7 +107,7 @@ func TestContextOfLoggersHidesKeys(t *testing.T) {
 }
 
 // encoders returns the redact_keys encoder as it is by default, and the one that it wraps.
-func encoders(t *testing.T) (clean, wrapped zapcore.Encoder) {
+func encoders(t testing.TB) (clean, wrapped zapcore.Encoder) {
 	t.Helper()
 	ctx, cancel := caddy.NewContext(caddy.Context{Context: context.Background()})
 	t.Cleanup(cancel)

@@ -6,13 +6,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/modules/logging"
-	"go.uber.org/zap/buffer"
 	"go.uber.org/zap/zapcore"
 	"golang.org/x/term"
 
@@ -29,13 +29,15 @@ func init() {
 var Names = redact.NewNames()
 
 // RedactEncoder keeps keys out of logs. It wraps another encoder and replaces
-// every key in what passes through with REDACTED: the values of credential
-// parameters in URLs, the values of credential headers, keys in error texts, and
-// assertions. Caddy captures requests for its logs before any handler runs, so
-// this is the only place where logs can be cleaned.
+// every key in what passes through with REDACTED, wherever it stands. Caddy
+// captures requests for its logs before any handler runs, so this is the only
+// place where logs can be cleaned.
 //
-// It knows the usual names of credentials, those of every gate in the
-// configuration, and the ones that are added here.
+// It knows a key by its value, if the key file or the cache holds its digest; by the
+// name of its place, if that has words such as `token`, or is one where a gate of the
+// configuration looks, or is added here; and by its form, if it begins like those of a
+// well-known vendor, or a pattern matches it. In a request without a good key
+// whatever could be one is redacted.
 type RedactEncoder struct {
 	// The encoder that writes the entries. Default: `json`, or `console` if the
 	// output is a terminal.
@@ -47,10 +49,13 @@ type RedactEncoder struct {
 	// Additional names of headers to redact.
 	Headers []string `json:"headers,omitempty"`
 
-	cleaner        `json:"-"`
-	wrapped        zapcore.Encoder
-	wrappedDefault bool
-	ctx            caddy.Context
+	// Regular expressions (RE2) of keys, which are redacted wherever they stand.
+	Patterns []string `json:"patterns,omitempty"`
+
+	*contextEncoder `json:"-"`
+	wrappedDefault  bool
+	removePatterns  []func()
+	ctx             caddy.Context
 }
 
 // CaddyModule returns the Caddy module information.
@@ -68,6 +73,13 @@ func (e *RedactEncoder) Provision(ctx caddy.Context) error {
 	for _, h := range e.Headers {
 		Names.AddHeader(h)
 	}
+	for _, pattern := range e.Patterns {
+		p, err := compile(pattern)
+		if err != nil {
+			return fmt.Errorf("redact_keys: %w", err)
+		}
+		e.removePatterns = append(e.removePatterns, Names.AddPattern(p))
+	}
 	if e.WrappedRaw == nil {
 		e.wrappedDefault = true
 		return e.wrap(&logging.JSONEncoder{})
@@ -77,6 +89,27 @@ func (e *RedactEncoder) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("loading the encoder that redact_keys wraps: %w", err)
 	}
 	e.setWrapped(v.(zapcore.Encoder))
+	return nil
+}
+
+// compile returns the regular expression of a pattern. One that matches nothing at all, as
+// x* does, would redact every text.
+func compile(pattern string) (*regexp.Regexp, error) {
+	p, err := regexp.Compile(pattern)
+	if err != nil {
+		return nil, fmt.Errorf("pattern: %w", err)
+	}
+	if p.MatchString("") {
+		return nil, fmt.Errorf("pattern: `%s` also matches an empty text; write what every key has, such as `acme_[0-9a-f]{32}`", pattern)
+	}
+	return p, nil
+}
+
+// Cleanup takes the patterns back.
+func (e *RedactEncoder) Cleanup() error {
+	for _, remove := range e.removePatterns {
+		remove()
+	}
 	return nil
 }
 
@@ -92,14 +125,14 @@ func (e *RedactEncoder) wrap(enc zapcore.Encoder) error {
 }
 
 func (e *RedactEncoder) setWrapped(enc zapcore.Encoder) {
-	e.wrapped, e.cleaner = enc, cleaner{enc}
+	e.contextEncoder = newContextEncoder(enc, nil)
 }
 
 // ConfigureDefaultFormat makes the default format "console" if the output is a
 // terminal, and passes the writer on to a wrapped encoder that decides likewise.
 func (e *RedactEncoder) ConfigureDefaultFormat(wo caddy.WriterOpener) error {
 	if !e.wrappedDefault {
-		if cfd, ok := e.wrapped.(caddy.ConfiguresFormatterDefault); ok {
+		if cfd, ok := e.base.(caddy.ConfiguresFormatterDefault); ok {
 			return cfd.ConfigureDefaultFormat(wo)
 		}
 		return nil
@@ -110,37 +143,13 @@ func (e *RedactEncoder) ConfigureDefaultFormat(wo caddy.WriterOpener) error {
 	return nil
 }
 
-// Clone is part of the zapcore.Encoder interface.
-func (e *RedactEncoder) Clone() zapcore.Encoder {
-	return newContextEncoder(e.wrapped, nil)
-}
-
-// EncodeEntry is part of the zapcore.Encoder interface.
-func (e *RedactEncoder) EncodeEntry(ent zapcore.Entry, fields []zapcore.Field) (*buffer.Buffer, error) {
-	return encodeClean(e.wrapped, nil, ent, fields)
-}
-
-// encodeClean encodes an entry without keys. context are the fields of its logger that the
-// encoder has not been given yet.
-func encodeClean(to zapcore.Encoder, context []zapcore.Field, ent zapcore.Entry, fields []zapcore.Field) (*buffer.Buffer, error) {
-	enc := to.Clone()
-	for i := range context {
-		context[i].AddTo(cleaner{enc})
-	}
-	for i := range fields {
-		fields[i].AddTo(cleaner{enc})
-	}
-	ent.Message = Names.Text(ent.Message)
-	ent.Stack = Names.Text(ent.Stack)
-	return enc.EncodeEntry(ent, nil)
-}
-
 // UnmarshalCaddyfile sets up the encoder from Caddyfile tokens. Syntax:
 //
 //	redact_keys {
 //	    wrap    <encoder> { … }
 //	    query   <names…>
 //	    headers <names…>
+//	    pattern <regexp>
 //	}
 func (e *RedactEncoder) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume encoder name
@@ -157,10 +166,26 @@ func (e *RedactEncoder) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			e.Query = append(e.Query, d.RemainingArgs()...)
 		case "headers":
 			e.Headers = append(e.Headers, d.RemainingArgs()...)
+		case "pattern":
+			if err := e.unmarshalPattern(d); err != nil {
+				return err
+			}
 		default:
-			return d.Errf("redact_keys: unknown subdirective %q; use one of wrap, query, headers", d.Val())
+			return d.Errf("redact_keys: unknown subdirective %q; use one of wrap, query, headers, pattern", d.Val())
 		}
 	}
+	return nil
+}
+
+func (e *RedactEncoder) unmarshalPattern(d *caddyfile.Dispenser) error {
+	var pattern string
+	if !d.AllArgs(&pattern) {
+		return d.Err("redact_keys: pattern: write one regular expression, in backquotes if it has spaces or backslashes")
+	}
+	if _, err := compile(pattern); err != nil {
+		return d.Errf("redact_keys: %v", err)
+	}
+	e.Patterns = append(e.Patterns, pattern)
 	return nil
 }
 
@@ -185,6 +210,7 @@ func (e *RedactEncoder) unmarshalWrap(d *caddyfile.Dispenser) error {
 var (
 	_ zapcore.Encoder                  = (*RedactEncoder)(nil)
 	_ caddy.Provisioner                = (*RedactEncoder)(nil)
+	_ caddy.CleanerUpper               = (*RedactEncoder)(nil)
 	_ caddyfile.Unmarshaler            = (*RedactEncoder)(nil)
 	_ caddy.ConfiguresFormatterDefault = (*RedactEncoder)(nil)
 )

@@ -71,10 +71,9 @@ func (d *deflateDecoder) reset(src *bufio.Reader) (err error) {
 
 func (d *deflateDecoder) Read(p []byte) (int, error) { return d.current.Read(p) }
 
-// startsZlib checks the two bytes of RFC 1950, section 2.2: method deflate, and a multiple of 31.
 func startsZlib(src *bufio.Reader) bool {
 	h, err := src.Peek(2)
-	return err == nil && h[0]&0x0f == 8 && (uint(h[0])<<8|uint(h[1]))%31 == 0
+	return err == nil && isZlib(h)
 }
 
 // maxWindow is what RFC 9659 lets a zstd content coding ask for.

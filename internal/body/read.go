@@ -13,7 +13,7 @@ var (
 	ErrTooLarge        = errors.New("request body is larger than allowed")                                // 413
 	ErrDecodedTooLarge = errors.New("decoded request body is larger than allowed")                        // 413
 	ErrRatio           = errors.New("request body is compressed more than allowed")                       // 413
-	ErrEncoding        = errors.New("request body does not match its Content-Encoding")                   // 400
+	ErrEncoding        = errors.New("encoded request body is damaged")                                    // 400
 	ErrUnsupported     = errors.New("unsupported Content-Encoding: it must be gzip, deflate, zstd or br") // 415
 	ErrMemory          = errors.New("request bodies use all the memory that they may use")                // 503
 )

@@ -26,25 +26,49 @@ func mayHaveTrailers(r *http.Request) bool {
 	return r.ProtoMajor >= 2 || slices.Contains(r.TransferEncoding, "chunked")
 }
 
+// MayHaveTrailers tells whether trailer fields may come with the body. In HTTP/2 net/http
+// takes only those that were announced.
+func MayHaveTrailers(r *http.Request) bool {
+	return mayHaveTrailers(r) && (r.ProtoMajor < 2 || len(r.Trailer) > 0)
+}
+
+// AtEnd has clean called with the trailer fields of a body that is passed on as it comes,
+// when they are there. The reader does not see the end of the body before that.
+func AtEnd(r *http.Request, clean func(trailer http.Header)) {
+	if t, ok := r.Body.(*trailerFilter); ok {
+		t.clean = clean
+		return
+	}
+	r.Body = &trailerFilter{ReadCloser: r.Body, req: r, forbidden: func(string) bool { return false }, clean: clean}
+}
+
 // trailerFilter deletes forbidden trailer fields as soon as net/http has read them.
 type trailerFilter struct {
 	io.ReadCloser
 	req       *http.Request
 	forbidden func(name string) bool
+	clean     func(trailer http.Header) // may be nil
 }
 
 func (t *trailerFilter) Read(p []byte) (int, error) {
 	n, err := t.ReadCloser.Read(p)
 	if err != nil {
-		deleteNames(t.req.Trailer, t.forbidden)
+		t.filter()
 	}
 	return n, err
+}
+
+func (t *trailerFilter) filter() {
+	deleteNames(t.req.Trailer, t.forbidden)
+	if t.clean != nil {
+		t.clean(t.req.Trailer)
+	}
 }
 
 // Close may read the rest of the body, and thus trailer fields.
 func (t *trailerFilter) Close() error {
 	err := t.ReadCloser.Close()
-	deleteNames(t.req.Trailer, t.forbidden)
+	t.filter()
 	return err
 }
 

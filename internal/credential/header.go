@@ -80,29 +80,47 @@ func (f *Finder) addHeader(name string, h header) {
 // Headers finds the credentials in h and deletes them in place. Several values
 // and comma-joined values are several credentials. Of Authorization only the
 // schemes looked for are deleted, values of others stay. It may be called for trailers too.
+//
+// Headers that stay are then in s.Long if their values are long enough to have a copy of a
+// key in them.
 func (f *Finder) Headers(h http.Header, s *Set) {
 	hits := s.hits[:0]
 	for name, values := range h {
-		if f.headerLens&(1<<(len(name)&63)) == 0 {
-			continue
-		}
-		i := f.headerIndex(name)
-		if i < 0 {
-			continue
+		i := -1
+		if f.headerLens&(1<<(len(name)&63)) != 0 {
+			i = f.headerIndex(name)
 		}
 		switch {
+		case i < 0, f.headers[i].plain && name == f.headers[i].canonical:
+			s.addLong(name, values)
 		case name != f.headers[i].canonical:
 			hits = append(hits, hit{name, values, i, 1})
-		case !f.headers[i].plain:
+		default:
 			hits = append(hits, hit{name, values, i, 0})
 		}
 	}
 	slices.SortFunc(hits, compareHits)
 	for _, hit := range hits {
 		f.header(h, hit, s)
+		s.addLong(hit.name, h[hit.name])
 	}
 	clear(hits)
 	s.hits = hits[:0]
+}
+
+// Long is a header with values that are long.
+type Long struct {
+	Name   string
+	Values []string
+}
+
+// longValue is the length from which on a value is long.
+const longValue = 16
+
+func (s *Set) addLong(name string, values []string) {
+	if len(values) == 1 && len(values[0]) >= longValue || len(values) > 1 {
+		s.long = append(s.long, Long{name, values})
+	}
 }
 
 // compareHits orders by configuration, then the canonical spelling first: a map

@@ -65,6 +65,8 @@ var multipartCases = []struct{ name, contentType, body, clean, found string }{
 	{"LF before a boundary", "", field("a", "1") + "--xx|Content-Disposition: form-data; name=\"b\"||1\n--xx|Content-Disposition: form-data; name=\"api_key\"||K|--xx--", "", ""},
 	{"boundary in a line", "", field("a", "x--xx|Content-Disposition: form-data; name=\"api_key\"||K") + "--xx--", "", ""},
 	{"boundary and more on the line", "", field("a", "1|--xxy") + "--xx--", "", ""},
+	{"boundary and a header on one line", "", "--xx--Content-Disposition: form-data; name=\"a\"||1|--xx--", "", ""},
+	{"boundary, more, and a header on one line", "", "--xxyyContent-Disposition: form-data; name=\"a\"||1|--xx--", "", ""},
 	{"padding behind the boundary", "", "--xx |Content-Disposition: form-data; name=\"api_key\"||K|--xx--", "", ""},
 	{"a part behind the last boundary", "", field("a", "1") + "--xx--|" + field("api_key", "K") + "--xx--|", "", ""},
 	{"last boundary and more on the line", "", field("a", "1") + "--xx--y|", "", ""},

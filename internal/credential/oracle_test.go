@@ -221,8 +221,8 @@ func (e *expected) text(o Options, text []byte, lines bool, inner map[string]int
 type path []string
 
 func pathOf(in, name string) path {
-	names := func(text string) path { // a second reader of paths: dots in names are none of its business
-		return strings.Split(text, ".")
+	names := func(text string) path { // with NUL for a dot that is part of a name
+		return strings.Split(strings.ReplaceAll(text, `\.`, "\x00"), ".")
 	}
 	if in == "" {
 		return names(name)

@@ -49,6 +49,7 @@ type Set struct {
 	arena  arena
 
 	hits  []hit  // header names to look at
+	long  []Long // headers with long values
 	query []byte // copy of the raw query, only while Query runs
 	cuts  []span // what is to go from query or body
 
@@ -80,7 +81,7 @@ func PutSet(s *Set) {
 // huge tells whether s has grown beyond what is worth keeping.
 func (s *Set) huge() bool {
 	return cap(s.arena.chunk) > 64<<10 || cap(s.query) > 64<<10 || cap(s.cuts) > 4096 ||
-		cap(s.found) > 256 || cap(s.hits) > 256 || s.report.huge()
+		cap(s.found) > 256 || cap(s.hits) > 256 || cap(s.long) > 256 || s.report.huge()
 }
 
 // Reset wipes all key bytes and makes s empty.
@@ -91,6 +92,8 @@ func (s *Set) Reset() {
 	clear(s.judged)
 	s.Judge, s.judged, s.many = nil, s.judged[:0], false
 	s.cuts, s.document = s.cuts[:0], span{}
+	clear(s.long)
+	s.long = s.long[:0]
 	s.report.reset(0, 0)
 }
 
@@ -104,6 +107,10 @@ func (s *Set) Format(w fmt.State, _ rune) {
 // Form and JSON were called. Of each location at most two that differ are kept,
 // and none twice.
 func (s *Set) Found() []Found { return s.found }
+
+// Long returns the headers that Headers has left with a value of 16 bytes or more, or with
+// more than one value.
+func (s *Set) Long() []Long { return s.long }
 
 // One returns the credential of the request. It fails with ErrMissing if there
 // is none, with ErrConflict if two differ, and with ErrCandidates if there were too

@@ -107,7 +107,7 @@ func encodingOf(text []byte) *base64.Encoding {
 	padding := len(text) - len(bare)
 	std, url := bytes.ContainsAny(bare, "+/"), bytes.ContainsAny(bare, "-_")
 	switch {
-	case std && url, padding > 2, padding > 0 && len(text)%4 != 0:
+	case padding > 2, padding > 0 && len(text)%4 != 0:
 		return nil
 	case padding == 0 && url:
 		return base64.RawURLEncoding.Strict()

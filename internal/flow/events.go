@@ -26,6 +26,7 @@ type Event struct {
 	Method      string    `json:"method"`
 	Path        string    `json:"path"`
 	Verdict     string    `json:"verdict"`
+	Copies      []string  `json:"copies,omitempty"` // places in which the key stood once more
 	ContentType string    `json:"content_type,omitempty"`
 	Body        string    `json:"body,omitempty"`
 	// BodyNote says why Body is not all of the body: `truncated`, `streamed`, or

@@ -51,6 +51,8 @@ type key struct {
 	record           *keysync.Record
 	lastSeen         time.Time
 	allowed, refused minutes
+	copies           minutes // requests with the key in more places than one
+	copiesIn         []string
 	limit            Limit
 }
 
@@ -97,6 +99,24 @@ func (r *Recorder) Note(now time.Time, record *keysync.Record, verdict string, l
 	}
 }
 
+// NoteCopies remembers that a request of a key had it in more places than one. It comes
+// with Note for the same request.
+func (r *Recorder) NoteCopies(now time.Time, record *keysync.Record, places []string) {
+	s := r.shard(record)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k, ok := s.keys.Get(record.KeyID)
+	if !ok {
+		return
+	}
+	k.copies.add(now.Unix() / 60)
+	for _, place := range places {
+		if !slices.Contains(k.copiesIn, place) {
+			k.copiesIn = append(slices.Clone(k.copiesIn), place) // others may hold the old one
+		}
+	}
+}
+
 // shard returns the shard of a key; requests without a known one go anywhere.
 func (r *Recorder) shard(record *keysync.Record) *shard {
 	if record == nil {
@@ -137,6 +157,8 @@ type Key struct {
 	Record           *keysync.Record // as it was when the key was last seen
 	LastSeen         time.Time
 	Allowed, Refused Series
+	Copies           Series   // requests with the key in more places than one
+	CopiesIn         []string // the places since the key is remembered, as they came
 	Limit            Limit
 }
 
@@ -160,9 +182,10 @@ func (r *Recorder) Keys(now time.Time) []Key {
 }
 
 func (k *key) copy(minute int64) Key {
-	c := Key{Record: k.record, LastSeen: k.lastSeen, Limit: k.limit}
+	c := Key{Record: k.record, LastSeen: k.lastSeen, Limit: k.limit, CopiesIn: k.copiesIn}
 	k.allowed.addTo(&c.Allowed, minute)
 	k.refused.addTo(&c.Refused, minute)
+	k.copies.addTo(&c.Copies, minute)
 	return c
 }
 

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 
@@ -18,10 +19,8 @@ func (g *Gate) takeBody(r *http.Request, p *passage) *refusal {
 		body.Trailers(r, g.forbidden)
 		return nil
 	}
-	if awaitsContinue(r) {
-		b := &awaited{ReadCloser: r.Body}
-		r.Body = b
-		defer b.settle(r.Header)
+	if body.AwaitsContinue(r) {
+		defer body.Await(r).Settle(r.Header)
 	}
 	if g.settings.MaxBody > 0 && r.ContentLength > int64(g.settings.MaxBody) {
 		return refBody(body.ErrTooLarge)
@@ -33,11 +32,11 @@ func (g *Gate) takeBody(r *http.Request, p *passage) *refusal {
 	switch {
 	case ref != nil:
 		return ref
-	case g.binding == bindBody:
+	case g.readsAll():
 	case m.form != nil && len(r.Header["Content-Encoding"]) == 0:
 		return g.splitBody(r, p, m.form)
 	case m.form == nil && m.kind == mediatype.Opaque:
-		return g.streamBody(r)
+		return g.streamBody(r, p)
 	}
 	return g.readBody(r, p, m)
 }
@@ -48,11 +47,14 @@ type media struct {
 	form *multipart.Form // of a multipart body that is looked at, whose kind is Opaque
 }
 
+// readsAll tells whether bodies are read in which the gate looks for nothing else.
+func (g *Gate) readsAll() bool { return g.binding == bindBody || g.copies == refuseCopies }
+
 // mediaOf tells how the body is looked at, from its type and its first bytes.
 func (g *Gate) mediaOf(r *http.Request, p *passage) (media, *refusal) {
 	m, ref := g.bodyMedia(r.Header)
 	p.opaque = m.kind == mediatype.Opaque
-	if ref != nil || m.kind != mediatype.Any && m.kind != mediatype.Frames || g.checksJSON || g.binding == bindBody || len(r.Header["Content-Encoding"]) > 0 {
+	if ref != nil || m.kind != mediatype.Any && m.kind != mediatype.Frames || g.checksJSON || g.readsAll() || len(r.Header["Content-Encoding"]) > 0 {
 		return m, ref
 	}
 	p.readsBody = true
@@ -66,14 +68,64 @@ func (g *Gate) mediaOf(r *http.Request, p *passage) (media, *refusal) {
 	return m, nil
 }
 
-// mayBeJSON reports whether a body opens JSON, as far as its beginning tells.
+// mayBeJSON reports whether a body opens JSON, or may do so when it is decoded, as far as
+// its beginning tells.
 func mayBeJSON(r *http.Request, kind mediatype.Kind) (bool, error) {
+	opens := func(beginning []byte, whole bool) (opens, decided bool) {
+		if opens, decided = opensJSON(kind, beginning, whole); opens || !decided { // four bytes, at least, decide
+			return opens, decided
+		}
+		coding, decided := unlabelled(kind, beginning, whole)
+		return coding != "", decided
+	}
 	beginning, whole, err := body.Peek(r, func(beginning []byte) bool {
-		_, decided := opensJSON(kind, beginning, false)
+		_, decided := opens(beginning, false)
 		return decided
 	})
-	opens, decided := opensJSON(kind, beginning, whole)
-	return opens || !decided, err
+	may, decided := opens(beginning, whole)
+	return may || !decided, err
+}
+
+// unlabelled returns the coding in which there is what the gate looks for in a body that is
+// said to be in none, "" if it is not in one. In bodies of a type that only may be JSON that
+// is JSON; other compressed files are nobody's business. Without whole, b is only the
+// beginning of the body; decided is false if it is too short to tell.
+func unlabelled(kind mediatype.Kind, b []byte, whole bool) (coding string, decided bool) {
+	must := kind != mediatype.Any && kind != mediatype.Frames
+	coding = body.Unlabelled(b)
+	if coding == "" || coding == "gzip" && must {
+		return coding, true
+	}
+	plain, err := body.Beginning(b, coding)
+	defer clear(plain)
+	ended := errors.Is(err, io.EOF)
+	damaged := err != nil && !ended && (whole || !errors.Is(err, io.ErrUnexpectedEOF))
+	opens, decided := opensJSON(kind, plain, ended)
+	switch {
+	case opens, must && !damaged:
+		return coding, true
+	case decided, damaged && coding != "gzip": // a text may well begin as zlib does
+		return "", true
+	default:
+		return coding, damaged
+	}
+}
+
+// decodeUnlabelled undoes the coding of a body that was read and that nobody said is in one.
+// One that was decoded before is not to be in another: what the backend gets says of none.
+func (p *passage) decodeUnlabelled(kind mediatype.Kind, limits body.Limits) error {
+	coding, _ := unlabelled(kind, p.body.Bytes(), true)
+	if coding == "" {
+		return nil
+	}
+	if p.body.Decoded() {
+		return body.ErrUnsupported
+	}
+	var err error
+	if p.body, err = p.body.Decode(coding, limits); err != nil {
+		return err
+	}
+	return p.decodeUnlabelled(kind, limits)
 }
 
 func hasBody(r *http.Request) bool {
@@ -83,7 +135,7 @@ func hasBody(r *http.Request) bool {
 // streamBody lets a body through that the gate has no business in, up to its
 // largest size if one is written, and without trailers that only the gate or no one
 // may set.
-func (g *Gate) streamBody(r *http.Request) *refusal {
+func (g *Gate) streamBody(r *http.Request, p *passage) *refusal {
 	body.Once(r)
 	if g.settings.MaxBody > 0 {
 		if err := body.Limit(r, int64(g.settings.MaxBody)); err != nil {
@@ -91,6 +143,7 @@ func (g *Gate) streamBody(r *http.Request) *refusal {
 		}
 	}
 	body.Trailers(r, g.forbidden)
+	g.cleanTrailers(r, p)
 	return nil
 }
 
@@ -106,6 +159,7 @@ func (g *Gate) refuseBody(r *http.Request, p *passage) *refusal {
 		return refTwoDocuments
 	}
 	body.Trailers(r, g.forbidden)
+	g.cleanTrailers(r, p)
 	return nil
 }
 
@@ -113,10 +167,15 @@ func (g *Gate) readBody(r *http.Request, p *passage, m media) *refusal {
 	limits := g.reading
 	limits.Verified = p.record != nil
 	limits.Verbatim = m.kind == mediatype.Opaque && m.form == nil
-	p.readsBody = true
+	p.readsBody, p.media = true, m
 	var err error
 	if p.body, err = body.Read(r, limits); err != nil {
 		return refBody(err)
+	}
+	if m.kind != mediatype.Opaque {
+		if err = p.decodeUnlabelled(m.kind, limits); err != nil {
+			return refBody(err)
+		}
 	}
 	raw := p.body.Bytes()
 	clean, _, err := scan(g.finder, m, raw, p.set)
@@ -126,6 +185,9 @@ func (g *Gate) readBody(r *http.Request, p *passage, m media) *refusal {
 	changed := len(clean) != len(raw) || g.strips && p.set.HasDocument()
 	if err := p.body.Put(clean); err != nil {
 		return refBody(err)
+	}
+	if p.body.Decoded() {
+		g.forgetCompression(r)
 	}
 	p.replay = body.Replace(r, p.body, changed)
 	return nil

@@ -2,6 +2,8 @@ package gate_test
 
 import (
 	"net/http"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/ingestauth/caddy-ingest-auth/config"
@@ -110,4 +112,42 @@ func TestBodyShape(t *testing.T) {
 		"object": {200, ""}, "array": object, "empty array": object, "string": object, "lines": object, "beacon": object, "text": object,
 		"image": {415, ""}, "empty post": object, "get": {200, ""}, "get with one": {200, ""},
 	})
+}
+
+// TestDigestsOfAnotherBody: when the body changes, no digest of the old one gets through in
+// any spelling that a backend may fold to the name; while it does not, the plain one does.
+func TestDigestsOfAnotherBody(t *testing.T) {
+	t.Parallel()
+	g := start(t, config.Gate{}, map[string]keysync.Record{keyA: {}})
+	names := []string{"Content-MD5", "Digest", "Content-Digest", "Repr-Digest"}
+	digests := func() http.Header {
+		h := http.Header{"Content-Type": {"application/json"}}
+		for _, name := range names {
+			for _, dash := range []string{"-", "_", "~", "."} {
+				h[http.CanonicalHeaderKey(strings.ReplaceAll(name, "-", dash))] = []string{"old"}
+			}
+		}
+		return h
+	}
+	seen := func(q request) (left []string) {
+		got := g.do(t, q)
+		if got.status != http.StatusOK || len(got.seen) != 1 {
+			t.Fatalf("%d %s", got.status, got.body)
+		}
+		for name, values := range got.seen[0].header {
+			if values[0] == "old" {
+				left = append(left, name)
+			}
+		}
+		slices.Sort(left)
+		return left
+	}
+	if left := seen(request{target: "/", body: `{"token":"` + keyA + `","a":1}`, header: digests()}); len(left) > 0 {
+		t.Errorf("of a body that was changed: %v", left)
+	}
+	h := digests()
+	h.Set("X-Api-Key", keyA)
+	if left := seen(request{target: "/", body: `{"a":1}`, header: h}); !slices.Equal(left, []string{"Content-Digest", "Content-Md5", "Digest", "Repr-Digest"}) {
+		t.Errorf("of a body that was not changed: %v", left)
+	}
 }

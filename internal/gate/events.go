@@ -19,7 +19,7 @@ func (g *Gate) noteEvent(r *http.Request, p *passage, verdict Verdict) {
 		return
 	}
 	e := flow.Event{
-		Time: p.now, KeyID: p.record.KeyID, Account: p.record.Account, Mode: p.record.Mode, Verdict: verdict.String(),
+		Time: p.now, KeyID: p.record.KeyID, Account: p.record.Account, Mode: p.record.Mode, Verdict: verdict.String(), Copies: p.copies.Names(),
 		Method: g.showable(p, r.Method), Path: g.showable(p, r.URL.Path), ContentType: g.showable(p, r.Header.Get("Content-Type")),
 	}
 	e.Body, e.BodyNote = g.showableBody(r, p)

@@ -145,6 +145,9 @@ func (g *Gate) admit(r *http.Request, p *passage) (*identity, *refusal) {
 	case ref != nil:
 		return nil, ref
 	}
+	if ref := g.takeCopies(r, p); ref != nil {
+		return nil, ref
+	}
 	if ref := g.checkBody(r, p); ref != nil {
 		return nil, ref
 	}

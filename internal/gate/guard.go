@@ -23,9 +23,12 @@ var pathOverrides = []string{
 	"X-Vhm-Root", // Pyramid and Zope put it before the path
 }
 
-// bodyHeaders tell what a body is and where it ends. The gate goes by them, so a backend
-// must not be given another spelling to go by.
-var bodyHeaders = []string{"Content-Type", "Content-Encoding", "Content-Length", "Transfer-Encoding"}
+// bodyHeaders tell what a body is, where it ends and what its digest is. The gate goes by them,
+// or deletes them when it changes the body, so a backend must not be given another spelling.
+var bodyHeaders = []string{
+	"Content-Type", "Content-Encoding", "Content-Length", "Transfer-Encoding",
+	"Content-MD5", "Digest", "Content-Digest", "Repr-Digest",
+}
 
 // guardHeaders adds to o what no client may send. A gate that only reports lets all but the
 // identity header through.

@@ -15,8 +15,9 @@ func (g *Gate) takeHead(r *http.Request, p *passage) *refusal {
 	g.takeHeaders(r.Header, p)
 	g.keepConnection(r.Header)
 	p.span = trace.SpanFromContext(r.Context())
-	g.names.Span(p.span)
-	if r.URL.RawQuery == "" && g.host.OriginalQuery(r) == "" {
+	g.names.Span(p.span, false)
+	p.original = g.host.OriginalURL(r)
+	if r.URL.RawQuery == "" && (p.original == nil || p.original.RawQuery == "") {
 		return nil
 	}
 	return g.takeQuery(r, p)

@@ -2,10 +2,12 @@ package gate
 
 import (
 	"net/http"
+	"net/url"
 	"time"
 
 	"go.uber.org/zap/zapcore"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/copies"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
@@ -15,17 +17,21 @@ type Host interface {
 	// ClientIP returns the address of the client, "" if it is not known.
 	ClientIP(r *http.Request) string
 
-	// OriginalQuery returns the query as the client sent it, if the host keeps it
-	// apart from the request, else "".
-	OriginalQuery(r *http.Request) string
+	// OriginalURL returns the URL as the client sent it, if the host keeps it apart from
+	// the request, else nil. It is not to be changed.
+	OriginalURL(r *http.Request) *url.URL
 
-	// SetOriginalQuery replaces what OriginalQuery returns, if that is not "". It may
-	// give the request another context.
-	SetOriginalQuery(r *http.Request, query string)
+	// SetOriginalURL gives that URL, which is not nil, the path and the query of another.
+	// It may give the request another context.
+	SetOriginalURL(r *http.Request, u *url.URL)
 
 	// Introduce tells the host what became of the request: values answers
 	// placeholders, by their names without braces, and fields belong in the access log.
 	Introduce(r *http.Request, values func(name string) (any, bool), fields zapcore.ObjectMarshaler)
+
+	// LacksKey tells the host that no good key was found in the request: whatever stands in
+	// it may be one, and must not be logged.
+	LacksKey(r *http.Request)
 
 	// Value returns what the last Introduce that knows the name has answered, also
 	// that of another gate on the request's way. It is nil if there is none.
@@ -60,6 +66,9 @@ type Meter interface {
 
 	// Passed measures the gate's own time for a request.
 	Passed(took time.Duration, readBody bool)
+
+	// Copies counts that the key of a request stood in more places than one.
+	Copies(places copies.Places)
 
 	// Lookup counts what a look-up came to.
 	Lookup(outcome keysync.Outcome)

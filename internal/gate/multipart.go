@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/body"
+	"github.com/ingestauth/caddy-ingest-auth/internal/copies"
 	"github.com/ingestauth/caddy-ingest-auth/internal/credential"
 	"github.com/ingestauth/caddy-ingest-auth/internal/mediatype"
 	"github.com/ingestauth/caddy-ingest-auth/internal/multipart"
@@ -53,7 +54,7 @@ func (g *Gate) splitBody(r *http.Request, p *passage, form *multipart.Form) *ref
 	cut := len(head.Bytes()) - len(clean)
 	head.Truncate(len(clean)) // it was cut in place
 	if whole {
-		p.body = head
+		p.body, p.media = head, media{form: form}
 		p.replay = body.Replace(r, head, cut > 0)
 		return nil
 	}
@@ -64,6 +65,7 @@ func (g *Gate) splitBody(r *http.Request, p *passage, form *multipart.Form) *ref
 	}
 	body.Once(r)
 	body.Trailers(r, g.forbidden)
+	g.cleanTrailers(r, p)
 	return nil
 }
 
@@ -74,6 +76,36 @@ func (g *Gate) latePart() func(multipart.Part) error {
 		return nil
 	}
 	return g.finder.LatePart
+}
+
+// cutParts cuts the copies of a key out of the values of a multipart body. A file that is no
+// text, and what describes the parts, cannot be cut.
+func cutParts(k *copies.Key, form *multipart.Form, raw []byte) (out string, exact bool) {
+	scanner, exact, done := form.Scanner(), true, 0
+	var clean strings.Builder
+	pass := func(b []byte, cuttable bool) {
+		text, ok := k.Text(string(b))
+		exact = exact && (ok && cuttable || text == string(b))
+		clean.WriteString(text)
+	}
+	for {
+		next, found, err := scanner.Next(raw, true)
+		if err != nil || !found {
+			pass(raw[done:], false)
+			return clean.String(), exact
+		}
+		if value := raw[done:next.At]; done > 0 {
+			pass(value, copies.IsText(value))
+		} else {
+			pass(value, false)
+		}
+		if next.Last {
+			done = next.At
+			continue
+		}
+		pass(raw[next.At:next.Value], false)
+		done = next.Value
+	}
 }
 
 // scanMultipart removes credentials from a multipart body, or its beginning, in place.

@@ -171,6 +171,7 @@ type words struct {
 	modes       modeSet
 	shape       credential.Shape // that a body must have, ShapeNone for any
 	binding     binding
+	copies      copiesPolicy
 	errors      errorShape
 	style       limit.Style
 }
@@ -202,6 +203,7 @@ func wordsOf(s *config.Gate) words {
 		modes:       modesOf(s.Modes),
 		shape:       map[string]credential.Shape{"object": credential.ShapeObject, "array": credential.ShapeArray}[s.BodyShape],
 		binding:     map[string]binding{"request": bindRequest, "body": bindBody}[s.Bind],
+		copies:      map[string]copiesPolicy{"refuse": refuseCopies, "keep": keepCopies}[s.Copies],
 		errors:      map[string]errorShape{"problem": errorsProblem, "caddy": errorsHost}[s.Errors],
 		style:       map[string]limit.Style{"seconds": limit.Seconds, "ietf": limit.IETF, "off": limit.Off}[s.LimitHeaders],
 	}

@@ -25,6 +25,9 @@ func (g *Gate) observe(r *http.Request, p *passage, verdict Verdict) {
 // note remembers a request for the people who look at the gate.
 func (g *Gate) note(r *http.Request, p *passage, verdict Verdict) {
 	g.flow.Note(p.now, p.record, verdict.String(), limitOf(p))
+	if p.copies != 0 && !p.observed {
+		g.noteCopies(p.now, p.record, p.copies)
+	}
 	if g.events != nil {
 		g.noteEvent(r, p, verdict)
 	}

@@ -2,11 +2,13 @@ package gate
 
 import (
 	"net/http"
+	"net/url"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/body"
+	"github.com/ingestauth/caddy-ingest-auth/internal/copies"
 	"github.com/ingestauth/caddy-ingest-auth/internal/credential"
 	"github.com/ingestauth/caddy-ingest-auth/internal/limit"
 )
@@ -20,9 +22,12 @@ type passage struct {
 	body   *body.Buffer // what was read of the request, nil if nothing was
 	replay *body.Replay // the body as the next handler sees it
 	head   *body.Buffer // the beginning of a multipart body of which the rest streams
+	media  media        // of the body that was read
 	opaque bool         // the body is of a type that holds no JSON
 
-	inQuery bool // the query holds a JSON document, which stands for the body
+	inQuery  bool          // the query holds a JSON document, which stands for the body
+	original *url.URL      // as the client sent it, nil if the host does not keep it
+	copies   copies.Places // in which the key stood once more
 	caller
 
 	// Of a gate that only reports:

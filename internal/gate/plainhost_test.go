@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -21,6 +22,7 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/config"
 	"github.com/ingestauth/caddy-ingest-auth/internal/assertion"
 	"github.com/ingestauth/caddy-ingest-auth/internal/body"
+	"github.com/ingestauth/caddy-ingest-auth/internal/copies"
 	"github.com/ingestauth/caddy-ingest-auth/internal/flow"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gate"
 	"github.com/ingestauth/caddy-ingest-auth/internal/limit"
@@ -50,13 +52,15 @@ func (plainHost) ClientIP(r *http.Request) string {
 	return ip
 }
 
-func (plainHost) OriginalQuery(*http.Request) string     { return "" }
-func (plainHost) SetOriginalQuery(*http.Request, string) {}
+func (plainHost) OriginalURL(*http.Request) *url.URL     { return nil }
+func (plainHost) SetOriginalURL(*http.Request, *url.URL) {}
 
 func (plainHost) Introduce(r *http.Request, values func(string) (any, bool), _ zapcore.ObjectMarshaler) {
 	n := notesOf(r)
 	n.values = append(n.values, values)
 }
+
+func (plainHost) LacksKey(*http.Request) {}
 
 func (plainHost) Value(r *http.Request, name string) any {
 	n := notesOf(r)
@@ -133,12 +137,25 @@ func (m memory) Get(ctx context.Context, d keysync.Digest) (*keysync.Record, key
 type tallied struct {
 	mu       sync.Mutex
 	verdicts map[string]int
+	copies   map[string]int // requests by place
+}
+
+func newTallied() *tallied {
+	return &tallied{verdicts: make(map[string]int), copies: make(map[string]int)}
 }
 
 func (m *tallied) Request(j gate.Judged) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.verdicts[j.Verdict.String()]++
+}
+
+func (m *tallied) Copies(places copies.Places) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, place := range places.Names() {
+		m.copies[place]++
+	}
 }
 func (*tallied) Passed(time.Duration, bool) {}
 func (*tallied) Lookup(keysync.Outcome)     {}
@@ -158,6 +175,7 @@ type site struct {
 type seen struct {
 	uri, body string
 	header    http.Header
+	readErr   error // of the body
 }
 
 const (
@@ -194,7 +212,7 @@ func newGate(t *testing.T, s config.Gate, records map[string]keysync.Record, set
 	o := gate.Options{
 		Settings: s, Guesses: guesses, Header: identityHeader, Source: source, Signer: signer, HalfLife: time.Minute / 2,
 		Budget: body.NewBudget(64 << 20), Names: redact.NewNames(), Flow: flow.NewRecorder(), Log: zap.NewNop(),
-		Meter: &tallied{verdicts: make(map[string]int)}, Host: newPlainHost(),
+		Meter: newTallied(), Host: newPlainHost(),
 		Counters: gate.Counters{Requests: limit.NewMemory(0), Failures: limit.NewMemory(0), InFlight: limit.NewInFlight()},
 	}
 	set(&o)
@@ -209,15 +227,24 @@ func newGate(t *testing.T, s config.Gate, records map[string]keysync.Record, set
 // start starts a site with one gate.
 func start(t *testing.T, s config.Gate, records map[string]keysync.Record) *site {
 	t.Helper()
-	st := &site{meter: &tallied{verdicts: make(map[string]int)}, host: newPlainHost()}
+	return startWith(t, s, records, func(*gate.Options) {})
+}
+
+// startWith is start with what set sets.
+func startWith(t *testing.T, s config.Gate, records map[string]keysync.Record, set func(*gate.Options)) *site {
+	t.Helper()
+	st := &site{meter: newTallied(), host: newPlainHost()}
 	backend := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		b, _ := io.ReadAll(r.Body)
+		b, err := io.ReadAll(r.Body)
 		st.mu.Lock()
-		st.seen = append(st.seen, seen{r.RequestURI, string(b), r.Header.Clone()})
+		st.seen = append(st.seen, seen{r.RequestURI, string(b), r.Header.Clone(), err})
 		st.mu.Unlock()
 		_, _ = io.WriteString(w, "ok")
 	})
-	st.Server = httptest.NewServer(middleware(backend, newGate(t, s, records, func(o *gate.Options) { o.Meter, o.Host = st.meter, st.host })))
+	st.Server = httptest.NewServer(middleware(backend, newGate(t, s, records, func(o *gate.Options) {
+		o.Meter, o.Host = st.meter, st.host
+		set(o)
+	})))
 	t.Cleanup(st.Close)
 	return st
 }
@@ -262,6 +289,11 @@ func (s *site) do(t *testing.T, q request) reply {
 		t.Fatal(err)
 	}
 	maps.Copy(r.Header, q.header)
+	return s.send(t, r)
+}
+
+func (s *site) send(t *testing.T, r *http.Request) reply {
+	t.Helper()
 	resp, err := s.Client().Do(r)
 	if err != nil {
 		t.Fatal(err)

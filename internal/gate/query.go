@@ -3,6 +3,7 @@ package gate
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/body"
@@ -24,7 +25,7 @@ func (g *Gate) takeQuery(r *http.Request, p *passage) *refusal {
 	if err != nil && g.strips {
 		clean = ""
 	}
-	original := g.host.OriginalQuery(r)
+	original := g.originalQuery(r)
 	cleanOriginal := clean
 	if original != raw {
 		cleanOriginal = g.cleanQuery(r, original, p)
@@ -34,7 +35,7 @@ func (g *Gate) takeQuery(r *http.Request, p *passage) *refusal {
 		r.RequestURI = WithQuery(r.RequestURI, clean)
 	}
 	if cleanOriginal != original {
-		g.host.SetOriginalQuery(r, cleanOriginal)
+		g.setOriginalQuery(r, cleanOriginal)
 	}
 	switch {
 	case err == nil:
@@ -69,6 +70,30 @@ func (g *Gate) cleanQuery(r *http.Request, raw string, p *passage) string {
 	return clean
 }
 
+// originalQuery returns the query as the client sent it, if the host keeps it, else "".
+func (g *Gate) originalQuery(r *http.Request) string {
+	if u := g.host.OriginalURL(r); u != nil {
+		return u.RawQuery
+	}
+	return ""
+}
+
+// setOriginalQuery replaces a query that the host keeps.
+func (g *Gate) setOriginalQuery(r *http.Request, query string) {
+	u := *g.host.OriginalURL(r)
+	u.RawQuery = query
+	g.host.SetOriginalURL(r, &u)
+}
+
+// WithURL returns the request URI of a URL that was changed: with another path, another
+// query, or both.
+func WithURL(uri string, before, after *url.URL) string {
+	if path := after.EscapedPath(); path != before.EscapedPath() {
+		uri = path
+	}
+	return WithQuery(uri, after.RawQuery)
+}
+
 // WithQuery returns the request URI with another query. The first '?' starts the
 // query, as net/http reads it.
 func WithQuery(uri, query string) string {
@@ -77,4 +102,32 @@ func WithQuery(uri, query string) string {
 		return path
 	}
 	return path + "?" + query
+}
+
+// forgetCompression takes the parameter out of the query that says that the body is gzip, as
+// Content-Encoding is taken out of the header: a backend that goes by it (PostHog's) would
+// fail to decode what is decoded.
+func (g *Gate) forgetCompression(r *http.Request) {
+	if clean := withoutCompression(r.URL.RawQuery); clean != r.URL.RawQuery {
+		r.URL.RawQuery = clean
+		r.RequestURI = WithQuery(r.RequestURI, clean)
+	}
+	original := g.originalQuery(r)
+	if clean := withoutCompression(original); clean != original {
+		g.setOriginalQuery(r, clean)
+	}
+}
+
+// withoutCompression leaves all other bytes of the query as they are.
+func withoutCompression(query string) string {
+	if !strings.Contains(query, "compression=gzip") {
+		return query
+	}
+	var kept []string
+	for param := range strings.SplitSeq(query, "&") {
+		if param != "compression=gzip" && param != "compression=gzip-js" {
+			kept = append(kept, param)
+		}
+	}
+	return strings.Join(kept, "&")
 }

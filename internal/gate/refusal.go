@@ -162,6 +162,8 @@ func refBody(err error) *refusal {
 		return refUnavailable("Too many requests are being read; try again", err)
 	case errors.Is(err, body.ErrUnsupported):
 		return refuseFor(unsupportedEncoding).because(err)
+	case errors.Is(err, body.ErrEncoding):
+		return refuseFor(malformedBody).saying("Malformed compressed body").because(err)
 	case errors.As(err, &syntax):
 		return refuseFor(malformedBody).saying("Malformed JSON").because(err)
 	case errors.As(err, &spelling):

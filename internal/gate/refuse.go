@@ -9,6 +9,7 @@ import (
 
 	"github.com/ingestauth/caddy-ingest-auth/config"
 	"github.com/ingestauth/caddy-ingest-auth/internal/answer"
+	"github.com/ingestauth/caddy-ingest-auth/internal/body"
 )
 
 // refuse answers a request that does not get through.
@@ -23,6 +24,9 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, p *passage, ref *r
 	p.set.Judge = nil // everything goes
 	g.remover.Headers(r.Header, p.set)
 	g.redactQuery(r)
+	if p.record != nil && g.copies != keepCopies {
+		g.cutHead(r, p) // for error routes
+	}
 	h := w.Header()
 	switch ref.status.http {
 	case http.StatusUnauthorized:
@@ -59,7 +63,7 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, p *passage, ref *r
 func (g *Gate) emptyRequest(w http.ResponseWriter, r *http.Request, p *passage) {
 	unread := p.body == nil && hasBody(r)
 	switch {
-	case unread && awaitsContinue(r):
+	case unread && body.AwaitsContinue(r):
 		g.turnAway(w, r)
 	case unread && g.host.IsCopy(r):
 		drain(w, r)
@@ -68,6 +72,17 @@ func (g *Gate) emptyRequest(w http.ResponseWriter, r *http.Request, p *passage) 
 	r.Body, r.GetBody, r.ContentLength, r.TransferEncoding, r.Trailer = http.NoBody, nil, 0, nil, nil
 	for _, name := range []string{"Content-Length", "Content-Encoding", "Expect", "Trailer", "Transfer-Encoding"} {
 		delete(r.Header, name)
+	}
+}
+
+// turnAway has a client that waits answered at once, and the connection closed.
+// net/http does so by itself, but not for a body that a handler has wrapped: it would
+// wait for that before it answers.
+func (g *Gate) turnAway(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Connection", "close")
+	if g.host.IsCopy(r) { // whoever has the other one must not read the body
+		_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
+		_ = r.Body.Close()
 	}
 }
 
@@ -94,9 +109,9 @@ func drain(w http.ResponseWriter, r *http.Request) {
 func (g *Gate) redactQuery(r *http.Request) {
 	r.URL.RawQuery = g.names.Query(r.URL.RawQuery)
 	r.RequestURI = WithQuery(r.RequestURI, r.URL.RawQuery)
-	original := g.host.OriginalQuery(r)
+	original := g.originalQuery(r)
 	if clean := g.names.Query(original); clean != original {
-		g.host.SetOriginalQuery(r, clean)
+		g.setOriginalQuery(r, clean)
 	}
 }
 
@@ -143,10 +158,15 @@ func (g *Gate) logRefusal(r *http.Request, p *passage, ref *refusal) {
 	}
 }
 
-// describe tells placeholders and the access log why a request is refused.
+// describe tells placeholders and the access log why a request is refused. If that is for want
+// of a good key, whatever stands in it may be one.
 func (g *Gate) describe(r *http.Request, p *passage, ref *refusal) {
 	id := refusedID{record: p.record, ref: ref}
 	g.host.Introduce(r, p.placeholders(id.placeholder), id)
+	if p.record == nil || ref.unauthenticated() {
+		g.host.LacksKey(r)
+		g.names.Span(p.span, true)
+	}
 }
 
 // limitMembers are the members of an error body that describe a limit.

@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/body"
+	"github.com/ingestauth/caddy-ingest-auth/internal/copies"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
@@ -80,11 +81,12 @@ type reporter struct {
 
 	mu     sync.Mutex
 	counts map[string]int
-	timer  *time.Timer // nil unless something is to be logged
+	copies map[string]int // requests whose key stands in more places than one, by place
+	timer  *time.Timer    // nil unless something is to be logged
 }
 
 func newReporter(log *zap.Logger) *reporter {
-	return &reporter{log: log, counts: make(map[string]int)}
+	return &reporter{log: log, counts: make(map[string]int), copies: make(map[string]int)}
 }
 
 // count counts a request. Verdicts are few, clients cannot make up any.
@@ -92,6 +94,20 @@ func (r *reporter) count(verdict string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.counts[verdict]++
+	r.flushLater()
+}
+
+// countCopies counts a request by the places in which its key stands once more.
+func (r *reporter) countCopies(places copies.Places) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, place := range places.Names() {
+		r.copies[place]++
+	}
+	r.flushLater()
+}
+
+func (r *reporter) flushLater() {
 	if r.timer == nil {
 		r.timer = time.AfterFunc(reportEvery, r.flush)
 	}
@@ -110,6 +126,12 @@ func (r *reporter) flush() {
 	for _, n := range r.counts {
 		total += n
 	}
-	r.log.Warn("requests that would have been refused", zap.Int("requests", total), zap.Any("verdicts", r.counts))
-	r.counts = make(map[string]int)
+	if total > 0 {
+		r.log.Warn("requests that would have been refused", zap.Int("requests", total), zap.Any("verdicts", r.counts))
+	}
+	if len(r.copies) > 0 {
+		r.log.Warn("requests with their key in more than one place, by the place of the copy", zap.Any("places", r.copies))
+	}
+	clear(r.counts)
+	clear(r.copies)
 }

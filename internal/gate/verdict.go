@@ -17,6 +17,7 @@ const (
 	duplicateField
 	expiredKey
 	insufficientScope
+	keyElsewhere
 	keyNotYetValid
 	malformedBody
 	malformedKey
@@ -65,6 +66,7 @@ var verdicts = [Verdicts]struct {
 	duplicateField:         {"duplicate_field", badRequest, "Duplicate field in request body", ""},
 	expiredKey:             {"expired_key", unauthorized, "Invalid API key", invalidKey},
 	insufficientScope:      {"insufficient_scope", forbidden, "API key lacks the required scope", ""},
+	keyElsewhere:           {"key_elsewhere", badRequest, "API key is given in another place, too", ""},
 	keyNotYetValid:         {"key_not_yet_valid", unauthorized, "Invalid API key", invalidKey},
 	malformedBody:          {"malformed_body", badRequest, "Malformed request body", ""},
 	malformedKey:           {"malformed_key", unauthorized, "Invalid API key", invalidKey},

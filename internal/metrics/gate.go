@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ingestauth/caddy-ingest-auth/config"
+	"github.com/ingestauth/caddy-ingest-auth/internal/copies"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gate"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
@@ -51,6 +52,9 @@ func (m *gateMeter) Request(j gate.Judged) {
 		m.meters.Keys.add(j.Record.KeyID, j.Verdict)
 	}
 }
+
+// Copies implements gate.Meter.
+func (m *gateMeter) Copies(places copies.Places) { m.meters.copies.add(places) }
 
 // Passed implements gate.Meter.
 func (m *gateMeter) Passed(took time.Duration, readBody bool) {

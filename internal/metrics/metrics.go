@@ -10,6 +10,7 @@ const Prefix = "ingest_auth_"
 type Meters struct {
 	requests requestCounts
 	lookups  lookupCounts
+	copies   copyCounts
 	// Keys are requests by key. They are not among Collectors.
 	Keys *KeyCounts
 
@@ -68,7 +69,7 @@ var (
 // Collectors returns all that counts for the life of the process.
 func (m *Meters) Collectors() []prometheus.Collector {
 	return []prometheus.Collector{
-		&m.requests, &m.lookups, m.handler, m.source, m.Unusable, m.limitTakes, m.limitRefusals,
+		&m.requests, &m.lookups, &m.copies, m.handler, m.source, m.Unusable, m.limitTakes, m.limitRefusals,
 		m.Evictions.counter("cache_evictions_total", "Records dropped from the cache because it was full."),
 		m.redisOutages.counter("redis_outages_total", "Times the gate stopped using Redis."),
 		m.redisFallbacks.counter("redis_fallbacks_total", "Times limits were not counted in Redis, because it could not be used."),

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ingestauth/caddy-ingest-auth/config"
+	"github.com/ingestauth/caddy-ingest-auth/internal/copies"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gate"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
@@ -77,5 +78,30 @@ func (*lookupCounts) Describe(ch chan<- *prometheus.Desc) { ch <- lookupsDesc }
 func (c *lookupCounts) Collect(ch chan<- prometheus.Metric) {
 	for o := range c {
 		ch <- count(lookupsDesc, c[o].Load(), keysync.Outcome(o).String())
+	}
+}
+
+// copyCounts counts requests whose key stood in more places than one, by the place of the
+// copy.
+type copyCounts [copies.NumPlaces]atomic.Uint64
+
+var copiesDesc = prometheus.NewDesc(Prefix+"key_copies_total",
+	"Requests whose key stood in another place, too.", []string{"place"}, nil)
+
+func (c *copyCounts) add(places copies.Places) {
+	for p := range c {
+		if places.Has(copies.Place(p)) {
+			c[p].Add(1)
+		}
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (*copyCounts) Describe(ch chan<- *prometheus.Desc) { ch <- copiesDesc }
+
+// Collect implements prometheus.Collector.
+func (c *copyCounts) Collect(ch chan<- prometheus.Metric) {
+	for p := range c {
+		ch <- count(copiesDesc, c[p].Load(), copies.Place(p).String())
 	}
 }

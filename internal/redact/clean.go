@@ -9,11 +9,15 @@ import (
 	"unicode/utf8"
 )
 
-// cleaner is what it takes to clean one text. It is reused and keeps nothing of the text.
-type cleaner struct {
+// Cleaner cleans texts, one after the other. It is reused and keeps nothing of them.
+type Cleaner struct {
 	set     *set
+	strict  bool // whatever could be a key is taken for one
 	text    []byte
+	plain   [maxLevels][]byte // the text without one, two, … levels of escapes
+	offsets []int
 	decoded []byte
+	spare   [][]byte
 	cuts    []cut
 	prose   bool // text may be more than a URL: pairs are left to those who know quotes
 }
@@ -23,24 +27,40 @@ type cut struct {
 	from, to int
 }
 
-var cleaners = sync.Pool{New: func() any { return new(cleaner) }}
+var cleaners = sync.Pool{New: func() any { return new(Cleaner) }}
+
+// Cleaner returns what cleans several texts. A strict one is for requests in which no key is
+// known: it redacts whatever could be one. Free it in the end.
+func (n *Names) Cleaner(strict bool) *Cleaner {
+	c := cleaners.Get().(*Cleaner)
+	c.set, c.strict = n.set.Load(), strict
+	return c
+}
+
+// IsField is Names.IsField.
+func (c *Cleaner) IsField(name string) bool { return c.set.isField(name) }
+
+// IsName is Names.IsName.
+func (c *Cleaner) IsName(name string) bool {
+	c.prose = false
+	c.text = append(append(c.text[:0], name...), '=')
+	return c.judge(c.text) != clean
+}
 
 // maxRounds is how often a text is looked at, at most. After a cut, what is left can read
 // differently than before: a word may have become the end of a value.
 const maxRounds = 5
 
-// clean has find look for cuts in s and makes them. It returns s itself if there are none, and
-// drops the whole text if there is no end to them.
-func (n *Names) clean(s string, find func(*cleaner)) string {
-	c := cleaners.Get().(*cleaner)
-	defer c.free()
-	c.set = n.set.Load()
+// clean cuts keys out of s, those under names of credentials where find finds them. It returns
+// s itself if there are none, and drops the whole text if there is no end to them.
+func (c *Cleaner) clean(s string, find func(*Cleaner)) string {
 	for range maxRounds {
 		c.text, c.cuts = append(c.text[:0], s...), c.cuts[:0]
-		find(c)
-		c.each(findKey)
-		c.each(findScheme)
-		c.each(findUserinfo)
+		if c.look() {
+			find(c)
+			c.each(findScheme)
+			c.each(findUserinfo)
+		}
 		if len(c.cuts) == 0 {
 			return s
 		}
@@ -52,8 +72,15 @@ func (n *Names) clean(s string, find func(*cleaner)) string {
 // maxKept is the size in bytes of buffers that are kept for reuse, at most.
 const maxKept = 16 << 10
 
-func (c *cleaner) free() {
+// Free ends the use of a cleaner.
+func (c *Cleaner) Free() {
 	c.text, c.decoded = wiped(c.text), wiped(c.decoded)
+	for i := range c.plain {
+		c.plain[i] = wiped(c.plain[i])
+	}
+	for i := range c.spare {
+		c.spare[i] = wiped(c.spare[i])
+	}
 	c.set, c.cuts, c.prose = nil, c.cuts[:0], false
 	cleaners.Put(c)
 }
@@ -67,7 +94,7 @@ func wiped(b []byte) []byte {
 }
 
 // each cuts all that find finds.
-func (c *cleaner) each(find func(text []byte, from int) (start, end int, ok bool)) {
+func (c *Cleaner) each(find func(text []byte, from int) (start, end int, ok bool)) {
 	for from := 0; ; {
 		start, end, ok := find(c.text, from)
 		if !ok {
@@ -78,14 +105,14 @@ func (c *cleaner) each(find func(text []byte, from int) (start, end int, ok bool
 	}
 }
 
-func (c *cleaner) cut(from, to int) {
+func (c *Cleaner) cut(from, to int) {
 	if from < to && string(c.text[from:to]) != Redacted {
 		c.cuts = append(c.cuts, cut{from, to})
 	}
 }
 
 // apply makes the cuts. Those that touch become one.
-func (c *cleaner) apply(s string) string {
+func (c *Cleaner) apply(s string) string {
 	slices.SortFunc(c.cuts, func(a, b cut) int { return cmp.Compare(a.from, b.from) })
 	var b strings.Builder
 	b.Grow(len(s) + len(c.cuts)*len(Redacted))
@@ -116,7 +143,7 @@ const (
 const maxLevels = 3
 
 // judge looks at a part of a URL that has no separators, as it is and after decoding.
-func (c *cleaner) judge(part []byte) verdict {
+func (c *Cleaner) judge(part []byte) verdict {
 	found := c.set.isParameter(part)
 	if !c.prose {
 		_, isPair := c.set.findPair(part, 0)
@@ -137,7 +164,7 @@ func (c *cleaner) judge(part []byte) verdict {
 
 // decodeAndLook decodes part until it stays as it is. A part cannot be decided that does not
 // get there, has an odd name, or has a damaged escape and anything in it that reminds of a name.
-func (c *cleaner) decodeAndLook(part []byte) (found, decidable bool) {
+func (c *Cleaner) decodeAndLook(part []byte) (found, decidable bool) {
 	c.decoded = append(c.decoded[:0], part...)
 	text, changed, damaged := decode(c.decoded)
 	mentioned := damaged && c.set.mentions(part)
@@ -163,11 +190,11 @@ func oddName(text []byte) bool {
 	return ok && !utf8.Valid(name)
 }
 
-func (c *cleaner) isSecret(text []byte) bool {
+func (c *Cleaner) isSecret(text []byte) bool {
 	if _, ok := c.set.findPair(text, 0); ok || c.set.isParameter(text) {
 		return true
 	}
-	for _, find := range []func([]byte, int) (int, int, bool){findKey, findScheme, findUserinfo} {
+	for _, find := range [...]func([]byte, int) (int, int, bool){findScheme, findUserinfo} {
 		if _, _, ok := find(text, 0); ok {
 			return true
 		}

@@ -3,6 +3,7 @@ package redact
 import (
 	"bytes"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/fieldname"
 )
@@ -48,6 +49,9 @@ func (s *set) nameBefore(text []byte, sep int) int {
 			start--
 		}
 		if name := s.known(text, start, end); name >= 0 {
+			return name
+		}
+		if name := s.worded(text, stop, end, sep); name >= 0 {
 			return name
 		}
 		if name := s.field(text, stop, start, end); name >= 0 {
@@ -130,6 +134,37 @@ func (s *set) field(text []byte, stop, start, end int) int {
 	return -1
 }
 
+// worded returns where the name begins that ends at end and is known by its words, or -1. An
+// unquoted name before a ':' may as well be one of a host, or of what is done to a path.
+func (s *set) worded(text []byte, stop, end, sep int) int {
+	unquoted := text[sep] == ':' && end == sep
+	if unquoted && isPort(text[sep+1:]) {
+		return -1
+	}
+	start := end
+	for start > stop && isWordy(text[start-1], text[sep]) {
+		start--
+	}
+	if start == end || unquoted && start > 0 && text[start-1] == '/' || !s.byWords(text[start:end]) {
+		return -1
+	}
+	return start
+}
+
+// isWordy reports whether a name before sep may have c in it.
+func isWordy(c, sep byte) bool {
+	return c >= utf8.RuneSelf || isToken(c) && (sep == ':' || c != '&' && c != '%')
+}
+
+// isPort reports whether text begins with a port.
+func isPort(text []byte) bool {
+	i := 0
+	for i < len(text) && '0' <= text[i] && text[i] <= '9' {
+		i++
+	}
+	return 0 < i && i <= 5 && (i == len(text) || !isWord(text[i]))
+}
+
 // isToken reports whether names of fields may have c in them (RFC 9110, section 5.6.2).
 func isToken(c byte) bool {
 	return isAlphanumeric(c) || bytes.IndexByte([]byte("!#$%&'*+-.^_`|~"), c) >= 0
@@ -157,50 +192,14 @@ func (s *set) isParameter(segment []byte) bool {
 	}
 	var buf [128]byte
 	plain := canonical(buf[:0], name)
-	return s.names[string(plain)] || s.documents[string(plain)] || s.isNoisy(name)
+	return s.byWords(name) || s.names[string(plain)] || s.documents[string(plain)] || s.isNoisy(name)
 }
 
 // mentions reports whether text has a name in it in any way, with damaged escapes taken
 // for nothing.
 func (s *set) mentions(text []byte) bool {
 	var buf [256]byte
-	whole := letters(buf[:0], text)
-	for _, name := range s.letters {
-		if bytes.Contains(whole, []byte(name)) {
-			return true
-		}
-	}
-	cut := lettersOutsideEscapes(buf[:0], text)
-	for _, name := range s.letters {
-		if bytes.Contains(cut, []byte(name)) {
-			return true
-		}
-	}
-	return false
-}
-
-// keyPrefix begins every key that this product issues: iak_<mode>_<38 letters and digits>.
-var keyPrefix = []byte("iak_")
-
-// minKey is how many letters, digits and '_' after the prefix make a key, or a piece of one.
-const minKey = 16
-
-// findKey returns where the first key at or after from stands.
-func findKey(text []byte, from int) (start, end int, ok bool) {
-	for {
-		i := bytes.Index(text[from:], keyPrefix)
-		if i < 0 {
-			return 0, 0, false
-		}
-		start = from + i
-		from = start + len(keyPrefix)
-		for end = from; end < len(text) && (isAlphanumeric(text[end]) || text[end] == '_'); {
-			end++
-		}
-		if end-from >= minKey {
-			return start, end, true
-		}
-	}
+	return s.trie.hints(text)&hintName != 0 || s.trie.hints(lettersOutsideEscapes(buf[:0], text))&hintName != 0
 }
 
 // findUserinfo returns where the user name and password of the first URL at or after from

@@ -2,6 +2,7 @@ package redact
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -10,109 +11,132 @@ import (
 	"unicode/utf8"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/fieldname"
+	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
 // Redacted stands in the place of a secret.
 const Redacted = "REDACTED"
 
-// parameters are the names under which event-ingest services commonly take credentials.
-var parameters = []string{
-	"apikey", "_apikey", "api_key", "x-api-key", "x-apikey", "write_key", "writekey",
-	"token", "access_token", "auth_token", "api_token", "client_secret", "secret", "password",
-}
-
-var headers = []string{
-	"Authorization", "Proxy-Authorization", "X-API-Key", "X-ApiKey", "Api-Key", "ApiKey",
-	"X-Auth-Token", "X-Access-Token", "X-Vault-Token",
-}
-
-// Names is a set of names that credentials have in queries, forms and headers. It only
-// grows, and is safe for concurrent use: a text that is cleaned while a name is added may be
-// cleaned without it.
+// Names are what credentials are known by: names of places, by words and as they were added,
+// sources that know keys by their digests, and patterns. They are safe for concurrent use: a
+// text that is cleaned while something is added may be cleaned without it.
 type Names struct {
 	mu  sync.Mutex // held by whoever replaces set
 	set atomic.Pointer[set]
 }
 
-// NewNames returns a set with the usual names of API keys and tokens, wherever they stand,
-// and Authorization and Proxy-Authorization.
+// NewNames returns what is known without any configuration: words of names, and the forms of
+// well-known vendors' keys.
 func NewNames() *Names {
 	n := new(Names)
-	n.set.Store(&set{})
-	n.AddHeader(parameters...)
-	n.AddHeader(headers...)
+	n.set.Store(newSet())
 	return n
 }
 
-// AddQuery adds names of query and form parameters, and of JSON members.
+// AddQuery adds names of query and form parameters, and of JSON members. Names stay.
 func (n *Names) AddQuery(names ...string) { n.add(names, false) }
 
 // AddHeader adds names of header fields and of fields of log entries. In queries and texts
 // they are looked for as well.
 func (n *Names) AddHeader(names ...string) { n.add(names, true) }
 
+func (n *Names) add(names []string, header bool) {
+	n.change(func(s *set) {
+		for _, name := range names {
+			if c := string(canonical(nil, []byte(name))); c != "" {
+				s.insert(c, header)
+			}
+		}
+		s.trie = newTrie(s.words)
+	})
+}
+
+func (n *Names) addDocuments(names []string) {
+	n.change(func(s *set) {
+		for _, name := range names {
+			c := string(canonical(nil, []byte(name)))
+			s.documents[c] = true
+			s.mark(c, hintDocument)
+		}
+		s.trie = newTrie(s.words)
+	})
+}
+
+// AddSource has the keys redacted that a source holds, until remove is called.
+func (n *Names) AddSource(k keysync.Knower) (remove func()) {
+	added := &k // interfaces may not be comparable
+	n.change(func(s *set) { s.sources = append(s.sources, added) })
+	return sync.OnceFunc(func() {
+		n.change(func(s *set) { s.sources = without(s.sources, added) })
+	})
+}
+
+// AddPattern has what a pattern matches redacted, until remove is called.
+func (n *Names) AddPattern(p *regexp.Regexp) (remove func()) {
+	n.change(func(s *set) { s.patterns = append(s.patterns, p) })
+	return sync.OnceFunc(func() {
+		n.change(func(s *set) { s.patterns = without(s.patterns, p) })
+	})
+}
+
+// without returns list without one v.
+func without[T comparable](list []T, v T) []T {
+	i := slices.Index(list, v)
+	return slices.Delete(list, i, i+1)
+}
+
+// change replaces the set with a copy of it that was changed.
+func (n *Names) change(do func(*set)) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	next := n.set.Load().clone()
+	do(next)
+	n.set.Store(next)
+}
+
 // IsField reports whether name is that of a field with a credential, in a header or in a log
 // entry, in any of the spellings that package fieldname takes for one.
-func (n *Names) IsField(name string) bool {
-	var buf [64]byte
-	c := canonical(buf[:0], []byte(name))
-	return n.set.Load().headers[string(fieldname.Append(c[:0], c))] // in place
-}
+func (n *Names) IsField(name string) bool { return n.set.Load().isField(name) }
 
 // IsName reports whether name is that of a parameter, member or header field with a
 // credential, written in any of the ways that Query sees through.
 func (n *Names) IsName(name string) bool {
-	c := cleaners.Get().(*cleaner)
-	defer c.free()
-	c.set = n.set.Load()
-	c.text = append(append(c.text[:0], name...), '=')
-	return c.judge(c.text) != clean
-}
-
-func (n *Names) add(names []string, header bool) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	next := n.set.Load().clone()
-	for _, name := range names {
-		if c := string(canonical(nil, []byte(name))); c != "" {
-			next.insert(c, header)
-		}
-	}
-	n.set.Store(next)
-}
-
-func (n *Names) addDocuments(names []string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	next := n.set.Load().clone()
-	for _, name := range names {
-		next.documents[string(canonical(nil, []byte(name)))] = true
-	}
-	n.set.Store(next)
+	c := n.Cleaner(false)
+	defer c.Free()
+	return c.IsName(name)
 }
 
 // set is never changed once it is stored in Names.
 type set struct {
-	names   map[string]bool // canonical, of parameters and headers
-	headers map[string]bool // folded, of fields
+	words   map[string]hint // that names are known by, as letters and digits
+	trie    *trie           // of the words
+	names   map[string]bool // that were added: canonical, of parameters and headers
+	headers map[string]bool // that were added: folded, of fields
 	letters []string        // names without punctuation
+	inName  [256]bool       // bytes that names are made of
+	longest int             // bytes
+	sources []*keysync.Knower
 
 	documents map[string]bool // canonical, of parameters only
 
-	inName  [256]bool // bytes that names are made of
-	longest int       // bytes
+	patterns []*regexp.Regexp
+}
+
+// longestWords is how long a name is that is known by its words, at most.
+const longestWords = 48
+
+func newSet() *set {
+	s := &set{words: words, trie: newTrie(words), names: map[string]bool{}, headers: map[string]bool{}, documents: map[string]bool{}, longest: longestWords}
+	for b := range s.inName {
+		s.inName[b] = isAlphanumeric(byte(b)) || b >= utf8.RuneSelf || strings.IndexByte("_-. ", byte(b)) >= 0
+	}
+	return s
 }
 
 func (s *set) clone() *set {
 	c := *s
-	c.names, c.headers, c.letters = maps.Clone(s.names), maps.Clone(s.headers), slices.Clone(s.letters)
-	c.documents = maps.Clone(s.documents)
-	if c.names == nil {
-		c.names, c.headers, c.documents = map[string]bool{}, map[string]bool{}, map[string]bool{}
-		for b := range c.inName {
-			c.inName[b] = isAlphanumeric(byte(b)) || b >= utf8.RuneSelf || strings.IndexByte("_-. ", byte(b)) >= 0
-		}
-	}
+	c.words, c.names, c.headers, c.documents = maps.Clone(s.words), maps.Clone(s.names), maps.Clone(s.headers), maps.Clone(s.documents)
+	c.letters, c.sources, c.patterns = slices.Clone(s.letters), slices.Clone(s.sources), slices.Clone(s.patterns)
 	return &c
 }
 
@@ -121,13 +145,53 @@ func (s *set) insert(name string, header bool) {
 	if header {
 		s.headers[fieldname.Fold(name)] = true
 	}
-	if l := string(letters(nil, []byte(name))); l != "" && !slices.Contains(s.letters, l) {
+	if l := s.mark(name, hintAdded); l != "" && !slices.Contains(s.letters, l) {
 		s.letters = append(s.letters, l)
 	}
 	for i := range len(name) {
 		s.inName[name[i]] = true
 	}
 	s.longest = max(s.longest, len(name))
+}
+
+// mark has texts looked at closely that have the letters and digits of a name in them, all if it has none.
+func (s *set) mark(name string, h hint) (bare string) {
+	bare = string(letters(nil, []byte(name)))
+	s.words[bare] |= h
+	return bare
+}
+
+func (s *set) isField(name string) bool {
+	var buf [64]byte
+	plain := append(buf[:0], name...)
+	if s.trie.hints(plain)&hintName == 0 && !hasForeign(plain) {
+		return false
+	}
+	if s.byWords(plain) {
+		return true
+	}
+	var out [64]byte
+	c := canonical(out[:0], plain)
+	return s.headers[string(fieldname.Append(c[:0], c))] // in place
+}
+
+func hasForeign(name []byte) bool {
+	for _, c := range name {
+		if c >= utf8.RuneSelf {
+			return true
+		}
+	}
+	return false
+}
+
+// knows reports whether a source holds a key of this digest.
+func (s *set) knows(d keysync.Digest) bool {
+	for _, source := range s.sources {
+		if (*source).Knows(d) {
+			return true
+		}
+	}
+	return false
 }
 
 // canonical appends the form of name in which names are compared: without space and control

@@ -9,11 +9,14 @@ import (
 
 // Span takes keys out of the span that the server's tracing started: it ran
 // before the gate and has recorded the URL. The attributes are read back from
-// the span, so that it does not matter which ones the instrumentation sets.
-func (n *Names) Span(span trace.Span) {
+// the span, so that it does not matter which ones the instrumentation sets. strict has it
+// cleaned as Cleaner says.
+func (n *Names) Span(span trace.Span, strict bool) {
 	if !span.IsRecording() {
 		return
 	}
+	c := n.Cleaner(strict)
+	defer c.Free()
 	recorded, ok := span.(interface {
 		Name() string
 		Attributes() []attribute.KeyValue
@@ -21,25 +24,25 @@ func (n *Names) Span(span trace.Span) {
 	if !ok {
 		return
 	}
-	if name := n.Text(recorded.Name()); name != recorded.Name() {
+	if name := c.Text(recorded.Name()); name != recorded.Name() {
 		span.SetName(name)
 	}
 	for _, kv := range recorded.Attributes() {
-		n.cleanAttribute(span, string(kv.Key), kv.Value)
+		c.cleanAttribute(span, string(kv.Key), kv.Value)
 	}
 }
 
 // cleanAttribute cleans an attribute that is a text, or a list of texts as that of a header is.
-func (n *Names) cleanAttribute(span trace.Span, key string, value attribute.Value) {
+func (c *Cleaner) cleanAttribute(span trace.Span, key string, value attribute.Value) {
 	switch value.Type() {
 	case attribute.STRING:
-		if text := value.AsString(); n.attribute(key, text) != text {
-			span.SetAttributes(attribute.String(key, n.attribute(key, text)))
+		if text := value.AsString(); c.attribute(key, text) != text {
+			span.SetAttributes(attribute.String(key, c.attribute(key, text)))
 		}
 	case attribute.STRINGSLICE:
 		texts := value.AsStringSlice()
 		for i := range texts {
-			texts[i] = n.attribute(key, texts[i])
+			texts[i] = c.attribute(key, texts[i])
 		}
 		span.SetAttributes(attribute.StringSlice(key, texts))
 	default: // no text
@@ -48,13 +51,13 @@ func (n *Names) cleanAttribute(span trace.Span, key string, value attribute.Valu
 
 // attribute cleans the text of an attribute. That of a header is called
 // http.request.header.NAME (OpenTelemetry semantic conventions).
-func (n *Names) attribute(key, text string) string {
+func (c *Cleaner) attribute(key, text string) string {
 	name := key
 	if _, header, ok := strings.Cut(key, ".header."); ok {
 		name = header
 	}
-	if n.IsField(name) {
+	if c.IsField(name) {
 		return Redacted
 	}
-	return n.Value(key, text)
+	return c.Value(name, text)
 }

@@ -4,23 +4,30 @@ import "bytes"
 
 // Text cleans any text that goes into a log: URLs and queries in it, names of credentials
 // with '=' or ':' and a value after them, as in forms, header fields, JSON and Go's
-// fmt.Print, credentials after "Bearer" and "Basic", and keys of this product wherever they
-// stand. It returns s itself if nothing has to be done.
+// fmt.Print, credentials after "Bearer" and "Basic", and keys that are known by their value
+// or form wherever they stand. It returns s itself if nothing has to be done.
 //
 // A value ends where the syntax around it says; without quotes it ends, after '=', at the
 // next space or '&', and after ':' with the line. One kind of text is left alone, because it
-// is how errors are put: the name in small letters, a colon, and more than one word, as in
-// "renewing token: permission denied".
+// is how errors are put: the name in small letters, or that of a host, a colon, and more than
+// one word, as in "renewing token: permission denied".
 func (n *Names) Text(s string) string {
-	return n.clean(s, func(c *cleaner) {
-		c.prose = true
+	c := n.Cleaner(false)
+	defer c.Free()
+	return c.Text(s)
+}
+
+// Text is Names.Text.
+func (c *Cleaner) Text(s string) string {
+	c.prose = true
+	return c.clean(s, func(c *Cleaner) {
 		c.pairs()
 		c.words()
 	})
 }
 
 // pairs cuts the values of names that are written as they are.
-func (c *cleaner) pairs() {
+func (c *Cleaner) pairs() {
 	for from := 0; ; {
 		p, ok := c.set.findPair(c.text, from)
 		if !ok {
@@ -37,7 +44,7 @@ func (c *cleaner) pairs() {
 }
 
 // words looks for names that are encoded, or have something long between them and the '='.
-func (c *cleaner) words() {
+func (c *Cleaner) words() {
 	if !bytes.ContainsAny(c.text, `%+\[`) {
 		return
 	}
@@ -50,7 +57,7 @@ func (c *cleaner) words() {
 	}
 }
 
-func (c *cleaner) wordEnd(from int) int {
+func (c *Cleaner) wordEnd(from int) int {
 	for i := from; i < len(c.text); i++ {
 		if b := c.text[i]; b <= ' ' || b == 0x7f || c.isQuote(i) {
 			return i
@@ -60,7 +67,7 @@ func (c *cleaner) wordEnd(from int) int {
 }
 
 // isQuote reports whether a '"' begins or ends a quotation. Inside a word it does neither.
-func (c *cleaner) isQuote(i int) bool {
+func (c *Cleaner) isQuote(i int) bool {
 	if c.text[i] != '"' {
 		return false
 	}
@@ -70,7 +77,7 @@ func (c *cleaner) isQuote(i int) bool {
 }
 
 // valueStart skips what may stand between a name and its value.
-func (c *cleaner) valueStart(p pair) int {
+func (c *Cleaner) valueStart(p pair) int {
 	start := p.sep + 1
 	for start < len(c.text) && bytes.IndexByte([]byte(" \t=:>"), c.text[start]) >= 0 {
 		start++
@@ -80,7 +87,7 @@ func (c *cleaner) valueStart(p pair) int {
 
 // valueFrom returns where the value of p stands that begins at from, or with a quotation
 // mark there.
-func (c *cleaner) valueFrom(p pair, from int) (start, end int) {
+func (c *Cleaner) valueFrom(p pair, from int) (start, end int) {
 	escapes := from
 	for escapes < len(c.text) && c.text[escapes] == '\\' {
 		escapes++
@@ -101,7 +108,7 @@ func (c *cleaner) valueFrom(p pair, from int) (start, end int) {
 }
 
 // formValueEnd is parameterEnd for a text.
-func (c *cleaner) formValueEnd(from int) int {
+func (c *Cleaner) formValueEnd(from int) int {
 	for {
 		end := c.endOf(from, " \t\r\n&;")
 		if end == len(c.text) || c.text[end] != ';' || isNamed(c.text[end+1:]) {
@@ -114,7 +121,7 @@ func (c *cleaner) formValueEnd(from int) int {
 func isQuotationMark(b byte) bool { return b == '"' || b == '\'' || b == '`' }
 
 // quotationEnd returns where a quotation ends that began with mark after so many escapes.
-func (c *cleaner) quotationEnd(from int, mark byte, escapes int) int {
+func (c *Cleaner) quotationEnd(from int, mark byte, escapes int) int {
 	n := 0
 	for i := from; i < len(c.text); i++ {
 		switch {
@@ -130,7 +137,7 @@ func (c *cleaner) quotationEnd(from int, mark byte, escapes int) int {
 }
 
 // inside returns text[from:to] without brackets and quotes at both ends.
-func (c *cleaner) inside(from, to int) (start, end int) {
+func (c *Cleaner) inside(from, to int) (start, end int) {
 	const marks = `[]"\`
 	for from < to && bytes.IndexByte([]byte(marks), c.text[from]) >= 0 {
 		from++
@@ -142,7 +149,7 @@ func (c *cleaner) inside(from, to int) (start, end int) {
 }
 
 // nestedEnd returns where an array or object ends, or the end of the text.
-func (c *cleaner) nestedEnd(from int) int {
+func (c *Cleaner) nestedEnd(from int) int {
 	depth, quoted := 0, false
 	for i := from; i < len(c.text); i++ {
 		switch b := c.text[i]; {
@@ -161,7 +168,7 @@ func (c *cleaner) nestedEnd(from int) int {
 }
 
 // endOf returns where the first of stops or the end of a quotation stands.
-func (c *cleaner) endOf(from int, stops string) int {
+func (c *Cleaner) endOf(from int, stops string) int {
 	for from < len(c.text) {
 		i := c.until(from, len(c.text), stops+`"`)
 		if i == len(c.text) || c.text[i] != '"' {
@@ -180,12 +187,12 @@ func (c *cleaner) endOf(from int, stops string) int {
 
 // isError reports whether p is the end of an error message and start the beginning of its
 // cause.
-func (c *cleaner) isError(p pair, start int) bool {
+func (c *Cleaner) isError(p pair, start int) bool {
 	if c.text[p.sep] != ':' || c.text[p.sep+1] != ' ' {
 		return false
 	}
 	for _, b := range c.text[p.name:p.sep] {
-		if (b < 'a' || b > 'z') && b != ' ' {
+		if (b < 'a' || b > 'z') && b != ' ' && b != '.' {
 			return false
 		}
 	}

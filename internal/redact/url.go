@@ -6,17 +6,33 @@ import "bytes"
 // whatever comes before it: net/http takes "/x#?apiKey=…" for a path and a query too. User
 // name and password become REDACTED. It returns s itself if nothing has to be done.
 func (n *Names) URL(s string) string {
-	return n.clean(s, func(c *cleaner) { c.url(0, len(c.text)) })
+	c := n.Cleaner(false)
+	defer c.Free()
+	return c.URL(s)
 }
 
 // Query cleans a query or form without the '?'. A credential's value becomes REDACTED, and
 // so does the whole query if it cannot be decided whether there is a credential in it. All
 // other bytes stay as they are.
 func (n *Names) Query(raw string) string {
-	return n.clean(raw, func(c *cleaner) { c.query(0, len(c.text)) })
+	c := n.Cleaner(false)
+	defer c.Free()
+	return c.Query(raw)
 }
 
-func (c *cleaner) url(from, to int) {
+// URL is Names.URL.
+func (c *Cleaner) URL(s string) string {
+	c.prose = false
+	return c.clean(s, func(c *Cleaner) { c.url(0, len(c.text)) })
+}
+
+// Query is Names.Query.
+func (c *Cleaner) Query(raw string) string {
+	c.prose = false
+	return c.clean(raw, func(c *Cleaner) { c.query(0, len(c.text)) })
+}
+
+func (c *Cleaner) url(from, to int) {
 	i := bytes.IndexByte(c.text[from:to], '?')
 	switch {
 	case i < 0 && c.prose && bytes.IndexByte(c.text[from:c.until(from, to, "/")], '=') > 0:
@@ -32,7 +48,7 @@ func (c *cleaner) url(from, to int) {
 
 // path looks for parameters of path segments and in a fragment. A value may have '/' in it,
 // so it goes on to the end.
-func (c *cleaner) path(from, to int) {
+func (c *Cleaner) path(from, to int) {
 	if c.until(from, to, `=:%+\`) == to {
 		return
 	}
@@ -51,7 +67,7 @@ func (c *cleaner) path(from, to int) {
 	}
 }
 
-func (c *cleaner) query(from, to int) {
+func (c *Cleaner) query(from, to int) {
 	for start := from; start <= to; {
 		end := c.until(start, to, "&")
 		if !c.parameter(start, end) {
@@ -64,7 +80,7 @@ func (c *cleaner) query(from, to int) {
 
 // parameter looks at what stands between two '&'. A ';' in it is a separator for some, and
 // part of the value for others: what follows a credential stays only if it has a name too.
-func (c *cleaner) parameter(from, to int) (decidable bool) {
+func (c *Cleaner) parameter(from, to int) (decidable bool) {
 	for from <= to {
 		end := c.until(from, to, ";")
 		switch c.judge(c.text[from:end]) {
@@ -81,7 +97,7 @@ func (c *cleaner) parameter(from, to int) (decidable bool) {
 }
 
 // parameterEnd returns where the value ends that goes on at least to end.
-func (c *cleaner) parameterEnd(end, to int) int {
+func (c *Cleaner) parameterEnd(end, to int) int {
 	for end < to && !isNamed(c.text[end+1:to]) {
 		end = c.until(end+1, to, ";")
 	}
@@ -99,7 +115,7 @@ func isNamed(text []byte) bool {
 
 // value returns where the value begins in a parameter with a secret: after the '=', unless
 // the secret is, or may be, in what stands before it.
-func (c *cleaner) value(from, to int) int {
+func (c *Cleaner) value(from, to int) int {
 	i := bytes.IndexByte(c.text[from:to], '=')
 	if i < 0 || c.judge(c.text[from:from+i]) != clean {
 		return from
@@ -108,7 +124,7 @@ func (c *cleaner) value(from, to int) int {
 }
 
 // until returns where the first of separators stands in text[from:to], or to.
-func (c *cleaner) until(from, to int, separators string) int {
+func (c *Cleaner) until(from, to int, separators string) int {
 	if i := bytes.IndexAny(c.text[from:to], separators); i >= 0 {
 		return from + i
 	}

@@ -55,7 +55,8 @@ func TestQuery(t *testing.T) {
 		{"scheme", "x=Bearer%20K&y=bearer+K", "x=REDACTED&y=REDACTED"},
 		{"quotes", `apiKey=K"K'K<K>K` + "`K&b=1", "apiKey=REDACTED&b=1"},
 		{"spaces", "apiKey=K K K", "apiKey=REDACTED"},
-		{"other names", "tokens=1&my_token=2&apikeys=3&key=4", "tokens=1&my_token=2&apikeys=3&key=4"},
+		{"words of names", "my_token=1&api_public_key=2&apikeys=3&key=4&X-Amz-Signature=5", "my_token=REDACTED&api_public_key=REDACTED&apikeys=REDACTED&key=4&X-Amz-Signature=REDACTED"},
+		{"other names", "author=1&api_key_id=2&keyapi=3&design=4&passes=5&idempotency-key=6", "author=1&api_key_id=2&keyapi=3&design=4&passes=5&idempotency-key=6"},
 		{"done", "apiKey=REDACTED&a=1", "apiKey=REDACTED&a=1"},
 		{"pretends to be done", "apiKey=REDACTED;K", "apiKey=REDACTED"},
 	}

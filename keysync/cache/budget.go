@@ -8,43 +8,43 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// budget caps the reads of a source. Known keys and all other digests have half
-// of it each, and may use what the other half leaves: so neither a flood of
-// random keys nor the refreshing of many records can starve the other.
+// budget limits the reads of a source. Known keys and all other digests have half of it
+// each, and may use the unused part of the other half. So neither a flood of random keys
+// nor the refreshing of many records can starve the other.
 //
-// The cap protects the source from floods and from many gateways at once. It must not
-// keep an empty cache from filling while the source is quick: good keys would be refused
+// The cap protects the source from floods and from many gateways at once. But it must not
+// stop an empty cache from filling while the source is quick: good keys would be refused
 // although nothing is wrong. So reads of digests that are not in the cache may go beyond
-// the cap while there is an allowance. It begins with as many reads as the cache has room
-// for, and halves every ten seconds. A read beyond the cap takes one from it; one that
-// fills an empty place, within the cap or beyond, adds one. So whatever has made a cache
-// empty, the first reads that find records make room for more, until it fills as fast as the
-// source answers. What finds nothing or evicts another record uses the allowance up: a cache
-// that holds what is in use, or is too small for it, has the cap alone. A flood of
-// random keys can go beyond the cap in the first minute or two only.
+// the cap while there is an allowance. It starts with as many reads as the cache has room
+// for, and halves every ten seconds. A read beyond the cap takes one from it. A read that
+// fills an empty place, within the cap or beyond, adds one. So for whatever reason a cache
+// is empty, the first reads that find records allow more reads, until the cache fills as
+// fast as the source answers. Reads that find nothing or evict another record use up the
+// allowance: a cache that has the keys in use, or is too small for them, has only the cap. A
+// flood of random keys can go beyond the cap only in the first minute or two.
 //
-// How many reads are beyond the cap at the same time follows what the source can bear: one
-// more with every quick answer, up to maxWidth, one fewer with one that is not, and half
-// as many with every failure. While it fails there are none.
+// The number of reads beyond the cap at the same time adapts to the source: every quick
+// answer adds one, up to maxWidth, every slow answer takes one away, and every failure
+// halves the number. While the source fails it is zero.
 type budget struct {
 	mu           sync.Mutex // a limiter counts double if its clock seems to go back
 	known, other *rate.Limiter
-	spare        float64 // a half with more reads saved up than this can lend
+	spare        float64 // a half with more unused reads than this can lend
 
 	allowance float64
 	most      float64   // of the allowance
 	reckoned  time.Time // when the allowance was
 	width     int       // how many reads may be beyond the cap at the same time
-	beyond    int       // how many are
+	beyond    int       // how many are beyond it now
 	latency   time.Duration
 
 	line    line
 	timeout time.Duration
-	timer   *time.Timer // fires when the cap may allow for the next turn; nil if nobody waits
+	timer   *time.Timer // fires when the cap may allow the next turn; nil if nobody waits
 }
 
 const (
-	// maxWidth is as many connections as the source in Vault keeps.
+	// maxWidth is the number of connections that the Vault source keeps.
 	maxWidth = 64
 
 	halfLife = 10 * time.Second // of the allowance
@@ -72,7 +72,7 @@ func (b *budget) takeKnown() bool {
 	return b.take(b.known, b.other, time.Now())
 }
 
-// take takes from one's own half, or from the other if that is left unused.
+// take takes a read from its own half, or from the other half if that has unused reads.
 func (b *budget) take(own, other *rate.Limiter, now time.Time) bool {
 	return own.AllowN(now, 1) || other.TokensAt(now) > b.spare && other.AllowN(now, 1)
 }
@@ -91,22 +91,22 @@ func (b *budget) takeOther(t *turn, now time.Time) bool {
 	return true
 }
 
-// reckon makes the allowance fade.
+// reckon lets the allowance shrink with time.
 func (b *budget) reckon(now time.Time) {
 	b.allowance *= math.Exp2(-float64(now.Sub(b.reckoned)) / float64(halfLife))
 	b.reckoned = now
 }
 
-// ended is what has become of a read.
+// ended is the result of a read.
 type ended uint8
 
 const (
 	endedFailed ended = iota // the source could not say
-	endedIdle                // no record, or one that came too late or evicted another
-	endedFilled              // a record in a place that was empty
+	endedIdle                // no record, or a record that came too late or evicted another
+	endedFilled              // a record filled an empty place
 )
 
-// end takes back the turn of a read that has ended, and gives the next.
+// end takes back the turn of a read that has ended, and gives out the next turn.
 func (b *budget) end(t *turn, how ended, took time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

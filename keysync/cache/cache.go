@@ -1,5 +1,5 @@
-// Package cache remembers what a source of keys says, and asks it no more often than it
-// can bear.
+// Package cache remembers what a source of keys says, and limits how often the source is
+// asked.
 package cache
 
 import (
@@ -22,20 +22,20 @@ type Options struct {
 	// Fresh is how long a record is served before it is read again. Default: 5m.
 	Fresh time.Duration
 
-	// Unknown is how long it is remembered that there is no such key, or that its
-	// record is unusable. Default: 10s.
+	// Unknown is how long the cache remembers that a key is unknown, or that its record
+	// is unusable. Default: 10s.
 	Unknown time.Duration
 
-	// Outage is how long after it was read a record is served at most, while the
-	// source cannot say anything newer. Default: 1h.
+	// Outage is how long after it was read a record is served at most, while the source
+	// cannot be read. Default: 1h.
 	Outage time.Duration
 
-	// Reads is how often per second the source is asked at most, apart from the filling of
-	// an empty cache. Default: 200.
+	// Reads is how many times per second the source is asked at most, except to fill an
+	// empty cache. Default: 200.
 	Reads int
 
-	// Timeout is how long a look-up waits for the source, its turn under the cap
-	// included. Default: 500ms.
+	// Timeout is how long a look-up waits for the source, including the wait for its turn
+	// under the cap. Default: 500ms.
 	Timeout time.Duration
 }
 
@@ -61,18 +61,18 @@ func (o Options) validate() error {
 	return nil
 }
 
-// Cache stands in front of a Source and remembers what it says.
+// Cache is in front of a Source and remembers what it says.
 //
-// A record is fresh for a while, and is then served as long again while it is
-// read anew in the background. A record older than that is read before it is
-// served, and served as it is only if the source cannot say, up to the outage
-// ceiling. Records in use are read again before they cease to be fresh. All
-// ages count from when the read of a record began.
+// A record is fresh for a while. For the same time after that, it is served while it is
+// read again in the background. An older record is read before it is served. If the
+// source cannot be read, the old record is served, up to the outage ceiling. Records in
+// use are read again while they are still fresh. All ages count from when the read of a
+// record began.
 //
-// However many look-ups there are, a digest is read once at a time, and the
-// source is asked no more often than the cap allows, but for an empty cache, which
-// is filled as fast as the source answers. Unknown digests have room of their own,
-// so that a flood of them evicts no record.
+// For any number of look-ups, a digest is read only once at a time, and the source is
+// asked no more often than the cap allows. Only an empty cache is filled as fast as the
+// source answers. Unknown digests have their own room, so a flood of them evicts no
+// record.
 type Cache struct {
 	source keysync.Source
 	opts   Options
@@ -80,8 +80,8 @@ type Cache struct {
 	shards []shard
 	budget *budget
 
-	suspectBefore atomic.Int64 // what was read by then must be read again
-	failedAt      atomic.Int64 // when the source last could not say, or never
+	suspectBefore atomic.Int64 // records read before that must be read again
+	failedAt      atomic.Int64 // when a read of the source last failed, or never
 	reads         atomic.Uint64
 	refusedReads  atomic.Uint64
 	evicted       atomic.Uint64
@@ -89,12 +89,14 @@ type Cache struct {
 	readers *background.Group
 }
 
-var _ keysync.Getter = (*Cache)(nil)
+var (
+	_ keysync.Getter = (*Cache)(nil)
+	_ keysync.Knower = (*Cache)(nil)
+)
 
 const never = math.MinInt64
 
-// New returns a cache in front of source. Close ends what it does in the
-// background.
+// New returns a cache in front of source. Close ends its background work.
 func New(source keysync.Source, opts Options) (*Cache, error) {
 	opts = opts.withDefaults()
 	if err := opts.validate(); err != nil {
@@ -131,7 +133,7 @@ func (c *Cache) Lookup(ctx context.Context, d keysync.Digest) (*keysync.Record, 
 	return rec, err
 }
 
-// Get returns the record of d, and how it was come by. The error is nil,
+// Get returns the record of d, and how it was found. The error is nil,
 // ErrUnknown, or wraps ErrUnavailable. A hit does not allocate.
 func (c *Cache) Get(ctx context.Context, d keysync.Digest) (*keysync.Record, keysync.Outcome, error) {
 	now := c.now()
@@ -148,7 +150,7 @@ func (c *Cache) Get(ctx context.Context, d keysync.Digest) (*keysync.Record, key
 	return c.getSlowly(ctx, s, d)
 }
 
-// getSlowly answers what a fresh record does not.
+// getSlowly answers if there is no fresh record.
 func (c *Cache) getSlowly(ctx context.Context, s *shard, d keysync.Digest) (*keysync.Record, keysync.Outcome, error) {
 	now := c.now()
 	s.mu.Lock()
@@ -185,7 +187,7 @@ func (c *Cache) getSlowly(ctx context.Context, s *shard, d keysync.Digest) (*key
 	return c.await(ctx, r, nil)
 }
 
-// await waits for a read. If it cannot say, stale is served unless it is nil.
+// await waits for a read. If the read fails, stale is served unless it is nil.
 func (c *Cache) await(ctx context.Context, r *sharedRead, stale *keysync.Record) (*keysync.Record, keysync.Outcome, error) {
 	var err error
 	select {

@@ -4,8 +4,8 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
-// Forget drops what is known of digests that have changed. Those that were in
-// the cache are read again at once.
+// Forget drops what is known about digests that have changed. Those that were in the
+// cache are read again at once.
 func (c *Cache) Forget(digests ...keysync.Digest) {
 	for _, d := range digests {
 		c.forget(d)
@@ -24,9 +24,9 @@ func (c *Cache) forget(d keysync.Digest) {
 	}
 }
 
-// Doubt makes every record be read again before it counts as fresh. The reads
-// happen as records are used, and stay under the cap; a record that cannot be
-// read is served as in an outage. What is unknown is forgotten.
+// Doubt makes every record be read again before it counts as fresh. The reads happen when
+// records are used, and stay under the cap. A record that cannot be read is served as in
+// an outage. The cache also forgets which digests are unknown.
 func (c *Cache) Doubt() {
 	c.suspectBefore.Store(c.now())
 }

@@ -34,15 +34,15 @@ type shard struct {
 
 // entry is a record in the cache. Its times are those of Cache.now.
 type entry struct {
-	rec       *keysync.Record // nil in an entry that is none
+	rec       *keysync.Record // nil in an empty entry
 	readAt    int64           // when its read began
-	refreshAt int64           // until then a hit needs no further thought; never after it ceases to be fresh
-	retryAt   int64           // no read is begun before
+	refreshAt int64           // until then a hit is served at once; at most the end of its fresh time
+	retryAt   int64           // no read begins before that
 	usedAt    uint32          // tick in which it last became the most recently used
 	doubted   bool            // must be read again before it counts as fresh
 }
 
-// refusal remembers that there is no such key, or no usable record.
+// refusal remembers that a key is unknown or has no usable record.
 type refusal struct {
 	err    error
 	readAt int64
@@ -76,14 +76,14 @@ func (c *Cache) shard(d keysync.Digest) *shard {
 	return &c.shards[int(d[0])&(len(c.shards)-1)]
 }
 
-// age is what the rules make of a record in the cache.
+// age says what to do with a record in the cache.
 type age uint8
 
 const (
-	ageNone     age = iota // there is none, or it is past the ceiling
+	ageNone     age = iota // there is no record, or it is past the ceiling
 	ageFresh               // serve it
 	ageStale               // serve it and read it again
-	ageDoubtful            // read it again, and serve it only if the source cannot say
+	ageDoubtful            // read it again, and serve the old one only if that fails
 )
 
 func (c *Cache) judge(e entry, now int64) age {
@@ -100,14 +100,14 @@ func (c *Cache) judge(e entry, now int64) age {
 	return ageDoubtful
 }
 
-// failing reports whether the source could not say a moment ago.
+// failing reports whether a read of the source failed a moment ago.
 func (c *Cache) failing(now int64) bool {
 	at := c.failedAt.Load()
 	return at != never && now-at < int64(failingFor)
 }
 
-// store keeps a record whose read began at readAt, and reports whether that evicts
-// another.
+// store keeps a record whose read began at readAt, and reports whether it evicts another
+// record.
 func (c *Cache) store(s *shard, d keysync.Digest, rec *keysync.Record, readAt int64) (evicted bool) {
 	e := entry{rec: rec, readAt: readAt, refreshAt: readAt + c.refreshAge(), usedAt: tick(c.now())}
 	evicted = s.known.Add(d, e)
@@ -117,13 +117,13 @@ func (c *Cache) store(s *shard, d keysync.Digest, rec *keysync.Record, readAt in
 	return evicted
 }
 
-// lazyBy is how much larger a cache must be than what can be read into it within a second, for
-// entries to become the most recently used once per tick only.
+// If a cache is larger than lazyBy times the records that can be read into it within a second,
+// entries become the most recently used only once per tick.
 const lazyBy = 8
 
-// moved reports whether an entry need not become the most recently used now. Where hardly
-// any can have come since it last did, that changes little, and most hits that way change
-// nothing in memory.
+// moved reports whether an entry need not become the most recently used now. If hardly
+// any entries can have come since the last time, the order changes little. So most hits
+// change nothing in memory.
 func (c *Cache) moved(e entry, now int64) bool {
 	return e.usedAt == tick(now) && c.opts.Size/lazyBy >= c.opts.Reads
 }
@@ -145,7 +145,7 @@ func (c *Cache) refreshAge() int64 {
 	return fresh*7/10 + rand.Int64N(fresh/5+1)
 }
 
-// postpone puts off the next read of the entry of d.
+// postpone delays the next read of the entry of d.
 func (c *Cache) postpone(s *shard, d keysync.Digest, e entry, now int64, pause time.Duration) {
 	e.retryAt = now + int64(background.Jitter(pause))
 	e.refreshAt = min(e.retryAt, e.readAt+int64(c.opts.Fresh))

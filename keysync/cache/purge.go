@@ -8,7 +8,7 @@ import (
 
 // Purge drops the records that match, and the reads under way, so that the next
 // look-up reads them from the source. It returns how many records it dropped.
-// While the source cannot say, what was dropped is not served.
+// While the source cannot be read, dropped records are not served.
 func (c *Cache) Purge(match func(*keysync.Record) bool) int {
 	n := 0
 	for i := range c.shards {
@@ -60,8 +60,8 @@ func (c *Cache) Records() iter.Seq[*keysync.Record] {
 	}
 }
 
-// Usable reports whether a record is kept that would be served while the source
-// cannot say.
+// Usable reports whether the cache has a record that would be served while the source
+// cannot be read.
 func (c *Cache) Usable() bool {
 	now := c.now()
 	for i := range c.shards {
@@ -81,4 +81,12 @@ func (s *shard) usable(now, outage int64) bool {
 		}
 	}
 	return false
+}
+
+// Knows implements keysync.Knower.
+func (c *Cache) Knows(d keysync.Digest) bool {
+	s := c.shard(d)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.known.Contains(d) || s.refused.Contains(d)
 }

@@ -7,9 +7,9 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
-// recently remembers digests for ten to twenty seconds, in a bit each of two sets that take
-// turns: a few thousand a second take a fixed amount of memory, and one digest in many is
-// taken for another. The zero value remembers nothing.
+// recently remembers digests for ten to twenty seconds, with a bit for each in two sets
+// that take turns. It needs a fixed amount of memory for a few thousand digests per second,
+// and rarely confuses one digest with another. The zero value remembers nothing.
 type recently struct {
 	now, before []uint64
 	began       time.Time // of now
@@ -45,7 +45,7 @@ func (r *recently) turn(at time.Time) {
 	}
 }
 
-// place is where a digest stands: its bits are as good as random.
+// place is the position of a digest: its bits are practically random.
 func place(d keysync.Digest) (word int, bit uint64) {
 	n := binary.BigEndian.Uint32(d[4:]) % recentBits
 	return int(n / 64), 1 << (n % 64)

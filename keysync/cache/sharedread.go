@@ -30,8 +30,8 @@ func unavailable(what string, err error) error {
 	return fmt.Errorf("%w: %s: %w", keysync.ErrUnavailable, what, err)
 }
 
-// refresh begins to read a known record again, or joins the read under way. It
-// returns nil if the record is not to be read now. The shard is locked.
+// refresh begins to read a known record again, or joins the current read. It returns nil
+// if the record must not be read now. The shard is locked.
 func (c *Cache) refresh(s *shard, d keysync.Digest, e entry, now int64) *sharedRead {
 	if r := c.joinable(s, d); r != nil {
 		return r
@@ -67,8 +67,7 @@ func (c *Cache) join(s *shard, d keysync.Digest) (*sharedRead, error) {
 	return c.begin(s, d, t)
 }
 
-// joinable returns the read under way, unless it began before all records fell
-// into doubt.
+// joinable returns the current read, unless it began before all records were doubted.
 func (c *Cache) joinable(s *shard, d keysync.Digest) *sharedRead {
 	if r := s.reading[d]; r != nil && r.begun > c.suspectBefore.Load() {
 		return r
@@ -76,7 +75,7 @@ func (c *Cache) joinable(s *shard, d keysync.Digest) *sharedRead {
 	return nil
 }
 
-// begin reads a digest in the background, when it is its turn; at once without one.
+// begin reads a digest in the background, when its turn comes, or at once if t is nil.
 // The shard is locked.
 func (c *Cache) begin(s *shard, d keysync.Digest, t *turn) (*sharedRead, error) {
 	r := &sharedRead{begun: c.now(), turn: t, done: make(chan struct{})}
@@ -112,7 +111,7 @@ func (c *Cache) read(ctx context.Context, s *shard, d keysync.Digest, r *sharedR
 	}
 }
 
-// drop ends a read that was never made.
+// drop ends a read that never began.
 func (s *shard) drop(d keysync.Digest, r *sharedRead) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -121,8 +120,8 @@ func (s *shard) drop(d keysync.Digest, r *sharedRead) {
 	}
 }
 
-// keep keeps what a read has found, unless the digest was forgotten meanwhile:
-// then what was read may be older than the change.
+// keep keeps the result of a read, unless the digest was forgotten meanwhile: then the
+// result may be older than the change.
 func (c *Cache) keep(s *shard, d keysync.Digest, r *sharedRead, readAt int64) ended {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -152,7 +151,7 @@ func (c *Cache) keep(s *shard, d keysync.Digest, r *sharedRead, readAt int64) en
 	return endedFilled
 }
 
-// failed remembers that the source could not say what d stands for.
+// failed remembers that the source could not be read for d.
 func (c *Cache) failed(s *shard, d keysync.Digest) {
 	now := c.now()
 	c.failedAt.Store(now)

@@ -38,8 +38,8 @@ type snapshotEntry struct {
 }
 
 // Snapshot returns the records in the cache, with their ages, for Restore. It is
-// authenticated with a key derived from key, and bound to the source. Digests
-// and records are in it, keys are not.
+// authenticated with a key derived from key, and bound to the source. It contains digests
+// and records, but no keys.
 func (c *Cache) Snapshot(key []byte) ([]byte, error) {
 	snap, err := c.collect()
 	if err != nil {
@@ -57,7 +57,7 @@ func (c *Cache) Snapshot(key []byte) ([]byte, error) {
 	return append(append(out, '\n'), payload...), nil
 }
 
-// collect copies what may still be served.
+// collect copies the records that may still be served.
 func (c *Cache) collect() (snapshot, error) {
 	snap := snapshot{TakenAt: time.Now().UTC()}
 	for i := range c.shards {
@@ -91,10 +91,10 @@ func (c *Cache) collectShard(s *shard) ([]snapshotEntry, error) {
 	return out, nil
 }
 
-// Restore puts the records of a snapshot into the cache, except those that are
-// there already or are past the outage ceiling, and returns how many it took.
-// They keep their age, and are read again before they count as fresh. The key
-// must be the one given to Snapshot; a snapshot that was changed is an error.
+// Restore puts the records of a snapshot into the cache, except those that are already
+// there or past the outage ceiling, and returns how many it added. They keep their age,
+// and are read again before they count as fresh. The key must be the one given to
+// Snapshot; a snapshot that was changed is an error.
 func (c *Cache) Restore(snap, key []byte) (int, error) {
 	mac, payload, err := splitSnapshot(snap)
 	if err != nil {

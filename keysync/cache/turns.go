@@ -9,8 +9,7 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
-// turn is a read of a digest that is not in the cache: one that may go ahead, or one that
-// waits in line.
+// turn is a read of a digest that is not in the cache. It may start, or it waits in line.
 type turn struct {
 	digest keysync.Digest
 	ready  chan struct{} // closed when the read may go ahead
@@ -20,10 +19,10 @@ type turn struct {
 	place *list.Element
 }
 
-// line is who waits for a turn. Nobody can tell a good key from a random one without asking,
-// but what comes again is more often a good key: a random one comes once. So those that were
-// turned away a moment ago, or are asked for a second time while they wait, come before the
-// others, each in order of arrival.
+// line has the reads that wait for a turn. Without asking, good and random keys look the
+// same. But random keys come once, so a key that comes again is probably good. So digests
+// that were turned away a moment ago, or are asked for a second time while they wait, go
+// before the others, each group in order of arrival.
 type line struct {
 	again, first list.List
 	turnedAway   recently
@@ -31,8 +30,8 @@ type line struct {
 
 var errLate = errors.New("no turn in time")
 
-// ask returns a turn, or a place in line. It returns nil if so many wait that there would
-// be no turn in time.
+// ask returns a turn, or a place in line. It returns nil if so many wait that the turn
+// would come too late.
 func (b *budget) ask(d keysync.Digest) *turn {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -58,7 +57,7 @@ func (t *turn) leave() {
 	t.in, t.place = nil, nil
 }
 
-// again lets one that waits go before those that are asked for the first time.
+// again moves a waiting turn before those that are asked for the first time.
 func (b *budget) again(t *turn) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -68,7 +67,7 @@ func (b *budget) again(t *turn) {
 	}
 }
 
-// serve gives turns to those who wait, as many as there are.
+// serve gives turns to waiting reads, as many as are allowed now.
 func (b *budget) serve(now time.Time) {
 	for {
 		next := b.line.again.Front()
@@ -111,7 +110,7 @@ func (b *budget) untilNext(now time.Time) time.Duration {
 	return max(time.Millisecond, time.Duration(missing/float64(b.other.Limit())*float64(time.Second)))
 }
 
-// await waits for a turn. The error is errLate if there is none in time.
+// await waits for a turn. The error is errLate if the turn does not come in time.
 func (b *budget) await(ctx context.Context, t *turn) error {
 	select {
 	case <-t.ready: // most need not wait

@@ -22,8 +22,8 @@ import (
 const (
 	pollEvery = time.Second
 
-	// fileSettle is how old a file's modification time must be for the next
-	// change to be sure to differ: some file systems count time in steps.
+	// settleAfter is how old a file's modification time must be, so that the next change
+	// surely has another time: some file systems count time in steps.
 	settleAfter = 2 * time.Second
 )
 
@@ -31,14 +31,14 @@ const (
 //
 //	{"keys":[{"digest":"<64 hex digits>","key_id":"key_…","account":"…"}]}
 //
-// The members of an element are those of keysync.Record. The path is looked at about
-// once a second, so the file may be renamed into place, written in place, or
-// be a symbolic link that changes (as in a mounted Kubernetes Secret). A file
-// that cannot be used is logged and the last good one kept.
+// The members of an element are those of keysync.Record. The source checks the path about
+// once per second. So the file may be renamed into place, written in place, or be a
+// symbolic link that changes (as in a mounted Kubernetes Secret). If a file cannot be
+// used, the source logs that and keeps the last good one.
 //
-// To read a large file takes seconds, so it is read once for every content. Only
-// a hash tells whether the content of a file is another one than before: its times
-// may change alone, and when it has just been written it may change again unseen.
+// Reading a large file takes seconds, so each content is read only once. Only a hash
+// shows whether the content has changed: the times of the file may change alone, and a
+// file that was just written may change again without a new time.
 type Source struct {
 	path string
 	log  *zap.Logger
@@ -46,14 +46,14 @@ type Source struct {
 
 	table atomic.Pointer[table]
 
-	reading sync.Mutex       // held for as long as a look at the file takes; guards what follows
+	reading sync.Mutex       // held while the file is checked; guards the fields below
 	version filestat.Version // of the content last looked at
-	settled bool             // version can be relied on to change with the content
+	settled bool             // if the content changes, version surely changes, too
 	sum     uint64           // hash of the content that was read last, if known
 	known   bool
 
-	mu       sync.Mutex // guards what follows
-	trouble  string     // why what stands in the file now cannot be used, "" if it can
+	mu       sync.Mutex // guards the fields below
+	trouble  string     // why the current file cannot be used, "" if it can
 	loadedAt time.Time
 
 	stop chan struct{}
@@ -65,12 +65,13 @@ var (
 	_ keysync.Getter   = (*Source)(nil)
 	_ keysync.Reporter = (*Source)(nil)
 	_ keysync.Lister   = (*Source)(nil)
+	_ keysync.Knower   = (*Source)(nil)
 	_ keysync.Reloader = (*Source)(nil)
 )
 
 // Open reads the key file at path and begins to follow its changes until
-// Close. A file that cannot be used is an error that names line and field, and
-// never quotes what stands there.
+// Close. If the file cannot be used, the error names line and field, and never quotes the
+// content.
 func Open(path string, log *zap.Logger) (*Source, error) {
 	return open(path, log, pollEvery)
 }
@@ -106,12 +107,18 @@ func (f *Source) Get(_ context.Context, d keysync.Digest) (*keysync.Record, keys
 	return nil, keysync.OutcomeUnknown, keysync.ErrUnknown
 }
 
+// Knows implements keysync.Knower.
+func (f *Source) Knows(d keysync.Digest) bool {
+	_, ok := (*f.table.Load())[d]
+	return ok
+}
+
 // Len returns the number of records.
 func (f *Source) Len() int {
 	return len(*f.table.Load())
 }
 
-// Close stops following the file. Lookups go on working.
+// Close stops following the file. Look-ups still work.
 func (f *Source) Close() error {
 	close(f.stop)
 	f.done.Wait()
@@ -131,8 +138,8 @@ func (f *Source) watch(poll time.Duration) {
 	}
 }
 
-// check loads the file if its content is another one than before. A file that
-// changes while it is read is left for the next time.
+// check loads the file if its content has changed. A file that changes while it is read
+// is left for the next check.
 func (f *Source) check() {
 	f.reading.Lock()
 	defer f.reading.Unlock()
@@ -163,15 +170,15 @@ func (f *Source) check() {
 	f.setProblem("")
 }
 
-// note remembers which file has been looked at.
+// note remembers which file was checked.
 func (f *Source) note(info os.FileInfo) {
 	f.version = filestat.Of(info)
 	age := time.Since(info.ModTime())
 	f.settled = age < 0 || age > settleAfter
 }
 
-// sameContent reports whether the file that info describes holds what was read
-// last. A file of another size does not, which saves reading it for that.
+// sameContent reports whether the file that info describes has the content that was read
+// last. A file of another size has not, and need not be read to know that.
 func (f *Source) sameContent(info os.FileInfo) bool {
 	if !f.known || info.Size() != f.version.Size || !info.Mode().IsRegular() {
 		return false
@@ -210,7 +217,7 @@ func (f *Source) load(info os.FileInfo) error {
 	h := f.newHash()
 	content := io.TeeReader(file, h)
 	t, err := readTable(bufio.NewReaderSize(content, 64<<10))
-	if _, rest := io.Copy(io.Discard, content); rest == nil { // a broken file is not read to its end
+	if _, rest := io.Copy(io.Discard, content); rest == nil { // only part of a broken file was read
 		f.sum, f.known = h.Sum64(), true
 	}
 	if err != nil {

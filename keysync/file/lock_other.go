@@ -12,8 +12,8 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/keysync/internal/background"
 )
 
-// lockFile makes the lock file at path, and waits while somebody else's is
-// there. A process that crashes leaves it behind.
+// lockFile makes the lock file at path, and waits while another process has one. A
+// process that crashes leaves it behind.
 func lockFile(ctx context.Context, path string) (unlock func() error, err error) {
 	for {
 		f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL, 0o600)

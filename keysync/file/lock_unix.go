@@ -12,7 +12,7 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/keysync/internal/background"
 )
 
-// lockFile takes the lock file at path, and waits while somebody else has it.
+// lockFile locks the lock file at path, and waits while another process has it locked.
 // The lock ends with the process at the latest; the file stays.
 func lockFile(ctx context.Context, path string) (unlock func() error, err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // whoever runs the program names the file

@@ -33,8 +33,8 @@ func (f *Source) Records() iter.Seq[*keysync.Record] {
 	return maps.Values(*f.table.Load())
 }
 
-// Reload reads the file at once, whether it has changed or not. If it cannot be
-// used the error says why, and the last good one is kept.
+// Reload reads the file at once, even if it has not changed. If the file cannot be used,
+// the error says why, and the last good one is kept.
 func (f *Source) Reload() error {
 	f.reading.Lock()
 	defer f.reading.Unlock()

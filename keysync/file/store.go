@@ -15,17 +15,17 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
-// Store changes a key file. The file is replaced as a whole, so that readers
-// see the old content or the new; writers wait for each other with a lock file
-// beside it (<path>.lock).
+// Store changes a key file. The file is replaced as a whole, so that readers see either
+// the old or the new content. Writers wait for each other with a lock file next to it
+// (<path>.lock).
 type Store struct {
 	path string
 }
 
 var _ keysync.Store = (*Store)(nil)
 
-// NewStore returns the store in the key file at path, which is made with
-// the first record.
+// NewStore returns the store in the key file at path. The file is created with the first
+// record.
 func NewStore(path string) *Store {
 	return &Store{path: path}
 }
@@ -95,8 +95,8 @@ func (s *Store) Find(ctx context.Context, keyID string) (keysync.Entry, error) {
 	return keysync.FindIn(s.List(ctx), keyID)
 }
 
-// List yields all entries in the order of the file. A file with a record that
-// cannot be used is an error as a whole.
+// List yields all entries in the order of the file. If one record cannot be used, the
+// whole file is an error.
 func (s *Store) List(context.Context) iter.Seq2[keysync.Entry, error] {
 	return func(yield func(keysync.Entry, error) bool) {
 		entries, err := s.read()
@@ -186,7 +186,7 @@ func writeEntries(path string, entries []keysync.Entry) error {
 	return nil
 }
 
-// encodeEntries writes one record a line.
+// encodeEntries writes one record per line.
 func encodeEntries(entries []keysync.Entry) ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteString("{\"keys\":[")
@@ -204,9 +204,9 @@ func encodeEntries(entries []keysync.Entry) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// replaceFile writes content to a new file and renames it to path, so that even
-// a crash leaves the old content or the new. The file has the mode and the owner
-// of the old one, which is nil if there is none: the gate must go on reading it.
+// replaceFile writes content to a new file and renames it to path, so that even a crash
+// leaves either the old or the new content. The file gets the mode and the owner of the
+// old file, so that the gate can still read it. old is nil if there is no old file.
 func replaceFile(path string, content []byte, old fs.FileInfo) error {
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*")
 	if err != nil {
@@ -225,7 +225,8 @@ func replaceFile(path string, content []byte, old fs.FileInfo) error {
 	return nil
 }
 
-// inherit gives f the mode and the owner of old, or leaves it to this user alone.
+// inherit gives f the mode and the owner of old. If old is nil, only this user may read
+// f.
 func inherit(f *os.File, old fs.FileInfo) error {
 	if old == nil {
 		return f.Chmod(0o600)
@@ -236,7 +237,7 @@ func inherit(f *os.File, old fs.FileInfo) error {
 	return f.Chmod(old.Mode().Perm())
 }
 
-// syncFolder makes a rename last through a crash where the system can do that.
+// syncFolder makes a rename survive a crash, on systems that can do that.
 func syncFolder(path string) {
 	if d, err := os.Open(path); err == nil { //nolint:gosec // whoever runs the program names the file
 		_ = d.Sync()

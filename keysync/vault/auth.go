@@ -15,7 +15,7 @@ import (
 
 // authenticator gets a token.
 type authenticator interface {
-	// login returns a token, using a client that has none.
+	// login returns a token. The client has none yet.
 	login(ctx context.Context, c *api.Client) (grant, error)
 }
 
@@ -36,7 +36,7 @@ func newAuthenticator(a Auth) authenticator {
 	return tokenLogin{auth: a}
 }
 
-// tokenLogin uses a token that somebody else has made.
+// tokenLogin uses a token made by somebody else.
 type tokenLogin struct{ auth Auth }
 
 func (t tokenLogin) login(ctx context.Context, c *api.Client) (grant, error) {
@@ -50,8 +50,8 @@ func (t tokenLogin) login(ctx context.Context, c *api.Client) (grant, error) {
 	c.SetToken(string(token))
 	self, err := c.Auth().Token().LookupSelfWithContext(ctx)
 	if isDenied(err) {
-		// The policy may forbid just this. What follows shows whether the token
-		// is good.
+		// The policy may forbid only this. The next requests show whether the token is
+		// good.
 		return grant{token: token}, nil
 	}
 	if err != nil {

@@ -27,8 +27,7 @@ var feedIDForm = regexp.MustCompile(`^[A-Z2-7]{26}$`)
 // changes is the change feed: the digests changed last, oldest first. The last
 // of them has the number Last, the one before it Last-1, and so on.
 type changes struct {
-	// ID is made anew with each new document, so that a feed that began again is
-	// noticed.
+	// ID is new in each new document, so that readers notice when a feed starts again.
 	ID string `json:"id"`
 
 	// Last counts all changes ever appended.
@@ -69,7 +68,7 @@ func parseChanges(b []byte) (*changes, error) {
 	return &c, nil
 }
 
-// add appends digests and lets the oldest go.
+// add appends digests and drops the oldest.
 func (c *changes) add(digests []keysync.Digest) {
 	for _, d := range digests {
 		c.Digests = append(c.Digests, d.String())
@@ -78,8 +77,8 @@ func (c *changes) add(digests []keysync.Digest) {
 	c.Digests = c.Digests[max(0, len(c.Digests)-maxChanges):]
 }
 
-// since returns the digests changed after a position in the feed. It reports
-// false if the feed no longer tells.
+// since returns the digests changed after a position in the feed. It reports false if the
+// feed no longer has them all.
 func (c *changes) since(p position) ([]keysync.Digest, bool) {
 	if c.ID != p.id || c.Last < p.last || c.Last-p.last > uint64(len(c.Digests)) {
 		return nil, false

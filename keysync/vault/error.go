@@ -11,8 +11,8 @@ import (
 	"github.com/hashicorp/vault/api"
 )
 
-// explain says in one line what a request to Vault ran into, and what to do
-// about it. The result wraps err.
+// explain says in one line why a request to Vault failed, and what to do about it. The
+// result wraps err.
 func explain(err error, doing string) error {
 	if err == nil {
 		return nil
@@ -76,8 +76,8 @@ func isDenied(err error) bool {
 	return ok && r.StatusCode == http.StatusForbidden
 }
 
-// isAbsent reports whether Vault says that nothing is stored at a path. A mount
-// that does not exist is answered with the same code, but with a message.
+// isAbsent reports whether Vault says that nothing is stored at a path. For a mount that
+// does not exist the code is the same, but with a message.
 func isAbsent(err error) bool {
 	r, ok := errors.AsType[*api.ResponseError](err)
 	return ok && r.StatusCode == http.StatusNotFound && len(r.Errors) == 0

@@ -20,7 +20,8 @@ const feedPoll = time.Second
 //
 // and makes a cache forget what has changed, until ctx ends. It reads that one document
 // about once a second. If the document cannot tell what has changed, all records are
-// doubted; if there is none, records are read again only when they cease to be fresh.
+// doubted. If there is no document, records are read again only when they are no longer
+// fresh.
 func (v *Source) Watch(ctx context.Context, to keysync.Invalidator) {
 	v.watch(ctx, to, feedPoll)
 }
@@ -41,12 +42,12 @@ type feed struct {
 	log   *zap.Logger
 
 	at     position
-	broken int    // version of the damaged document that has been dealt with
-	state  string // what has been logged last
+	broken int    // version of the damaged document that was handled
+	state  string // what was logged last
 }
 
-// changesRead returns when the feed was last asked for and Vault could say what is in it,
-// or that there is none. It is zero before the first time.
+// changesRead returns when Vault last answered what is in the feed, or that there is
+// none. It is zero before the first time.
 func (v *Source) changesRead() time.Time {
 	if ns := v.feedRead.Load(); ns != 0 {
 		return time.Unix(0, ns)
@@ -54,8 +55,8 @@ func (v *Source) changesRead() time.Time {
 	return time.Time{}
 }
 
-// poll looks at the feed once. Without a login, which has a log of its own, there
-// is nothing to look at.
+// poll reads the feed once. Without a login it does nothing; login problems have their
+// own log.
 func (f *feed) poll(ctx context.Context) {
 	if f.vault.notReady() != nil {
 		return
@@ -88,7 +89,7 @@ func (f *feed) poll(ctx context.Context) {
 	f.follow(c)
 }
 
-// follow forgets what c says has changed.
+// follow forgets the digests that have changed according to c.
 func (f *feed) follow(c *changes) {
 	changed, ok := c.since(f.at)
 	if !ok {
@@ -99,8 +100,7 @@ func (f *feed) follow(c *changes) {
 	f.note("followed", "following the change feed", nil)
 }
 
-// damaged deals with a document that cannot be read, once for each version of
-// it.
+// damaged handles a document that cannot be read, once for each version.
 func (f *feed) damaged(version int, err error) {
 	if f.broken != version {
 		f.cache.Doubt()
@@ -110,7 +110,7 @@ func (f *feed) damaged(version int, err error) {
 		fmt.Errorf("%s %w", f.vault.dataPath(changesPath), err))
 }
 
-// gone deals with a document that is no longer there.
+// gone handles a document that no longer exists.
 func (f *feed) gone() {
 	if f.at != (position{}) {
 		f.cache.Doubt()
@@ -118,7 +118,7 @@ func (f *feed) gone() {
 	f.at, f.broken = position{}, 0
 }
 
-// note logs what has become of the feed, once per change.
+// note logs the state of the feed, once per change.
 func (f *feed) note(state, message string, err error) {
 	if state == f.state {
 		return

@@ -19,7 +19,8 @@ type unusableRecords struct {
 	problems map[keysync.Digest]string
 }
 
-// maxProblems bounds what is remembered. Beyond it, problems are logged again.
+// maxProblems limits how many problems are remembered. Beyond it, problems are logged
+// again.
 const maxProblems = 10_000
 
 func (u *unusableRecords) add(d keysync.Digest, path string, err error) {

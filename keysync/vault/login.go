@@ -17,11 +17,11 @@ import (
 const (
 	credentialPoll = time.Second
 
-	// minRenew keeps the last moments of a token from becoming a busy loop.
+	// minRenew prevents a busy loop in the last moments of a token.
 	minRenew = 200 * time.Millisecond
 
-	// tolerableSkew is how far our clock and Vault's may differ unsaid. Validity
-	// times are judged by our clock.
+	// tolerableSkew is how far our clock and Vault's may differ without a warning.
+	// Validity times use our clock.
 	tolerableSkew = 30 * time.Second
 )
 
@@ -68,8 +68,8 @@ func (v *Source) logIn(ctx context.Context) (grant, error) {
 	return g, nil
 }
 
-// discard revokes a token that is of no use, if we have made it: otherwise each
-// try would leave one behind.
+// discard revokes a useless token, if our login made it: otherwise each try would leave
+// one behind.
 func (v *Source) discard(ctx context.Context, c *api.Client) {
 	switch v.opts.Auth.Method {
 	case AppRole, Kubernetes:
@@ -77,7 +77,7 @@ func (v *Source) discard(ctx context.Context, c *api.Client) {
 	}
 }
 
-// checkMount makes sure that the mount is a KV engine, version 2. In any other
+// checkMount makes sure that the mount is a KV engine, version 2. With any other engine
 // every key would seem unknown.
 func (v *Source) checkMount(ctx context.Context, c *api.Client) error {
 	e, err := v.readMount(ctx, c)
@@ -85,7 +85,7 @@ func (v *Source) checkMount(ctx context.Context, c *api.Client) error {
 		err = v.judge(e)
 	}
 	if errors.Is(err, errOtherMount) {
-		return nil // no fault of the token: see confirmAbsence
+		return nil // the token is not the problem: see confirmAbsence
 	}
 	if isDenied(err) || errors.Is(err, errNotKV2) {
 		v.usable.Store(false)
@@ -164,7 +164,7 @@ func (v *Source) keep(ctx context.Context, g grant) {
 		case <-renew.C:
 			ttl, err := v.renew(ctx, g)
 			if err != nil || ttl < g.ttl/2 {
-				// It cannot be renewed any more, or only for ever shorter.
+				// It cannot be renewed any more, or only for shorter and shorter times.
 				return
 			}
 			renew.Reset(renewAfter(ttl))
@@ -172,7 +172,7 @@ func (v *Source) keep(ctx context.Context, g grant) {
 	}
 }
 
-// tokenAccepted tells a bad token from a policy that lacks a path.
+// tokenAccepted distinguishes a bad token from a policy without the path.
 func (v *Source) tokenAccepted(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
 	defer cancel()
@@ -193,7 +193,7 @@ func timerFor(ttl time.Duration) *time.Timer {
 	return time.NewTimer(renewAfter(ttl))
 }
 
-// renewAfter leaves at least a quarter of the lifetime for what may go wrong.
+// renewAfter leaves at least a quarter of the lifetime for failed attempts.
 func renewAfter(ttl time.Duration) time.Duration {
 	return max(ttl/2+rand.N(ttl/4+1), minRenew)
 }
@@ -228,7 +228,7 @@ func newFileWatch(path string) *fileWatch {
 	return w
 }
 
-// look reports whether the file is another one than at the last look.
+// look reports whether the file has changed since the last look.
 func (w *fileWatch) look() bool {
 	if w.path == "" {
 		return false

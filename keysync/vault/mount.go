@@ -13,32 +13,32 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/keysync/internal/background"
 )
 
-// mount is the KV engine that the records are in. A 404 says that there is no such key
-// only if that engine gave it: one of version 1 at the same path, or an empty one of
-// version 2, has the same answer for every key.
+// mount is the KV engine that the records are in. A 404 means that a key does not exist
+// only if it comes from that engine: an engine of version 1 at the same path, or an empty
+// one of version 2, gives the same answer for every key.
 //
-// So a 404 is believed when a look at the mount that began after it shows the engine that
-// was there before. Another engine of version 2 takes its place once a record or the
-// change feed has been found in it, or if nothing had ever been found in the old one.
+// So after a 404 we look at the mount, and believe the 404 only if the engine is still
+// the same. Another engine of version 2 is accepted when a record or the change feed was
+// found in it, or if nothing was ever found in the old one.
 type mount struct {
 	mu    sync.Mutex
-	id    string    // of the engine that is believed, "" before the first login
+	id    string    // of the accepted engine, "" before the first login
 	other string    // of another engine that was seen in its place, or ""
-	since time.Time // when that was
-	found time.Time // when the last read began that found something
+	since time.Time // when it was first seen
+	found time.Time // when the last successful read began
 	empty bool      // a read has found nothing
 
 	next *mountLook // has not begun, or nil
 	last time.Time  // when the last one began
 }
 
-// mountLook is one look at the mount that any number of reads wait for.
+// mountLook is one look at the mount. Any number of reads can wait for it.
 type mountLook struct {
 	done chan struct{}
 	err  error // set when done is closed
 }
 
-// lookGap bounds how often the mount is looked at, and how long a read waits for that.
+// lookGap limits how often we look at the mount, and how long a read waits for that.
 const lookGap = 20 * time.Millisecond
 
 var (
@@ -46,7 +46,7 @@ var (
 	errOtherMount  = errors.New("it is another KV engine than before, and nothing has been found in it yet; put the records and the change feed there, or mount the old engine again. To start with an empty engine, restart the gate")
 )
 
-// confirmAbsence says why a 404 that has just come is not to be believed, if so.
+// confirmAbsence returns nil if the 404 that has just come can be believed, else why not.
 func (v *Source) confirmAbsence(ctx context.Context) error {
 	l := v.nextLook()
 	select {
@@ -128,7 +128,7 @@ func (v *Source) readMount(ctx context.Context, c *api.Client) (engine, error) {
 	return answer.Data, nil
 }
 
-// judge says why a 404 of what is mounted is not to be believed, if so.
+// judge returns nil if a 404 from the mounted engine can be believed, else why not.
 func (v *Source) judge(e engine) error {
 	m := &v.mount
 	m.mu.Lock()
@@ -151,7 +151,7 @@ func (v *Source) judge(e engine) error {
 
 var errNotKV2 = errors.New("it is not a KV engine of version 2")
 
-// noteFound remembers that a read which began at a time has found something.
+// noteFound remembers that a read found something, and when the read began.
 func (m *mount) noteFound(began time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -166,8 +166,8 @@ func (m *mount) noteEmpty() {
 	m.empty = true
 }
 
-// FoundNothing reports whether Vault has been asked, and neither the change feed nor any
-// record was ever there: mount or prefix may be wrong.
+// FoundNothing reports whether Vault has answered, but the change feed and records were
+// never found: mount or prefix may be wrong.
 func (v *Source) FoundNothing() bool {
 	v.mount.mu.Lock()
 	defer v.mount.mu.Unlock()

@@ -26,10 +26,9 @@ func (s Secret) GoString() string { return hiddenSecret }
 // MarshalText hides the secret.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(hiddenSecret), nil }
 
-// Options say where records are in Vault and how to get at them. What is
-// not set is taken from the environment variables that Vault's own client
-// reads (VAULT_ADDR, VAULT_NAMESPACE, VAULT_CACERT, VAULT_CLIENT_CERT, …), if
-// they are set.
+// Options say where records are in Vault and how to read them. Settings that are left out
+// come from the environment variables of Vault's own client (VAULT_ADDR, VAULT_NAMESPACE,
+// VAULT_CACERT, VAULT_CLIENT_CERT, …), if they are set.
 type Options struct {
 	// Address is the URL of Vault. Default: VAULT_ADDR, or https://127.0.0.1:8200.
 	Address string
@@ -88,14 +87,14 @@ type Auth struct {
 	// SecretID is the secret ID of method approle, if it is not in File.
 	SecretID Secret
 
-	// Wrapped says that what File or SecretID holds is a response-wrapping token
-	// for the secret ID (method approle).
+	// Wrapped says that File or SecretID has a response-wrapping token for the secret ID
+	// (method approle).
 	Wrapped bool
 }
 
 const serviceAccountToken = "/var/run/secrets/kubernetes.io/serviceaccount/token" //nolint:gosec // a path, not a token
 
-// withDefaults also takes the leading and trailing slashes off paths.
+// withDefaults also removes leading and trailing slashes from paths.
 func (o Options) withDefaults() Options {
 	o.Mount = strings.Trim(o.Mount, "/")
 	o.Prefix = strings.Trim(o.Prefix, "/")
@@ -156,15 +155,15 @@ func (a Auth) validate() error {
 }
 
 const (
-	// loginTimeout bounds every request that no look-up waits for.
+	// loginTimeout limits every request that no look-up waits for.
 	loginTimeout = 10 * time.Second
 
-	// idleConnections are as many as the cache may have reads beyond its cap.
+	// idleConnections is the number of reads that the cache may have beyond its cap.
 	idleConnections = 64
 )
 
-// newClient returns a client without a token, and what it talks HTTP with. It never retries: look-ups have a
-// deadline, and the rules of the cache say what happens then.
+// newClient returns a client without a token, and its HTTP client. It never retries: look-ups have a
+// deadline, and the cache decides what happens then.
 func (o Options) newClient() (*api.Client, *http.Client, error) {
 	cfg := api.DefaultConfig()
 	if cfg.Error != nil {

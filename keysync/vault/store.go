@@ -16,8 +16,8 @@ import (
 // writers is how many requests to Vault run at the same time.
 const writers = 16
 
-// Create adds records as a Store does. It tells the gateways at the end, so
-// that many entries should come in pieces of at most a thousand.
+// Create adds records as a Store does. It tells the gateways only at the end, so write
+// many entries in pieces of at most a thousand.
 func (v *Source) Create(ctx context.Context, entries ...keysync.Entry) ([]keysync.Digest, error) {
 	there := make([]bool, len(entries))
 	errs := make([]error, len(entries))
@@ -33,8 +33,7 @@ func (v *Source) Create(ctx context.Context, entries ...keysync.Entry) ([]keysyn
 			existing = append(existing, e.Digest)
 		}
 	}
-	// Those that were there already may be left over from a try that failed
-	// before it told the gateways.
+	// Existing records may come from a try that failed before it told the gateways.
 	err := v.announce(ctx, all)
 	if failed := firstError(errs); failed != nil {
 		err = errors.Join(fmt.Errorf("%w; %d of %d records are stored; run the same again for the rest", failed, len(all), len(entries)), err)
@@ -42,8 +41,8 @@ func (v *Source) Create(ctx context.Context, entries ...keysync.Entry) ([]keysyn
 	return existing, err
 }
 
-// create writes the index of the key ID, then the record: what fails in between
-// can be repeated.
+// create writes the index of the key ID, then the record. If it fails in between, it can
+// be repeated.
 func (v *Source) create(ctx context.Context, e keysync.Entry) (existing bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
@@ -70,7 +69,7 @@ func (v *Source) create(ctx context.Context, e keysync.Entry) (existing bool, er
 	return existing, nil
 }
 
-// keyIndex is the document that leads from a key ID to a digest.
+// keyIndex is the document that gives the digest for a key ID.
 type keyIndex struct {
 	Digest string `json:"digest"`
 }
@@ -169,7 +168,7 @@ func (v *Source) List(ctx context.Context) iter.Seq2[keysync.Entry, error] {
 	}
 }
 
-// listFolder reports whether to go on.
+// listFolder reports whether to continue.
 func (v *Source) listFolder(ctx context.Context, folder string, yield func(keysync.Entry, error) bool) bool {
 	names, err := v.names(ctx, folder)
 	if err != nil {
@@ -180,7 +179,7 @@ func (v *Source) listFolder(ctx context.Context, folder string, yield func(keysy
 	errs := make([]error, len(names))
 	parallel(len(names), func(i int) {
 		if entries[i].Digest, errs[i] = keysync.ParseDigest(names[i]); errs[i] != nil {
-			errs[i] = keysync.ErrUnknown // not a record of ours
+			errs[i] = keysync.ErrUnknown // not one of our records
 			return
 		}
 		entries[i].Record, errs[i] = v.lookup(ctx, entries[i].Digest)

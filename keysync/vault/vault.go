@@ -1,4 +1,4 @@
-// Package vault is a source of keys in HashiCorp Vault, which is also the store that
+// Package vault is a source of keys in HashiCorp Vault. The source is also the store that
 // changes them.
 package vault
 
@@ -34,7 +34,7 @@ type Source struct {
 	http   *http.Client
 	auth   authenticator
 
-	usable atomic.Bool   // there is a token, and the mount has been seen to be right
+	usable atomic.Bool   // there is a token, and the mount was checked
 	denied chan struct{} // Vault refused the token or its policy
 
 	mu      sync.Mutex
@@ -124,15 +124,14 @@ func (v *Source) Wait(ctx context.Context) error {
 	}
 }
 
-// Lookup reads the record of a digest, in no more than the timeout of the
-// options.
+// Lookup reads the record of a digest, within the timeout of the options.
 func (v *Source) Lookup(ctx context.Context, d keysync.Digest) (*keysync.Record, error) {
 	ctx, cancel := context.WithTimeout(ctx, v.opts.Timeout)
 	defer cancel()
 	return v.lookup(ctx, d)
 }
 
-// lookup has no deadline of its own.
+// lookup does not set a deadline.
 func (v *Source) lookup(ctx context.Context, d keysync.Digest) (*keysync.Record, error) {
 	path := v.recordPath(d)
 	doc, err := v.read(ctx, path)
@@ -166,7 +165,7 @@ func (v *Source) recordPath(d keysync.Digest) string {
 	return v.dataPath(hex[:2] + "/" + hex)
 }
 
-// document is what the KV engine answers, as far as we look at it.
+// document is the part of the KV engine's answer that we use.
 type document struct {
 	Data     json.RawMessage `json:"data"`
 	Metadata struct {
@@ -202,7 +201,7 @@ func (v *Source) read(ctx context.Context, path string) (*document, error) {
 	return doc, nil
 }
 
-// notReady says why Vault cannot be asked, if so.
+// notReady returns nil if Vault can be asked, else why not.
 func (v *Source) notReady() error {
 	if v.usable.Load() {
 		return nil
@@ -238,7 +237,7 @@ func readDocument(r io.Reader) (*document, error) {
 	return answer.Data, nil
 }
 
-// suspectToken lets the login loop find out whether the token is still good.
+// suspectToken makes the login loop check whether the token is still good.
 func (v *Source) suspectToken() {
 	select {
 	case v.denied <- struct{}{}:

@@ -15,8 +15,8 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/keysync/internal/background"
 )
 
-// maxConflicts is how often a write is tried again because somebody else wrote
-// in between.
+// maxConflicts is how often a write is tried again because somebody else wrote at the
+// same time.
 const maxConflicts = 100
 
 var (
@@ -26,9 +26,8 @@ var (
 	errKeep = errors.New("keep the document as it is")
 )
 
-// edit changes the document at path. change gets what is there, or nil, and
-// returns what is to be there. It is called again if somebody else wrote in
-// between.
+// edit changes the document at path. change gets the old content, or nil, and returns the
+// new content. It is called again if somebody else wrote at the same time.
 func (v *Source) edit(ctx context.Context, path string, change func(old json.RawMessage) (json.RawMessage, error)) error {
 	for range maxConflicts {
 		old, err := v.current(ctx, path)
@@ -100,8 +99,8 @@ func isCASMismatch(err error) bool {
 	return ok && r.StatusCode == http.StatusBadRequest && strings.Contains(strings.Join(r.Errors, " "), "check-and-set")
 }
 
-// announce appends digests to the change feed. A feed that is damaged is begun
-// anew, which makes all gateways read everything again.
+// announce appends digests to the change feed. A damaged feed is replaced by a new one,
+// so that all gateways read everything again.
 func (v *Source) announce(ctx context.Context, digests []keysync.Digest) error {
 	if len(digests) == 0 {
 		return nil

@@ -1,5 +1,4 @@
-// Package background has what the sources and the cache need to work while nobody
-// waits for them.
+// Package background helps the sources and the cache to work in the background.
 package background
 
 import (

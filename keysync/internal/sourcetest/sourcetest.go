@@ -1,4 +1,4 @@
-// Package sourcetest has what the tests of the sources and of the cache share.
+// Package sourcetest has helpers shared by the tests of the sources and of the cache.
 package sourcetest
 
 import (
@@ -21,7 +21,7 @@ func Digest(n int) keysync.Digest {
 	return keysync.DigestOf(binary.BigEndian.AppendUint64(nil, uint64(n)))
 }
 
-// Entry returns a key of its own for each number.
+// Entry returns a different key for each number.
 func Entry(i int) keysync.Entry {
 	return keysync.Entry{Digest: Digest(i), Record: &keysync.Record{KeyID: fmt.Sprintf("key_%d", i), Account: "acme", Mode: keysync.ModeLive}}
 }
@@ -208,8 +208,8 @@ func Heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// Expect looks a digest up and checks how that went. keyID is empty if there is
-// to be an error.
+// Expect looks up a digest and checks the outcome. keyID is empty if an error is
+// expected.
 func Expect(t *testing.T, c keysync.Getter, d keysync.Digest, out keysync.Outcome, keyID string) {
 	t.Helper()
 	rec, got, err := c.Get(t.Context(), d)

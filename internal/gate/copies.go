@@ -1,0 +1,254 @@
+package gate
+
+import (
+	"bytes"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/ingestauth/caddy-ingest-auth/internal/body"
+	"github.com/ingestauth/caddy-ingest-auth/internal/copies"
+	"github.com/ingestauth/caddy-ingest-auth/internal/credential"
+	"github.com/ingestauth/caddy-ingest-auth/internal/mediatype"
+	"github.com/ingestauth/caddy-ingest-auth/keysync"
+)
+
+// copiesPolicy is what becomes of copies of the key that stand where no credential is
+// looked for.
+type copiesPolicy uint8
+
+const (
+	cutCopies copiesPolicy = iota
+	refuseCopies
+	keepCopies
+)
+
+// takeCopies cuts the copies of the key out of all that was read of the request. What is left
+// goes through the finder once more: a cut must not make a credential, or another body
+// than the one that was checked, of what stood around a copy.
+func (g *Gate) takeCopies(r *http.Request, p *passage) *refusal {
+	if g.copies == keepCopies {
+		return nil
+	}
+	if !g.strips {
+		return g.judgeCopies(g.countCopies(r, p), p)
+	}
+	if k := p.copyKey(); !inHead(r, p, &k) && !inBody(p, &k) {
+		return nil
+	}
+	exact := g.cutHead(r, p)
+	exact = g.cutBody(r, p) && exact
+	if _, err := p.set.One(g.firstCounts); err != nil {
+		exact = false
+	}
+	return g.judgeCopies(exact, p)
+}
+
+// judgeCopies returns what there is to say against the copies.
+func (g *Gate) judgeCopies(exact bool, p *passage) *refusal {
+	if exact && (p.copies == 0 || g.copies == cutCopies) {
+		return nil
+	}
+	ref := refuseFor(keyElsewhere)
+	if p.copies == 0 {
+		return ref
+	}
+	return ref.saying(ref.message + ": " + strings.Join(p.copies.Names(), ", "))
+}
+
+// copyKey returns the key that the request was granted for.
+func (p *passage) copyKey() copies.Key {
+	if found := p.set.Found(); len(found) > 0 {
+		return copies.Of(found[0].Key)
+	}
+	return copies.Of(nil)
+}
+
+// cutHead cuts the copies out of the head, and reports whether that could be done.
+func (g *Gate) cutHead(r *http.Request, p *passage) (exact bool) {
+	k, now := p.copyKey(), *r.URL
+	exact = cutHeadOf(&k, p, r.Header, &now)
+	r.RequestURI = WithURL(r.RequestURI, r.URL, &now)
+	r.URL.Path, r.URL.RawPath, r.URL.RawQuery = now.Path, now.RawPath, now.RawQuery
+	if p.original != nil {
+		original := *p.original
+		exact = cutHeadOf(&k, p, nil, &original) && exact
+		g.host.SetOriginalURL(r, &original)
+	}
+	if k.In(r.Host) || k.In(r.Method) {
+		p.copies.Add(copies.InHeader)
+		exact = false
+	}
+	return exact && g.foundNoMore(r, p)
+}
+
+// inHead reports whether there is a copy in the head. A short key may also be a part of
+// something.
+func inHead(r *http.Request, p *passage, k *copies.Key) bool {
+	if k.IsShort() {
+		return k.InHeaders(r.Header) || inURL(r.URL, p.original, k)
+	}
+	for _, l := range p.set.Long() {
+		for _, value := range l.Values {
+			if k.In(value) {
+				return true
+			}
+		}
+	}
+	return inURL(r.URL, p.original, k) || k.In(r.Host) || k.In(r.Method)
+}
+
+func inURL(u, original *url.URL, k *copies.Key) bool {
+	return k.In(u.Path) || k.In(u.RawQuery) || original != nil && (k.In(original.Path) || k.In(original.RawQuery))
+}
+
+// foundNoMore reports whether the finder finds no other credential in the head that is left.
+func (g *Gate) foundNoMore(r *http.Request, p *passage) bool {
+	found := len(p.set.Found())
+	g.finder.Headers(r.Header, p.set)
+	query, err := g.finder.Query(r.URL.RawQuery, p.set)
+	return err == nil && query == r.URL.RawQuery && len(p.set.Found()) == found
+}
+
+// cutHeadOf cuts the copies out of headers and a URL.
+func cutHeadOf(k *copies.Key, p *passage, h http.Header, u *url.URL) (exact bool) {
+	places, exact := k.Headers(h)
+	p.copies |= places
+	if escaped := u.EscapedPath(); k.In(u.Path) {
+		path, ok := k.Path(escaped, url.PathEscape(p.record.KeyID))
+		setPath(u, path)
+		exact = exact && ok
+		if path != escaped {
+			p.copies.Add(copies.InPath)
+		}
+	}
+	if k.In(u.RawQuery) {
+		query, ok := k.Params(u.RawQuery)
+		if query != u.RawQuery {
+			p.copies.Add(copies.InQuery)
+		}
+		u.RawQuery, exact = query, exact && ok
+	}
+	return exact
+}
+
+// setPath gives a URL another escaped path.
+func setPath(u *url.URL, escaped string) {
+	path, err := url.PathUnescape(escaped)
+	if err != nil || path == "" {
+		path, escaped = "/", "/"
+	}
+	u.Path, u.RawPath = path, escaped
+}
+
+// inBody reports whether there is a copy in what was read of the body.
+func inBody(p *passage, k *copies.Key) bool {
+	return p.body != nil && k.InBytes(p.body.Bytes()) || p.head != nil && k.InBytes(p.head.Bytes())
+}
+
+// cutBody cuts the copies out of a body that was read. One of which only the beginning was
+// is on its way already.
+func (g *Gate) cutBody(r *http.Request, p *passage) (exact bool) {
+	k := p.copyKey()
+	switch {
+	case !inBody(p, &k):
+		return true
+	case p.body == nil:
+		p.copies.Add(copies.InForm)
+		return false
+	}
+	raw := p.body.Bytes()
+	out, exact := cutContent(&k, p, raw)
+	if out == string(raw) {
+		return exact
+	}
+	if len(out) > len(raw) {
+		out, exact = "", false
+	}
+	clear(raw[copy(raw, out):])
+	p.body.Truncate(len(out))
+	p.replay = body.Replace(r, p.body, true)
+	found := len(p.set.Found())
+	clean, _, err := scan(g.finder, p.media, p.body.Bytes(), p.set)
+	return exact && err == nil && len(clean) == len(out) && len(p.set.Found()) == found
+}
+
+// cutContent returns the content of a body without copies.
+func cutContent(k *copies.Key, p *passage, raw []byte) (out string, exact bool) {
+	text, place := string(raw), copies.InBody
+	switch {
+	case p.media.form != nil:
+		place = copies.InForm
+		out, exact = cutParts(k, p.media.form, raw)
+	case opensWhole(p.media.kind, raw):
+		out, exact = k.JSON(text)
+	case p.media.kind == mediatype.Form:
+		place = copies.InForm
+		out, exact = k.Params(text)
+	default:
+		out, exact = k.Text(text)
+		exact = exact && (out == text || copies.IsText(raw))
+	}
+	if out != text || !exact {
+		p.copies.Add(place)
+	}
+	return out, exact
+}
+
+// countCopies notes the copies in a request that is to keep them: it cuts them, and what
+// stands in the locations of credentials, out of one that is thrown away.
+func (g *Gate) countCopies(r *http.Request, p *passage) (exact bool) {
+	set := credential.GetSet()
+	defer credential.PutSet(set)
+	k, header, u := p.copyKey(), r.Header.Clone(), *r.URL
+	g.remover.Headers(header, set)
+	u.RawQuery, _ = g.remover.Query(u.RawQuery, set)
+	exact = cutHeadOf(&k, p, header, &u)
+	if p.body == nil || !k.InBytes(p.body.Bytes()) {
+		return exact
+	}
+	raw := bytes.Clone(p.body.Bytes())
+	defer clear(raw)
+	clean, _, err := scan(g.remover, p.media, raw, set)
+	if err != nil || !k.InBytes(clean) {
+		return exact
+	}
+	_, ok := cutContent(&k, p, clean)
+	return exact && ok
+}
+
+// cleanTrailers deletes trailers with a copy in them, of a body that streams. They arrive at
+// its end, and somebody may still read it when the request is over: then they find a key of
+// their own.
+func (g *Gate) cleanTrailers(r *http.Request, p *passage) {
+	if p.record == nil || !g.strips || g.copies == keepCopies {
+		return
+	}
+	found := p.set.Found()
+	if len(found) == 0 || len(found[0].Key) < copies.MinWhole {
+		return
+	}
+	if !body.MayHaveTrailers(r) {
+		return
+	}
+	key, record, now := bytes.Clone(found[0].Key), p.record, p.now
+	body.AtEnd(r, func(trailer http.Header) {
+		k := copies.Of(key)
+		if k.Trailers(trailer) {
+			var places copies.Places
+			places.Add(copies.InTrailer)
+			g.noteCopies(now, record, places)
+		}
+	})
+}
+
+// noteCopies counts a request whose key stands in more places than one, and remembers whose
+// it is.
+func (g *Gate) noteCopies(now time.Time, record *keysync.Record, places copies.Places) {
+	g.meter.Copies(places)
+	g.flow.NoteCopies(now, record, places.Names())
+	if g.reporter != nil {
+		g.reporter.countCopies(places)
+	}
+}

@@ -1,0 +1,231 @@
+package redact
+
+import (
+	"bytes"
+	"crypto/sha256"
+)
+
+const (
+	// minToken is the length of the shortest token that is looked up. One that is not mixed
+	// of letters and digits must have minLong bytes, and so must several parts together.
+	minToken = 8
+	minLong  = 16
+
+	// maxToken is the length of the longest key.
+	maxToken = 4096
+
+	// maxParts is how many parts of a token are looked up together, if they do not reach to its
+	// end: a path has as many as it likes.
+	maxParts    = 8
+	maxTail     = 512 // bytes
+	maxSegments = 2   // behind the first; the same for a key that has ':' or the like in it
+)
+
+// tokens looks for keys among the tokens of a text: whatever is made of the characters that
+// keys are made of.
+func (c *Cleaner) tokens(text []byte, depth int) {
+	for from := 0; from < len(text); from++ {
+		end := from
+		for end < len(text) && classOf[text[end]]&inToken != 0 {
+			end++
+		}
+		if end-from >= minToken {
+			c.token(text, from, end, depth)
+		}
+		from = end
+	}
+}
+
+// token looks at a token, and at the segments of it that stand between '=', ':' and the
+// like.
+func (c *Cleaner) token(text []byte, from, to, depth int) {
+	path := text[from] == '/' || bytes.Contains(text[from:to], []byte("//"))
+	for start := from; start < to; {
+		end, padded := segmentEnd(text, start, to)
+		switch together := c.knownTogether(text, start, padded, to); {
+		case together > 0:
+			c.hit(start, together)
+			padded = together
+		case padded-start >= minToken:
+			c.segment(text, segment{start, end, padded, path, depth})
+		}
+		start = max(padded, start+1)
+	}
+}
+
+// knownTogether returns where a key ends that begins at start and has a ':' or the like in
+// it, or 0. The first segment ends at end.
+func (c *Cleaner) knownTogether(text []byte, start, end, to int) int {
+	for range maxSegments {
+		if end >= to {
+			return 0
+		}
+		_, end = segmentEnd(text, end+1, to)
+		if token := text[start:end]; worthIt(mixOfAll(token), len(token), 1) && c.isKnown(token) {
+			return end
+		}
+	}
+	if to-start <= maxTail && c.isKnown(text[start:to]) {
+		return to
+	}
+	return 0
+}
+
+// segmentEnd returns where a segment ends, and where the padding behind it does.
+func segmentEnd(text []byte, from, to int) (end, padded int) {
+	end = from
+	for end < to && classOf[text[end]]&inSegment != 0 {
+		end++
+	}
+	padded = end
+	for padded < to && text[padded] == '=' {
+		padded++
+	}
+	if padded < to && (isWord(text[padded]) || text[padded] == '~') {
+		return end, end // a separator
+	}
+	return end, padded
+}
+
+// segment is a part of a token: letters, digits and some punctuation, with padding behind.
+type segment struct {
+	from, end, padded int
+	path              bool // or a URL: parts between slashes are names of something
+	depth             int
+}
+
+func (c *Cleaner) segment(text []byte, s segment) {
+	if c.known(text, s) || c.strict && c.suspect(text, s) {
+		return
+	}
+	c.cutShapes(text, s.from, s.end)
+	if s.depth < maxDepth {
+		c.encoded(text, s)
+	}
+}
+
+// known cuts the keys of a segment that a source holds, and reports whether that is all of
+// it. Each part is looked up, and so are several parts together: base64 has '+' and '/' in it.
+func (c *Cleaner) known(text []byte, s segment) (all bool) {
+	if len(c.set.sources) == 0 {
+		return false
+	}
+	for start := s.from; start < s.end; {
+		end := c.knownAt(text, s, start)
+		if end == s.padded && start == s.from {
+			c.hit(start, end)
+			return true
+		}
+		if end > 0 {
+			c.hit(start, end)
+			start = end
+			continue
+		}
+		_, start = mixOf(text, start, s.end)
+		start++
+	}
+	return false
+}
+
+// knownAt returns where the key ends that begins at start, or 0.
+func (c *Cleaner) knownAt(text []byte, s segment, start int) int {
+	mix := mixed(0)
+	for end, parts := start-1, 1; parts <= maxParts && end < s.end; parts++ {
+		var m mixed
+		m, end = mixOf(text, end+1, s.end)
+		mix |= m
+		if !worthIt(mix, end-start, parts) {
+			continue
+		}
+		if end == s.end && s.padded > s.end && c.isKnown(text[start:s.padded]) {
+			return s.padded
+		}
+		if c.isKnown(text[start:end]) {
+			return end
+		}
+		if end == s.end {
+			return 0
+		}
+	}
+	if tail := text[start:s.padded]; len(tail) >= minLong && len(tail) <= maxTail && c.isKnown(tail) {
+		return s.padded
+	}
+	return 0
+}
+
+// mixed says what there is in a text.
+type mixed uint8
+
+const (
+	hasLetter mixed = 1 << iota
+	hasDigit
+	both = hasLetter | hasDigit
+)
+
+// mixOf returns what a part has in it, and where it ends: at a '.', a '+', a '/' or to.
+func mixOf(text []byte, from, to int) (m mixed, end int) {
+	for end = from; end < to; end++ {
+		switch b := text[end]; {
+		case '0' <= b && b <= '9':
+			m |= hasDigit
+		case b == '.' || b == '+' || b == '/':
+			return m, end
+		case isAlphanumeric(b):
+			m |= hasLetter
+		}
+	}
+	return m, end
+}
+
+func mixOfAll(text []byte) (m mixed) {
+	for len(text) > 0 {
+		part, end := mixOf(text, 0, len(text))
+		m |= part
+		text = text[min(len(text), end+1):]
+	}
+	return m
+}
+
+// worthIt reports whether so many bytes in so many parts are worth a look-up.
+func worthIt(m mixed, length, parts int) bool {
+	if parts > 1 {
+		return m == both && length >= minLong
+	}
+	return length >= minLong || m == both && length >= minToken
+}
+
+func (c *Cleaner) isKnown(token []byte) bool {
+	return len(c.set.sources) > 0 && len(token) <= maxToken && c.set.knows(sha256.Sum256(token))
+}
+
+// suspect cuts what could be a key though nobody knows it, and reports whether that is all
+// of the segment. In a path it may be a part of it only.
+func (c *Cleaner) suspect(text []byte, s segment) (all bool) {
+	if !s.path {
+		all = couldBeKey(text[s.from:s.padded])
+		if all {
+			c.hit(s.from, s.padded)
+		}
+		return all
+	}
+	for start := s.from; start < s.end; start++ {
+		end := start
+		for end < s.end && text[end] != '/' && text[end] != '.' {
+			end++
+		}
+		if end == s.end {
+			end = s.padded
+		}
+		if couldBeKey(text[start:end]) {
+			c.hit(start, end)
+		}
+		start = end
+	}
+	return false
+}
+
+// couldBeKey reports whether a text is long enough for a key and has letters and digits.
+func couldBeKey(text []byte) bool { return len(text) >= minLong && mixOfAll(text) == both }
+
+// hit notes a key in the text that is being looked at.
+func (c *Cleaner) hit(from, to int) { c.cuts = append(c.cuts, cut{from, to}) }
