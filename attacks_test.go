@@ -13,7 +13,7 @@ import (
 // before: what the kind is, and the tests that show that it does not work. Whoever finds
 // another one adds a row.
 var attackTable = []struct{ kind, tests string }{
-	// What a client says of itself.
+	// What a client says about itself.
 	{"the client sends the identity header itself: any case, '_' or '.', on routes in report mode, as a trailer (Caddy GHSA-7r4p-vjf4-gxv4, Traefik CVE-2026-39858 and -88004)", "caddymodule.TestAttackSpoofedIdentity caddymodule.TestAttackSpoofedIdentityInReportMode"},
 	{"names of headers that a backend folds: X~Ingest~Identity, X~Api~Key, X~HTTP~Method~Override, Content_Encoding", "caddymodule.TestAttackNamesThatBackendsFold caddymodule.TestAttackKeysInEverySpelling caddymodule.TestAttackVariablesOfBackends internal/fieldname.TestEveryByte"},
 	{"a configured header name that is not canonical (Traefik CVE-2026-33433)", "caddymodule.TestAttackSpoofedIdentity"},
@@ -35,6 +35,10 @@ var attackTable = []struct{ kind, tests string }{
 	{"a key in a member below others, where it is in an array, escaped, in another case, or there twice on the way", "internal/credential.TestNestedMembers internal/credential.TestJSONReaders internal/credential.FuzzJSONGrammar internal/gate.TestKeysBelowMembers"},
 	{"a second JSON text behind the first", "internal/credential.TestConcatenated internal/gate.TestConcatenatedTexts"},
 	{"a compressed body that nobody says is one, for a backend that goes by its first bytes", "internal/gate.TestCompressedAndNotSaidToBe internal/gate.TestCompressedBadly internal/gate.TestOnlyBeginsAsIfCompressed"},
+	{"multipart bodies as PHP, busboy, Python and Go differ in them: LF, boundaries in a line or behind the last, two names, escaped quotes, nested parts", "internal/credential.TestMultipart internal/credential.TestMultipartDecoders internal/credential.FuzzMultipart"},
+	{"a key behind the files of a multipart body, where it streams already", "internal/gate.TestMultipartLateField internal/multipart.TestStream internal/multipart.FuzzStream caddymodule.TestMultipartThroughProxies"},
+	{"JSON in a field of a form or the query: twice, base64 that is two documents, a body beside it", "internal/credential.TestFormDocument internal/credential.TestDocumentDecoders internal/credential.FuzzDocument internal/embedded.TestPlusSigns internal/gate.TestDocumentIsTheBody"},
+	{"a key in the base64 of a query that is logged before the gate runs", "internal/redact.TestDocuments caddymodule.TestNothingLeaks"},
 	{"a body that streams, read from the same bytes that were peeked", "caddymodule.TestOtherBodiesPassUnchanged caddymodule.TestStreamedBodyIsNeverCutShort caddymodule.TestRefusedBodyThatWasPeekedInto"},
 	{"Expect: 100-continue with a refusal", "caddymodule.TestRefusalDoesNotWaitForTheBody caddymodule.TestExpectIsMetOnce"},
 	{"a bound, required or counted member in another case", "caddymodule.TestAttackOtherCaseInBodies internal/credential.TestSpelling"},
@@ -42,6 +46,9 @@ var attackTable = []struct{ kind, tests string }{
 	{"HTTP/2 :path without a leading slash (grpc CVE-2026-33186), with a space", "caddymodule.TestAttackHTTP2PathWithoutSlash caddymodule.TestQueryWithASpace"},
 	{"an upgrade to another version of HTTP, in which requests pass unseen", "caddymodule.TestAttackUpgradeToHTTP2"},
 	{"what is not a key of ours, taken for one", "caddymodule.TestSomebodyElsesValue caddymodule.TestNamedLocationHoldsKeys caddymodule.TestStrangersAreNoFailures internal/credential.TestJudge"},
+
+	{"the key once more where nobody looks: deep in the body, another header, a cookie, the path, percent-encoded, escaped, in base64 (segment, PostHog and Sentry clients by default)", "internal/copies.TestOracle internal/copies.FuzzCopies internal/gate.FuzzForwarded internal/gate.TestCopiesAreCut internal/gate.TestCopiesInHeaders internal/gate.TestCopiesInTrailers caddymodule.TestCopiesInTheOriginalRequest"},
+	{"a cut that makes a credential, a resource, another media type or half an escape of what is left", "internal/gate.TestCopiesThatCannotBeCut internal/copies.TestNotExact internal/copies.TestHalfAnEscape"},
 
 	// Too much of anything.
 	{"huge bodies and forms (Go CVE-2025-61726), bombs, nested encodings", "caddymodule.TestAttackBodySizes internal/body.TestBombStopsEarly"},
@@ -55,6 +62,8 @@ var attackTable = []struct{ kind, tests string }{
 	{"a cache key that leaves out the source (Oathkeeper GHSA-4mq7-pvjg-xp2r)", "caddymodule.TestAttackTwoGatesTwoSources"},
 	{"an error page or error route with the original request (Traefik CVE-2026-41181)", "caddymodule.TestNothingLeaks caddymodule.TestAttackErrorRouteBehindTracing"},
 	{"a raw key as a label, in a span, an event, an error, a log (caddy-ratelimit, Tyk PR #6296)", "caddymodule.TestNothingLeaks caddymodule.TestSpanHidesKeysWithoutAQuery caddymodule.TestLeakSuiteSeesLeaks"},
+	{"a key in a place that no list has, in any encoding, in any log (?sentry_key=, X-Honeycomb-Team, a path segment, base64)", "caddymodule.TestNothingLeaksFromAnyPlace internal/redact.TestKnownKeys internal/redact.TestStrict internal/redact.FuzzKnownKeys"},
+	{"a digest of the body as it was, under another spelling of its name", "internal/gate.TestDigestsOfAnotherBody"},
 	{"a log that would write keys, also by a filter around redact_keys", "caddymodule.TestLogCheck caddymodule.TestLogCheckFilters"},
 	{"{env.X} in a credential or query is expanded (Caddy CVE-2026-77281)", "caddymodule.TestAttackHeaders caddymodule.TestAttackQuery"},
 	{"counters of somebody else's resource on a 404", "caddymodule.TestRefusalsTellNothingOfOthers examples.TestInstasentTellsNothingOfOthers"},

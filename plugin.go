@@ -1,5 +1,5 @@
-// Package ingestauth registers the ingest_auth modules with Caddy. It is what a
-// build with xcaddy imports; the modules themselves are in caddymodule.
+// Package ingestauth registers the ingest_auth modules with Caddy. A build with xcaddy
+// imports it; the modules themselves are in caddymodule.
 package ingestauth
 
 import (

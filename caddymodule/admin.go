@@ -40,8 +40,8 @@ func (*Admin) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
-// Provision shows the metrics at the endpoint, whether its configuration will load
-// or not.
+// Provision shows the metrics at the endpoint, even if the configuration then fails to
+// load.
 func (*Admin) Provision(ctx caddy.Context) error { return registerMetrics(ctx.GetMetricsRegistry()) }
 
 // Routes returns the admin routes.
@@ -59,7 +59,7 @@ func (*Admin) Routes() []caddy.AdminRoute {
 	}
 }
 
-// only answers one method, and HEAD where that is GET.
+// only answers one method; with GET also HEAD.
 func only(method string, handle caddy.AdminHandlerFunc) caddy.AdminHandler {
 	return caddy.AdminHandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
@@ -78,9 +78,8 @@ func only(method string, handle caddy.AdminHandlerFunc) caddy.AdminHandler {
 	})
 }
 
-// foreign reports whether a page of another site sends the request. Caddy compares
-// no more than the host of an origin, and pages of some schemes, such as file, have
-// none.
+// foreign reports whether a page of another site sent the request. Caddy compares only
+// the host of an origin, and pages of some schemes, such as file, have no host.
 func foreign(r *http.Request) bool {
 	if r.Header.Get("Sec-Fetch-Site") == "cross-site" {
 		return true
@@ -111,7 +110,7 @@ func runningApp() (*App, error) {
 	return v.(*App), nil
 }
 
-// apiError is an error as Caddy's admin endpoint writes them: {"error":"…"}.
+// apiError is an error in the form of Caddy's admin endpoint: {"error":"…"}.
 func apiError(status int, message string) error {
 	return caddy.APIError{HTTPStatus: status, Err: errors.New(message)}
 }
@@ -146,8 +145,8 @@ type rotation struct {
 	SignsFrom time.Time `json:"signs_from"`
 }
 
-// adminRotate publishes the next signing key now, unless one is waiting already.
-// It signs once verifiers have had the time to fetch it.
+// adminRotate publishes the next signing key now, unless one is already waiting. The key
+// signs when verifiers have had time to fetch it.
 func adminRotate(app *App, w http.ResponseWriter, r *http.Request) error {
 	if app.Sign.Algorithm == "HS256" {
 		return apiError(http.StatusConflict, "the gate cannot rotate the secret of HS256: change it in the configuration and reload")

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/await"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
@@ -88,6 +89,13 @@ type adminState struct {
 		Remaining int       `json:"remaining"`
 		ResetAt   time.Time `json:"reset_at"`
 	} `json:"limits"`
+	Copies []struct {
+		KeyID    string   `json:"key_id"`
+		Account  string   `json:"account"`
+		Mode     string   `json:"mode"`
+		Requests int      `json:"requests"`
+		Places   []string `json:"places"`
+	} `json:"copies"`
 	Counters     map[string]any   `json:"counters"`
 	Buffers      map[string]int64 `json:"buffers"`
 	RecentEvents bool             `json:"recent_events"`
@@ -106,6 +114,8 @@ type adminKeyList struct {
 		LastSeen  time.Time `json:"last_seen"`
 		Allowed   []int     `json:"allowed"`
 		Refused   []int     `json:"refused"`
+		Copies    []int     `json:"copies"`
+		CopiesIn  []string  `json:"copies_in"`
 	} `json:"keys"`
 }
 
@@ -235,6 +245,31 @@ func TestAdminStatus(t *testing.T) {
 
 	g.Write(t, "keys.json", "{")
 	await.That(t, "the problem with the file", func() bool { return adminGet[adminState](t, g, "status").Source.Problem != "" })
+}
+
+// TestAdminShowsCopies: an operator sees whose client gives its key twice.
+func TestAdminShowsCopies(t *testing.T) {
+	g := startAdmin(t, "recent_events on", map[string]gatetest.Record{keyA: {"key_id": "key_a", "account": "acme", "mode": "test"}, keyB: {"key_id": "key_b"}})
+	before := scrape(t, g)
+	send(t, g, 1, keyB)
+	for _, target := range []string{"/?x=" + keyA, "/" + keyA} {
+		g.Do(t, gatetest.Request{Target: target, Header: http.Header{"X-Api-Key": {keyA}}})
+	}
+	s := adminGet[adminState](t, g, "status")
+	if len(s.Copies) != 1 || fmt.Sprint(s.Copies[0]) != "{key_a acme test 2 [query path]}" {
+		t.Errorf("status: %v", s.Copies)
+	}
+	for _, k := range adminGet[adminKeyList](t, g, "keys").Keys {
+		if n := total(k.Copies); n != map[string]int{"key_a": 2}[k.KeyID] || n != len(k.CopiesIn) {
+			t.Errorf("keys: %s: %d, %v", k.KeyID, n, k.CopiesIn)
+		}
+	}
+	if e := adminGet[recentList](t, g, "recent").Events[0]; fmt.Sprint(e.Copies) != "[path]" || e.Path != "/key_a" {
+		t.Errorf("recent: %+v", e)
+	}
+	if diff := cmp.Diff(map[string]float64{`{place="path"}`: 1, `{place="query"}`: 1}, grown(before, scrape(t, g), "ingest_auth_key_copies_total")); diff != "" {
+		t.Errorf("metrics: %s", diff)
+	}
 }
 
 // TestAdminListsAreThere: a list without elements is [] and not null, which pages
@@ -546,7 +581,7 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-// TestHealthWhileStopping: from the beginning of shutdown_delay whoever asks is told to send
+// TestHealthWhileStopping: from the beginning of shutdown_delay probes are told to send
 // requests elsewhere, and those that come all the same are served.
 func TestHealthWhileStopping(t *testing.T) {
 	g := gatetest.New(t, nil)

@@ -15,11 +15,11 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
-// maxListed is how many keys are listed at most, those first that were seen last.
+// maxListed is how many keys are listed at most. Those seen last come first.
 const maxListed = flow.MaxKeys
 
-// listedKey is what people may know of a key. Requests are by minute, the last 60
-// of them, the running one last; a key that was not seen has none.
+// listedKey is what people may know about a key. Requests are counted by minute, for the
+// last 60 minutes, the current one last. A key that was not seen has none.
 type listedKey struct {
 	KeyID     string         `json:"key_id"`
 	Account   string         `json:"account,omitempty"`
@@ -42,8 +42,8 @@ func adminKeys(app *App, w http.ResponseWriter, _ *http.Request) error {
 	}{app.listKeys(now)})
 }
 
-// listKeys returns the keys that were seen, the latest first, and then, by ID,
-// those that the source or its cache holds.
+// listKeys returns the keys that were seen, the latest first, and then, by ID, other keys
+// in the source or its cache.
 func (a *App) listKeys(now time.Time) []listedKey {
 	list := []listedKey{}
 	seen := a.watch.flow.value.Keys(now)
@@ -69,8 +69,8 @@ func newListedKey(rec *keysync.Record, now time.Time) listedKey {
 	}
 }
 
-// heldRecords returns, of the records that the source or its cache holds, those of
-// keys that were seen, by ID, and the first of the others. There may be a million.
+// heldRecords returns records from the source or its cache: those of keys that were seen,
+// by ID, and the first of the others. The source may hold a million.
 func (a *App) heldRecords(seen []flow.Key) (held map[string]*keysync.Record, others []*keysync.Record) {
 	held = make(map[string]*keysync.Record, len(seen))
 	for _, s := range seen {
@@ -104,7 +104,7 @@ func firstByID(records []*keysync.Record) []*keysync.Record {
 	return records[:min(len(records), maxListed)]
 }
 
-// purge is the body of a request to drop records: exactly one member is there.
+// purge is the body of a request to drop records. It has exactly one member.
 type purge struct {
 	KeyID   *string `json:"key_id"`
 	Account *string `json:"account"`
@@ -138,7 +138,7 @@ func readPurge(r io.Reader) (*purge, error) {
 	return p, nil
 }
 
-// matches reports whether a record is to go.
+// matches reports whether to drop a record.
 func (p *purge) matches(rec *keysync.Record) bool {
 	switch {
 	case p.KeyID != nil:

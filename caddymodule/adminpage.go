@@ -12,13 +12,13 @@ import (
 //go:embed page/index.html
 var page []byte
 
-// pagePolicy lets the page run what it brings along, and talk to nobody but the
-// endpoint that it came from (CSP level 3).
+// pagePolicy lets the page run only its own code, and connect only to the endpoint that
+// it came from (CSP level 3).
 var pagePolicy = "default-src 'none'; script-src " + inlineHash("script") + "; style-src " + inlineHash("style") +
 	"; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// inlineHash returns the CSP source of what stands in the page's one element of
-// that name.
+// inlineHash returns the CSP source for the content of the page's only element with that
+// name.
 func inlineHash(element string) string {
 	_, rest, _ := bytes.Cut(page, []byte("<"+element+">"))
 	text, _, _ := bytes.Cut(rest, []byte("</"+element+">"))
@@ -26,8 +26,8 @@ func inlineHash(element string) string {
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
-// adminPage answers with the page. Caddy goes by the Referer where there is no
-// Origin: the page's own requests must carry one.
+// adminPage answers with the page. Without an Origin Caddy checks the Referer, so the
+// page's own requests must have one.
 func adminPage(w http.ResponseWriter, r *http.Request) error {
 	if r.URL.Path != "/ingest_auth/" {
 		return apiError(http.StatusNotFound, "this route does not exist")

@@ -1,21 +1,23 @@
 package caddymodule
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/flow"
 )
 
-// processStart is when the process began, near enough.
+// processStart is approximately when the process began.
 var processStart = time.Now()
 
-// closestLimits is how many of the limits that are closest to refusing are shown.
+// closestLimits is how many limits are shown: those closest to refusing.
 const closestLimits = 10
 
-// status is the state of all gates. Series have a number for each of the last 60
-// minutes, the running one last.
+// status is the state of all gates. Series have a number for each of the last 60 minutes,
+// the current one last.
 type status struct {
 	Time          time.Time               `json:"time"`
 	UptimeSeconds int64                   `json:"uptime_seconds"`
@@ -23,19 +25,20 @@ type status struct {
 	Source        sourceStatus            `json:"source"`
 	Signing       signingStatus           `json:"signing"`
 	Limits        []limitStatus           `json:"limits"`
+	Copies        []copiesStatus          `json:"copies"`
 	Counters      countersStatus          `json:"counters"`
 	Buffers       buffersStatus           `json:"buffers"`
 	RecentEvents  bool                    `json:"recent_events"` // are kept
 }
 
-// sourceStatus is the state of the key source. Beside what all have in common stand the
-// figures of its cache, if it has one, under the name of the source.
+// sourceStatus is the state of the key source. If it has a cache, the numbers of the
+// cache are in a member with the name of the source.
 type sourceStatus struct {
 	Kind    string `json:"kind"`
 	Records int    `json:"records"`           // that the source holds, or the cache
 	Problem string `json:"problem,omitempty"` // why the source cannot be used now
 
-	LoadedAt time.Time `json:"loaded_at,omitzero"` // when the source has read what it holds
+	LoadedAt time.Time `json:"loaded_at,omitzero"` // when the source read its records
 
 	cache *cacheStatus
 }
@@ -48,7 +51,7 @@ type cacheStatus struct {
 	ChangesRead     time.Time `json:"changes_read_at,omitzero"`
 }
 
-// MarshalJSON puts the figures of the cache where they belong.
+// MarshalJSON puts the numbers of the cache under the name of the source.
 func (s sourceStatus) MarshalJSON() ([]byte, error) {
 	type plain sourceStatus
 	all, err := json.Marshal(plain(s))
@@ -66,12 +69,12 @@ type signingStatus struct {
 	Algorithm     string    `json:"algorithm"`
 	KeyID         string    `json:"kid,omitempty"`
 	KeyAgeSeconds int64     `json:"key_age_seconds,omitempty"`
-	NextKeyID     string    `json:"next_kid,omitempty"` // published, and waits for its time
+	NextKeyID     string    `json:"next_kid,omitempty"` // published, but does not sign yet
 	NextRotation  time.Time `json:"next_rotation,omitzero"`
 }
 
-// limitStatus is a limit that is close to refusing a key, as the last request of
-// the key left it.
+// limitStatus is a limit that is close to refusing a key, as it was after the last
+// request of the key.
 type limitStatus struct {
 	Name      string    `json:"name"`
 	KeyID     string    `json:"key_id"`
@@ -82,8 +85,17 @@ type limitStatus struct {
 	ResetAt   time.Time `json:"reset_at"`
 }
 
-// countersStatus is the state of the counters; the members but for Store are of
-// Redis only.
+// copiesStatus is a key that clients give in more places of a request than one.
+type copiesStatus struct {
+	KeyID    string   `json:"key_id"`
+	Account  string   `json:"account,omitempty"`
+	Mode     string   `json:"mode,omitempty"`
+	Requests uint64   `json:"requests"` // of the last hour
+	Places   []string `json:"places"`
+}
+
+// countersStatus is the state of the counters. All members except Store are only for
+// Redis.
 type countersStatus struct {
 	Store    string  `json:"store"`
 	Up       *bool   `json:"up,omitempty"`
@@ -106,6 +118,7 @@ func adminStatus(app *App, w http.ResponseWriter, _ *http.Request) error {
 		Source:        app.source.adminStatus(),
 		Signing:       app.signingStatus(now),
 		Limits:        app.limitStatus(now),
+		Copies:        app.copiesStatus(now),
 		Counters:      app.counters.status(),
 		Buffers:       buffersStatus{app.counters.memory.value.Held(), int64(app.BufferMemory)},
 		RecentEvents:  app.watch.recent != nil,
@@ -143,6 +156,21 @@ func (a *App) limitStatus(now time.Time) []limitStatus {
 		})
 	}
 	return list
+}
+
+// shownCopies is how many keys are listed that are given twice, those first with which most
+// requests were sent.
+const shownCopies = 10
+
+func (a *App) copiesStatus(now time.Time) []copiesStatus {
+	list := []copiesStatus{}
+	for _, k := range a.watch.flow.value.Keys(now) {
+		if n := k.Copies.Sum(); n > 0 {
+			list = append(list, copiesStatus{k.Record.KeyID, k.Record.Account, k.Record.Mode, n, k.CopiesIn})
+		}
+	}
+	slices.SortStableFunc(list, func(a, b copiesStatus) int { return cmp.Compare(b.Requests, a.Requests) })
+	return list[:min(len(list), shownCopies)]
 }
 
 func (s *counterShares) status() countersStatus {

@@ -18,7 +18,8 @@ import (
 
 const appID = "ingest_auth"
 
-// keyNames are the names of the places where keys may stand, for all that people are shown.
+// keyNames are the names of places for keys. Everything that people see is cleaned with
+// them.
 var keyNames = logs.Names
 
 func init() {
@@ -54,8 +55,8 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
-// Provision opens the source and the signing keys, or takes over the ones that
-// the running configuration uses.
+// Provision opens the source and the signing keys, or takes over those of the running
+// configuration.
 func (a *App) Provision(ctx caddy.Context) error {
 	a.ctx, a.log, a.hold = ctx, ctx.Logger(), newHold()
 	if err := a.App.Validate(); err != nil {
@@ -122,7 +123,7 @@ func (a *App) Start() error {
 	return logs.Check(a.ctx, a.places, a.identityHeader)
 }
 
-// Stop does nothing: what the app holds is let go in Cleanup.
+// Stop does nothing: Cleanup releases everything.
 func (a *App) Stop() error { return nil }
 
 // Interface guards

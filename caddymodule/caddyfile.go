@@ -24,12 +24,12 @@ func init() {
 	httpcaddyfile.RegisterDirectiveOrder("ingest_auth", httpcaddyfile.Before, "basicauth")
 }
 
-// subdirectives maps the name of a subdirective to what reads its arguments. The
-// dispenser stands on the name.
+// subdirectives maps the name of a subdirective to the function that reads its arguments.
+// The dispenser is at the name.
 type subdirectives map[string]func(d *caddyfile.Dispenser) error
 
 // parse reads a block. After every subdirective all settings so far are
-// validated, so that an error names the line of the one that is to blame.
+// validated, so that an error names the line with the mistake.
 func (s subdirectives) parse(d *caddyfile.Dispenser, block string, validate func() error) error {
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		read, ok := s[d.Val()]
@@ -46,14 +46,14 @@ func (s subdirectives) parse(d *caddyfile.Dispenser, block string, validate func
 	return nil
 }
 
-// The two blocks with the name ingest_auth, as errors call them.
+// The names in errors of the two ingest_auth blocks.
 const (
 	globalBlock = "global option ingest_auth"
 	gateBlock   = "directive ingest_auth"
 )
 
-// instead says what to write for a name that a block does not know. A setting of one of the
-// two blocks with the name ingest_auth easily gets into the other.
+// instead says what to write instead of a name that a block does not know. People easily
+// write a setting into the wrong one of the two ingest_auth blocks.
 func (s subdirectives) instead(block, name string) string {
 	switch {
 	case block == gateBlock && new(App).subdirectives()[name] != nil:

@@ -138,8 +138,7 @@ func parseCounters(d *caddyfile.Dispenser, a *App) error {
 	}.parse(d, "counters", a.Validate)
 }
 
-// checkCounters checks what is known of the counters, and a URL that stands in the
-// configuration itself.
+// checkCounters checks the counters, and the URL if it is in the configuration itself.
 func checkCounters(a *App) error {
 	if err := a.Validate(); err != nil || a.Counters.URL == "" || config.IsPlaceholder(a.Counters.URL) {
 		return err
@@ -166,7 +165,7 @@ func parseSign(d *caddyfile.Dispenser, a *App) error {
 	}.parse(d, "sign", a.Validate)
 }
 
-// parseMetrics reads what is to be counted.
+// parseMetrics reads what to count.
 func parseMetrics(d *caddyfile.Dispenser, m *config.Metrics) error {
 	for _, name := range d.RemainingArgs() {
 		if name != "per_key" {

@@ -25,7 +25,7 @@ func parseKeys(d *caddyfile.Dispenser, a *App) error {
 	return err
 }
 
-// keysJSON returns the settings of a source with its name before them.
+// keysJSON returns the settings of a source, with its name in front.
 func keysJSON(name string, settings any) (json.RawMessage, error) {
 	members, err := json.Marshal(settings)
 	if err != nil {
@@ -40,7 +40,7 @@ func keysJSON(name string, settings any) (json.RawMessage, error) {
 	return append(append(keys[:len(keys)-1], ','), members[1:]...), nil
 }
 
-// errKeysSyntax says how a source is written, and which others this Caddy has.
+// errKeysSyntax says how to write a source, and which sources this Caddy has.
 func errKeysSyntax(d *caddyfile.Dispenser) error {
 	var others strings.Builder
 	for _, name := range sourceNames() {

@@ -17,9 +17,9 @@ func countsAddresses(s *config.Gate) bool {
 		slices.ContainsFunc(s.Limits, func(l config.Limit) bool { return slices.Contains(l.By, config.ByIP) })
 }
 
-// checkAddresses warns, once for each server, of gates that count by the client's
-// address where clients can choose it: without strict mode Caddy takes the leftmost
-// entry of X-Forwarded-For, and proxies append theirs to what the client sent.
+// checkAddresses warns, once for each server, if a gate counts by the client's address
+// and clients can choose it: without strict mode Caddy takes the leftmost entry of
+// X-Forwarded-For, and proxies append to what the client sent.
 func (a *App) checkAddresses(ctx caddy.Context, s *config.Gate) {
 	srv, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	if !ok || !countsAddresses(s) || !trustsProxies(srv) || srv.TrustedProxiesStrict > 0 || a.warnedOf[srv] {
@@ -34,8 +34,8 @@ func (a *App) checkAddresses(ctx caddy.Context, s *config.Gate) {
 }
 
 // trustsProxies reports whether the server takes the client's address from a header.
-// Caddy has emptied TrustedProxiesRaw by the time that handlers are provisioned, and
-// shows what it made of it to nobody.
+// When handlers are provisioned, Caddy has already emptied TrustedProxiesRaw, and it does
+// not export the result.
 func trustsProxies(srv *caddyhttp.Server) bool {
 	source := reflect.ValueOf(srv).Elem().FieldByName("trustedProxies")
 	return srv.TrustedProxiesUnix || source.IsValid() && !source.IsNil()

@@ -14,13 +14,13 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/internal/limit"
 )
 
-// counterShares are the shares of the pool that limits need.
+// counterShares are the shares of the pool for limits.
 type counterShares struct {
-	// local count in the memory of this process. All configurations share one, so that
-	// nothing is forgotten on a reload, whatever it changes.
+	// local counts in the memory of this process. All configurations share it, so that no
+	// reload forgets anything.
 	local  *pooled[*gate.Counters]
 	redis  *pooled[*limit.Resilient] // nil unless limits count in Redis
-	memory *pooled[*body.Budget]     // what buffered bodies may take
+	memory *pooled[*body.Budget]     // for buffered bodies
 }
 
 // forGates is where limits count.
@@ -32,7 +32,7 @@ func (s *counterShares) forGates() gate.Counters {
 	return c
 }
 
-// release gives back what works on when it is closed.
+// release gives back the shares that still work when they are closed.
 func (s *counterShares) release() error {
 	return errors.Join(s.local.release(), s.memory.release())
 }
@@ -82,7 +82,7 @@ func (a *App) openRedis() error {
 	return nil
 }
 
-// redisURL resolves the placeholder that stands for a URL with a password.
+// redisURL resolves the placeholder for a URL with a password.
 func redisURL(s string) (string, error) {
 	if !config.IsPlaceholder(s) {
 		return s, nil
@@ -91,9 +91,9 @@ func redisURL(s string) (string, error) {
 	return strings.TrimSpace(url), err
 }
 
-// redisPoolKey names a client by its settings and what was in their files, so that a
-// certificate that was renewed is used from the next reload on. What may be secret
-// goes in as a hash: pool keys may be printed.
+// redisPoolKey identifies a client by its settings and the content of their files, so
+// that a renewed certificate is used after the next reload. It includes only a hash of
+// what may be secret: pool keys may be printed.
 func redisPoolKey(c config.Counters, url string, secure countersTLS) string {
 	sum := sha256.New()
 	for _, part := range [][]byte{[]byte(url), []byte(c.ServerName), secure.caCert, secure.clientCert, secure.clientKey} {

@@ -9,7 +9,7 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/config"
 )
 
-// countersTLS is what the TLS settings of the counters come to.
+// countersTLS is the result of the TLS settings of the counters.
 type countersTLS struct {
 	config                        *tls.Config // nil if there are no settings
 	caCert, clientCert, clientKey []byte      // the files

@@ -11,7 +11,7 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/config"
 )
 
-// checkHeadersArrive refuses a credential in a header that never gets to the gate: Caddy
+// checkHeadersArrive refuses a credential in a header that never reaches the gate: Caddy
 // drops headers with '_' or '.' in their names before any handler runs, unless the server
 // lists them.
 func (g *Gate) checkHeadersArrive(ctx caddy.Context) error {
@@ -33,8 +33,9 @@ func (g *Gate) checkHeadersArrive(ctx caddy.Context) error {
 	return nil
 }
 
-// missingFrom returns the option of servers that has to list a header for srv not to drop
-// it, "" if none has to. A name with both characters must be there as it is, in either list.
+// missingFrom returns the option of servers that must list a header, so that srv does not
+// drop it; "" if it need not be listed. A name with both characters must be in one of the
+// lists as it is.
 func missingFrom(srv *caddyhttp.Server, name string) string {
 	const underscores, dots = "expected_underscore_headers", "expected_dot_headers"
 	underscore, dot := strings.Contains(name, "_"), strings.Contains(name, ".")
@@ -52,7 +53,8 @@ func missingFrom(srv *caddyhttp.Server, name string) string {
 	return ""
 }
 
-// lists reports whether a list of the server has a header, or a beginning of it before "*".
+// lists reports whether a list of the server has a header, or a prefix of it followed by
+// "*".
 func lists(entries []string, name string, prefixes bool) bool {
 	for _, entry := range entries {
 		prefix, ok := strings.CutSuffix(entry, "*")

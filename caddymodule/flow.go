@@ -19,8 +19,7 @@ func (s *watchShares) release() error {
 	return errors.Join(s.flow.release(), s.recent.release())
 }
 
-// openWatch takes over what was seen under the running configuration, or starts
-// anew.
+// openWatch takes over what was seen under the running configuration, or starts empty.
 func (a *App) openWatch() (err error) {
 	a.watch.flow, err = fromPool("flow", a.log, func(*zap.Logger) (*flow.Recorder, func(), error) {
 		return flow.NewRecorder(), func() {}, nil

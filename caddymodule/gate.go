@@ -16,9 +16,9 @@ func init() {
 	caddy.RegisterModule(new(Gate))
 }
 
-// Gate authenticates requests by an API key. It finds the key wherever the
-// client put it, removes it, looks it up, checks what it is good for, and tells
-// the backend who called in one signed header.
+// Gate authenticates requests by an API key. It finds the key wherever the client put it,
+// removes it, looks it up, checks what it allows, and tells the backend who called in one
+// signed header.
 //
 // Placeholders, set on every request that is let through or refused, except for
 // preflights:
@@ -53,7 +53,7 @@ func (*Gate) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
-// Provision makes the gate of the settings and of what the app shares.
+// Provision makes the gate from its settings and from what the app shares.
 func (g *Gate) Provision(ctx caddy.Context) error {
 	guesses := len(g.Credentials) == 0
 	g.SetDefaults()

@@ -18,9 +18,8 @@ func init() {
 	caddy.RegisterModule(new(Health))
 }
 
-// Health answers the probes of an orchestrator: whether the gates can do their
-// work and are going to (200 or 503), or, with Live, only that the process serves
-// (always 200).
+// Health answers the probes of an orchestrator: 200 if the gates can do their work and
+// are not stopping, else 503. With Live it always answers 200 while the process serves.
 type Health struct {
 	// Answer for as long as the process serves, whatever the state of the gates.
 	Live bool `json:"live,omitempty"`
@@ -69,9 +68,9 @@ func writeReadiness(app *App, w http.ResponseWriter, r *http.Request) {
 	app.readiness().write(w)
 }
 
-// stopping reports whether the server of the request is about to stop, or to go
-// with a reload. Until shutdown_delay is over it serves on, so that whoever asks
-// has time to send requests elsewhere.
+// stopping reports whether the server of the request is about to stop, or to be replaced
+// in a reload. It still serves until shutdown_delay is over, so that load balancers have
+// time to send requests elsewhere.
 func stopping(r *http.Request) bool {
 	if caddy.Exiting() {
 		return true
@@ -89,7 +88,7 @@ func stopping(r *http.Request) bool {
 type health struct {
 	Status   string   `json:"status"`
 	Problems []string `json:"problems,omitempty"` // why not ready
-	Warnings []string `json:"warnings,omitempty"` // what is wrong and does not matter yet
+	Warnings []string `json:"warnings,omitempty"` // what is wrong but does not matter yet
 }
 
 var (
@@ -105,10 +104,10 @@ func (h *health) write(w http.ResponseWriter) {
 	answer.Write(w, status, "application/json", answer.JSON(h))
 }
 
-// readiness says whether the gates can do their work: sign, and tell good keys
-// from bad ones. While the source is down they can for as long as the cache holds
-// something to serve, and while Redis is, unless it is to refuse requests then; to
-// send traffic elsewhere would only make it worse.
+// readiness says whether the gates can do their work: sign, and distinguish good keys
+// from bad ones. If the source is down, they can as long as the cache has something to
+// serve. If Redis is down, they can unless on_error is deny. Sending traffic elsewhere
+// would only make it worse.
 func (a *App) readiness() *health {
 	h := &health{Status: "ready"}
 	if _, err := a.signer.value.Sign(new(assertion.Claims), time.Now()); err != nil {

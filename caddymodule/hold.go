@@ -12,17 +12,17 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/internal/limit"
 )
 
-// linger is how long a configuration that was replaced keeps what it has opened.
-// Caddy does not wait for its requests, and connections that it has accepted may
-// still bring some for a few seconds.
+// linger is how long a replaced configuration keeps what it has opened. Caddy does not
+// wait for its requests, and its open connections may still bring new ones for a few
+// seconds.
 const linger = 10 * time.Second
 
-// lingering has the holds of configurations that were replaced not long ago.
+// lingering has the holds of recently replaced configurations.
 var lingering sync.Map // *hold → struct{}
 
-// hold keeps what a configuration has opened until nobody needs it any more: not
-// the configuration itself, and none of its requests whose body is being read.
-// Others are through before linger is over.
+// hold keeps what a configuration has opened until nobody needs it any more: neither the
+// configuration itself nor any of its requests with a body. Other requests have passed
+// the gate before linger is over.
 type hold struct {
 	users atomic.Int64
 	once  sync.Once
@@ -37,8 +37,8 @@ func newHold() *hold {
 	return h
 }
 
-// end gives back what stops working when it is closed. The rest of the
-// configuration is not held, so that its memory is free at once.
+// end gives back what no longer works after it is closed. The rest of the configuration
+// is not held, so that its memory is free at once.
 func (h *hold) end() {
 	if err := errors.Join(h.source.release(), h.redis.release()); err != nil {
 		caddy.Log().Named(appID).Error("cannot release a replaced configuration", zap.Error(err))
@@ -73,15 +73,15 @@ func endLingering() {
 	})
 }
 
-// Cleanup lets go of what Provision took, apart from what requests may still need
-// when a newer configuration runs.
+// Cleanup releases what Provision took, except what requests may still need when a newer
+// configuration runs.
 func (a *App) Cleanup() error {
 	a.hold.source, a.hold.redis = a.source, a.counters.redis
 	err := errors.Join(a.signer.release(), a.counters.release(), a.watch.release())
 	switch {
-	case caddy.ActiveContext().Context == nil: // nothing is to run any more
+	case caddy.ActiveContext().Context == nil: // Caddy is stopping
 		endLingering()
-		a.hold.leave() // last, so that the last snapshot of the cache is its own
+		a.hold.leave() // last, so that it writes the last snapshot of the cache
 	case a.started:
 		a.hold.expire()
 	default:

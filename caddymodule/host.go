@@ -15,9 +15,9 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/internal/gate"
 )
 
-// host is Caddy as gates see it.
+// host is Caddy as the Host of gates.
 type host struct {
-	hold *hold // on what the gates use
+	hold *hold // on everything that the gates use
 }
 
 // ClientIP returns the client's address as Caddy determined it.
@@ -56,7 +56,7 @@ func (host) Introduce(r *http.Request, values func(name string) (any, bool), fie
 	addLogField(r, zap.Inline(fields))
 }
 
-// LacksKey tells the logs that whatever stands in the request may be a key.
+// LacksKey tells the logs that everything in the request may be a key.
 func (host) LacksKey(r *http.Request) { logs.LacksKey(r) }
 
 // Value answers a placeholder.
@@ -69,7 +69,7 @@ func (host) Value(r *http.Request, name string) any {
 	return value
 }
 
-// Expand replaces placeholders. What they stand for may be nothing.
+// Expand replaces placeholders. A value may be empty.
 func (host) Expand(r *http.Request, text string) string {
 	repl, ok := replacer(r)
 	if !ok {
@@ -78,8 +78,8 @@ func (host) Expand(r *http.Request, text string) string {
 	return repl.ReplaceKnown(text, "")
 }
 
-// IsCopy reports whether r is a copy of the request that the server holds, which
-// handlers such as tracing make. The replacer was made for the server's.
+// IsCopy reports whether r is a copy of the server's request. Handlers such as tracing
+// make copies. The replacer was made for the server's request.
 func (host) IsCopy(r *http.Request) bool {
 	repl, ok := replacer(r)
 	if !ok {
@@ -98,7 +98,7 @@ func (host) Error(status int, message string) error {
 	return caddyhttp.Error(status, errors.New(message))
 }
 
-// Hold keeps open what the gates use, also if the configuration is replaced.
+// Hold keeps everything open that the gates use, even if the configuration is replaced.
 func (h host) Hold() { h.hold.enter() }
 
 // Release ends Hold.

@@ -16,8 +16,8 @@ func init() {
 }
 
 // JWKS serves the public keys that verify assertions, as a JSON Web Key Set (RFC
-// 7517, section 5). The keys of the next rotation are in it before they are
-// used, and Cache-Control says for how long it may be kept. With HS256 the set is empty.
+// 7517, section 5). The set has the keys of the next rotation before they are used, and
+// Cache-Control says how long it may be cached. With HS256 the set is empty.
 type JWKS struct {
 	signer *assertion.Signer
 }

@@ -44,7 +44,8 @@ func configuredStore(ctx context.Context, path string) (keysync.Store, error) {
 	return opener.OpenStore(ctx, zap.NewNop())
 }
 
-// readApp reads the app in a configuration file, JSON if it is called so, else a Caddyfile.
+// readApp reads the app in a configuration file: JSON if the name ends in .json, else a
+// Caddyfile.
 func readApp(path string) (*App, error) {
 	content, err := os.ReadFile(path)
 	if err != nil {

@@ -30,6 +30,7 @@ const (
 	canaryGood    = "CaNaRy+good/7Hq2vXc9zLmT4wRb=="
 	canaryRevoked = "CaNaRy+gone/1Kd8sYf3nPjU6eWa=="
 	canaryUnknown = "CaNaRy+none/5Gt0bVh2xQkZ9iOc=="
+	canaryPath    = "CaNaRy+path.8Jw3nXb6yRlE1oDs" // good, and without what cannot stand in a path
 )
 
 func init() {
@@ -59,6 +60,7 @@ const leakSites = `{
 	servers {
 		protocols h1 h2c
 		trace
+		log_credentials
 	}
 	ingest_auth {
 		keys file {{dir}}/keys.json
@@ -80,6 +82,10 @@ const leakSites = `{
 		credential query apiKey
 		credential body token
 		credential form key
+		credential scheme Token
+		credential header X-Sentry-Auth param sentry_key
+		credential cookie session_key
+		credential path /{flow}/x/services/{key}
 		credential multipart key
 		body_in query events
 		body_in form events
@@ -187,6 +193,7 @@ func runLeakFlows(t *testing.T, format, check string, requests []gatetest.Reques
 	})
 	run.gate.Write(t, "keys.json", gatetest.Keys(map[string]gatetest.Record{
 		canaryGood:    {"resources": map[string]any{"project": []string{"p"}}},
+		canaryPath:    {"resources": map[string]any{"project": []string{"p"}}},
 		canaryRevoked: {"revoked_at": "2020-01-01T00:00:00Z"},
 	}))
 	run.gate.Run(t, leakSites)
@@ -194,12 +201,22 @@ func runLeakFlows(t *testing.T, format, check string, requests []gatetest.Reques
 		resp, err := run.gate.Try(req)
 		fmt.Fprintf(&run.responses, "%d %v %v\n%s\n", resp.Status, err != nil, resp.Header, resp.Body)
 	}
-	await.That(t, "spans", func() bool { return strings.Count(run.spans.String(), "POST /") >= len(requests) })
+	await.That(t, "spans", func() bool { return strings.Count(run.spans.String(), "POST /") >= spans(requests) })
 	await.That(t, "access log", func() bool {
 		b, _ := os.ReadFile(filepath.Join(run.gate.Dir, "access.log"))
 		return strings.Count(string(b), "\n") >= len(requests)
 	})
 	return run
+}
+
+// spans is how many requests there are whose spans are called POST. One that panics has none.
+func spans(requests []gatetest.Request) (n int) {
+	for _, req := range requests {
+		if req.Method == http.MethodPost && !strings.HasPrefix(req.Target, "/panic/") {
+			n++
+		}
+	}
+	return n
 }
 
 // leakRequests are requests for every flow, style and kind of key.
@@ -238,8 +255,13 @@ func share(requests []gatetest.Request, n, first int) (some []gatetest.Request) 
 
 // encodeFor percent-encodes a key for the styles that need it.
 func encodeFor(style, key string) string {
-	if style == "query" || style == "form" {
+	switch {
+	case style == "query" || style == "form" || style == "cookie":
 		return url.QueryEscape(key)
+	case style == "path" && key == canaryGood:
+		return canaryPath
+	case style == "path":
+		return url.PathEscape(key)
 	}
 	return key
 }
@@ -265,6 +287,13 @@ func oddRequests(path string) []gatetest.Request {
 		with(path+"?apiKey[]="+esc, nil, ""),
 		with(path+"?%2561piKey="+esc, nil, ""),
 		with(path+"#?apiKey="+esc, nil, ""),
+		with(path+"x/services//"+canaryPath, nil, ""),
+		with(path+"x/./services/%43"+canaryPath[1:], nil, ""),
+		with(path+"x/Services/"+canaryPath+";v=1?a", nil, ""),
+		with(path, http.Header{"Referer": {"https://app.example.com/ok/x/services/" + canaryPath}}, ""),
+		with(path, http.Header{"Cookie": {"a=b session_key=" + canaryPath}}, ""),
+		with(path, http.Header{"X-Sentry-Auth": {`Sentry a="b, sentry_key=` + canaryPath + `"`}}, ""),
+		with(path, http.Header{"Authorization": {`Token nonce="x", token="` + canaryPath + `"`}}, ""),
 		with(path+"?next="+url.QueryEscape("/y?apiKey="+esc), nil, ""),
 		with(path, http.Header{"Referer": {"https://app.example.com/?apiKey=" + esc}}, ""),
 		with(path, http.Header{"X_api_key": {canaryGood}}, ""),
@@ -286,7 +315,6 @@ func fieldRequests(path string) []gatetest.Request {
 	doc := url.QueryEscape(base64.StdEncoding.EncodeToString([]byte(`{"a":1,"token":"` + canaryGood + `"}`)))
 	plain := url.QueryEscape(`{"a":1,"token":"` + canaryGood + `"}`)
 	form := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
-	get := func(query string) gatetest.Request { return gatetest.Request{Target: path + "x?project=p" + query} }
 	post := func(query, body string, header http.Header) gatetest.Request {
 		return gatetest.Request{Method: http.MethodPost, Target: path + "x?project=p" + query, Body: body, Header: header}
 	}
@@ -295,9 +323,10 @@ func fieldRequests(path string) []gatetest.Request {
 	var requests []gatetest.Request
 	for _, d := range []string{doc, plain, strings.ReplaceAll(doc, "%3D", "")} {
 		requests = append(requests,
-			get("&events="+d+"&b=2"), get("&events="+d+"&events="+d), get("&events="+d+"x"), get("&event%73="+d), get("&Events="+d), get("&events[]="+d), get("&events="+d+";b"),
+			post("&events="+d+"&b=2", "", nil), post("&events="+d+"&events="+d, "", nil), post("&events="+d+"x", "", nil), post("&event%73="+d, "", nil),
+			post("&Events="+d, "", nil), post("&events[]="+d, "", nil), post("&events="+d+";b", "", nil),
 			post("&events="+d, "x", nil), post("", "events="+d, form), post("", "events="+d+"&events="+d, form), post("", "events="+d, http.Header{"Content-Type": {"text/plain"}}),
-			gatetest.Request{Target: path, Header: http.Header{"Referer": {"https://app.example.com/track?events=" + d}}},
+			gatetest.Request{Method: http.MethodPost, Target: path, Header: http.Header{"Referer": {"https://app.example.com/track?events=" + d}}},
 		)
 	}
 	return append(requests,
@@ -360,8 +389,8 @@ func (run *leakRun) outputs(t *testing.T) map[string]string {
 
 // forms are the spellings in which a key could be found.
 func forms(key string) []string {
-	distinct := key[len("CaNaRy+"):] // what does not stand in other canaries
-	list := []string{key, distinct, url.QueryEscape(key), url.PathEscape(key), url.QueryEscape(url.QueryEscape(key))}
+	list := []string{key, strings.TrimPrefix(key, "CaNaRy+"), // what does not stand in other canaries
+		url.QueryEscape(key), url.PathEscape(key), url.QueryEscape(url.QueryEscape(key))}
 	var all, upper string
 	for _, c := range []byte(key) {
 		all += fmt.Sprintf("%%%02x", c)
@@ -378,7 +407,7 @@ func forms(key string) []string {
 func (run *leakRun) leaks(t *testing.T) (found []string) {
 	t.Helper()
 	for where, text := range run.outputs(t) {
-		for _, key := range []string{canaryGood, canaryRevoked, canaryUnknown} {
+		for _, key := range []string{canaryGood, canaryPath, canaryRevoked, canaryUnknown} {
 			for _, form := range forms(key) {
 				if i := strings.Index(text, form); i >= 0 {
 					found = append(found, fmt.Sprintf("%s: …%s…", where, text[max(0, i-300):min(len(text), i+100)]))

@@ -13,9 +13,9 @@ import (
 // back.
 var meters = metrics.New()
 
-// registerMetrics shows the metrics in a registry, once. The registry may be that of
-// a configuration which will fail to load: Caddy keeps the admin endpoint that it
-// made for it, and with that its registry.
+// registerMetrics registers the metrics in a registry, once. The registry may belong to a
+// configuration that then fails to load: Caddy keeps the admin endpoint of that
+// configuration, and its registry.
 func registerMetrics(registry *prometheus.Registry) error {
 	for _, c := range meters.Collectors() {
 		err := registry.Register(c)
@@ -29,12 +29,12 @@ func registerMetrics(registry *prometheus.Registry) error {
 	return registry.Register(runningMetrics{})
 }
 
-// runningMetrics collects what depends on the configuration: always on the one that
-// is running, and not on that of the registry.
+// runningMetrics collects metrics that depend on the configuration. It always uses the
+// running configuration, not the one of the registry.
 type runningMetrics struct{}
 
-// Describe implements prometheus.Collector. It describes nothing, because that
-// differs between configurations.
+// Describe implements prometheus.Collector. It describes nothing, because the metrics
+// differ between configurations.
 func (runningMetrics) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements prometheus.Collector.

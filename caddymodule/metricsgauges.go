@@ -10,7 +10,7 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
-// newGauges show the present state of what the configuration uses.
+// newGauges returns gauges of the current state of what the configuration uses.
 func (a *App) newGauges() []prometheus.Collector {
 	budget := a.counters.memory.value
 	list := []prometheus.Collector{
@@ -28,7 +28,7 @@ func (a *App) newGauges() []prometheus.Collector {
 	return append(list, a.source.gauges()...)
 }
 
-// gauges show what the source knows of its state.
+// gauges show the state of the source, as far as it knows it.
 func (s *sourceShares) gauges() (list []prometheus.Collector) {
 	_, reports := s.status()
 	_, watches := s.origin.value.(keysync.Watcher)
@@ -50,7 +50,7 @@ func (s *sourceShares) gauges() (list []prometheus.Collector) {
 	return list
 }
 
-// metricRune replaces what must not stand in the name of a metric.
+// metricRune replaces characters that are not allowed in the name of a metric.
 func metricRune(r rune) rune {
 	if (r < 'a' || r > 'z') && (r < '0' || r > '9') {
 		return '_'
@@ -59,7 +59,7 @@ func metricRune(r rune) rune {
 }
 
 func changeGauges(read func() time.Time) []prometheus.Collector {
-	began := time.Now() // what the lag counts from before the first time
+	began := time.Now() // the lag counts from here until the first read
 	return []prometheus.Collector{
 		newGauge("change_feed_lag_seconds", "Time since the change feed was last read.", func() float64 {
 			last := read()

@@ -11,8 +11,8 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/caddymodule/logs"
 )
 
-// pool keeps what has to survive a configuration reload. Its keys name settings,
-// never secrets.
+// pool keeps what must survive a configuration reload. Its keys are made of settings,
+// never of secrets.
 var pool = caddy.NewUsagePool()
 
 // pooled is a share of something in the pool. A nil share releases nothing, so
@@ -24,7 +24,7 @@ type pooled[T any] struct {
 	log   *zapcore.Core
 }
 
-// poolEntry is what the pool holds for all shares together.
+// poolEntry is what all shares of a value have in common.
 type poolEntry struct {
 	value any
 	log   *logs.SwapCore
@@ -42,8 +42,8 @@ func (e *poolEntry) join(log *zapcore.Core) {
 	e.log.Swap(*log)
 }
 
-// leave goes back to the newest log that is left, because a configuration that is
-// refused takes its share back before those that came earlier.
+// leave goes back to the newest remaining log, because a refused configuration releases
+// its share before the older ones.
 func (e *poolEntry) leave(log *zapcore.Core) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -59,9 +59,9 @@ func (e *poolEntry) Destruct() error {
 	return nil
 }
 
-// fromPool returns a share of what stands in the pool under key, made by open if
-// nothing does. The logger that open gets always writes to the log of the newest
-// share, because the one of the first closes with its configuration.
+// fromPool returns a share of the value in the pool under key. If there is none, open
+// makes it. The logger for open always writes to the log of the newest share, because the
+// log of the first share closes with its configuration.
 func fromPool[T any](key string, log *zap.Logger, open func(*zap.Logger) (T, func(), error)) (*pooled[T], error) {
 	v, _, err := pool.LoadOrNew(key, func() (caddy.Destructor, error) {
 		core := logs.NewSwapCore(log.Core())

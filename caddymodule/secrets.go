@@ -10,8 +10,8 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/config"
 )
 
-// resolve returns what a placeholder for a secret stands for. The setting is named in errors,
-// the value is not.
+// resolve returns the value of a placeholder for a secret. Errors name the setting, but not
+// the value.
 func resolve(setting, placeholder string) (string, error) {
 	value, err := caddy.NewReplacer().ReplaceOrErr(placeholder, true, true)
 	if err != nil {
@@ -32,8 +32,8 @@ func signingSecret(s config.Sign) ([]byte, error) {
 	return []byte(secret), err
 }
 
-// signerPoolKey names a signer by its settings. Secret and storage go in as a
-// hash: a changed one makes a new signer, and pool keys may be printed.
+// signerPoolKey identifies a signer by its settings. It includes a hash of secret and
+// storage: if they change, a new signer is made, and pool keys may be printed.
 func signerPoolKey(s config.Sign, secret []byte, storage certmagic.Storage) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%T %v\x00%s", storage, storage, secret))
 	return fmt.Sprintf("sign %s %q %q %s %s %x", s.Algorithm, s.Issuer, s.Audience, s.TTL, s.Rotate, sum[:8])

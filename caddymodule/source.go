@@ -18,15 +18,15 @@ import (
 // sourceNamespace is where the modules of sources are. Each is a keysync.Opener.
 const sourceNamespace = appID + ".sources"
 
-// sourceShares are the shares of the pool that looking keys up needs.
+// sourceShares are the shares of the pool for looking up keys.
 type sourceShares struct {
 	kind   string // name of the module
 	origin *pooled[keysync.Source]
-	cache  *pooled[*keycache.Cache] // nil if the source needs none
-	forget func()                   // that it knows keys for the logs; nil if it does not
+	cache  *pooled[*keycache.Cache] // nil if the source needs no cache
+	forget func()                   // ends the use of its keys in the logs; nil if it cannot recognize keys
 }
 
-// getter is what the gates ask.
+// getter is where the gates look up keys.
 func (s *sourceShares) getter() keysync.Getter {
 	if s.cache != nil {
 		return s.cache.value.Cache
@@ -34,7 +34,7 @@ func (s *sourceShares) getter() keysync.Getter {
 	return s.origin.value.(keysync.Getter)
 }
 
-// status returns what the source knows of its state, if it does.
+// status returns the state of the source, if the source knows it.
 func (s *sourceShares) status() (st keysync.Status, known bool) {
 	r, known := s.origin.value.(keysync.Reporter)
 	if known {
@@ -43,7 +43,7 @@ func (s *sourceShares) status() (st keysync.Status, known bool) {
 	return st, known
 }
 
-// tellLogs has the keys that the source holds redacted wherever they stand.
+// tellLogs makes the keys of the source redacted everywhere in logs.
 func (s *sourceShares) tellLogs() {
 	if k, ok := s.getter().(keysync.Knower); ok {
 		s.forget = keyNames.AddSource(k)

@@ -23,7 +23,7 @@ func init() {
 
 // VaultSource is a source of keys in HashiCorp Vault.
 type VaultSource struct {
-	// How to get at the records.
+	// How to read the records from Vault.
 	Vault config.Vault `json:"vault,omitzero"`
 
 	options vault.Options
@@ -37,7 +37,7 @@ func (*VaultSource) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
-// Provision looks the secrets up.
+// Provision resolves the secrets.
 func (s *VaultSource) Provision(caddy.Context) (err error) {
 	if err := s.Vault.Validate(); err != nil {
 		return err
@@ -67,7 +67,7 @@ func (s *VaultSource) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	}.parse(d, "keys vault", v.Validate)
 }
 
-// parseAuth leaves it to the validation to say what is missing.
+// parseAuth does not check for missing arguments; validation does.
 func parseAuth(d *caddyfile.Dispenser, v *config.Vault) error {
 	args := d.RemainingArgs()
 	if v.Auth != "" {
@@ -92,7 +92,7 @@ func parseAuth(d *caddyfile.Dispenser, v *config.Vault) error {
 	return nil
 }
 
-// vaultOptions turns settings into options, with the secrets looked up.
+// vaultOptions turns settings into options, with the secrets resolved.
 func vaultOptions(v config.Vault) (vault.Options, error) {
 	o := vault.Options{
 		Address: v.Address, Mount: v.Mount, Prefix: v.Prefix, Namespace: v.Namespace,
@@ -122,8 +122,9 @@ func (s *VaultSource) Settings() string {
 	return fmt.Sprintf("%+v %x", s.Vault, sum[:8])
 }
 
-// loginWait is how long a start waits for Vault. A listener that opens before the login
-// turns good keys away; in an outage it opens without one, for keys of a snapshot.
+// loginWait is how long a start waits for Vault. If a listener opened before the login,
+// it would turn away good keys. In an outage it opens without a login, for keys of a
+// snapshot.
 const loginWait = 3 * time.Second
 
 // Open implements keysync.Opener.

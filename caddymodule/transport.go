@@ -21,13 +21,12 @@ func init() {
 }
 
 // Transport is a transport of reverse_proxy that takes less CPU time than Caddy's own. It
-// speaks HTTP/1.1 to backends behind TCP and Unix sockets, not TLS and not HTTP/2. It neither
-// asks backends for compressed responses nor goes through the HTTP proxies that the environment
-// names.
+// speaks HTTP/1.1 to backends behind TCP and Unix sockets, not TLS and not HTTP/2. It does not
+// ask backends for compressed responses, and does not use the HTTP proxies in the environment.
 //
-// Requests without a body, or with one of a known length of up to 64 KiB, are written and their
-// responses read by the handler's own goroutine. All others go the usual way, with the
-// same settings: upgrades such as WebSockets, chunked and longer bodies, trailers.
+// For requests without a body, or with a body of known length up to 64 KiB, the handler's own
+// goroutine writes the request and reads the response. All others use Caddy's transport, with
+// the same settings: upgrades such as WebSockets, chunked and longer bodies, trailers.
 type Transport struct {
 	// DialTimeout is how long connecting to a backend may take. Default: `3s`.
 	DialTimeout config.Duration `json:"dial_timeout,omitempty"`
@@ -158,8 +157,8 @@ func (t *Transport) setDefaults() {
 
 type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
 
-// dialer returns a function that connects, with errors that reverse_proxy knows: it may send
-// the request to another backend then, whatever the method.
+// dialer returns a function that connects. Its errors are known to reverse_proxy, which may
+// then send the request to another backend, whatever the method.
 func (t *Transport) dialer() dialFunc {
 	dialer := net.Dialer{Timeout: time.Duration(t.DialTimeout)}
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -171,9 +170,9 @@ func (t *Transport) dialer() dialFunc {
 	}
 }
 
-// steadily returns dial for http.Transport, which would go on reading after a time-out and split
-// the header line that it came in. It hides the connection's ReadFrom, too, by which the
-// time-out of a write would span the whole body.
+// steadily returns dial for http.Transport, which would continue to read after a time-out and
+// split the header line in which it happened. It also hides the connection's ReadFrom, because
+// with it the time-out of a write would cover the whole body.
 func steadily(dial dialFunc) dialFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		c, err := dial(ctx, network, address)
@@ -201,7 +200,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 // TLSEnabled says that the transport does not use TLS.
 func (*Transport) TLSEnabled() bool { return false }
 
-// EnableTLS refuses an https upstream, to which plain HTTP would be spoken otherwise.
+// EnableTLS refuses an https upstream, because this transport would send it plain HTTP.
 func (*Transport) EnableTLS(*reverseproxy.TLSConfig) error {
 	return errors.New("transport ingest speaks plain HTTP; use transport http for an https upstream")
 }
@@ -211,7 +210,8 @@ func (*Transport) EnableH2C() error {
 	return errors.New("transport ingest speaks HTTP/1.1; use transport http for an h2c upstream")
 }
 
-// Cleanup closes the connections to the backends, those in use once they are not.
+// Cleanup closes the connections to the backends; those in use are closed when their
+// request ends.
 func (t *Transport) Cleanup() error {
 	if t.wire != nil { // nil after a Provision that failed
 		t.wire.Close()

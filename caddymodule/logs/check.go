@@ -12,8 +12,7 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/config"
 )
 
-// loggerName stands for a module whose only purpose is its ID, the name of a
-// logger.
+// loggerName is a module that has only an ID, the name of a logger.
 type loggerName string
 
 // CaddyModule returns the Caddy module information.
@@ -24,13 +23,13 @@ func (n loggerName) CaddyModule() caddy.ModuleInfo {
 // logCheck looks at the logs that HTTP requests reach.
 type logCheck struct {
 	ctx            caddy.Context
-	places         []config.Location // where keys may stand
+	places         []config.Location // where keys may be
 	identityHeader string            // that carries the assertion
 	logCredentials bool              // a server has the option log_credentials
 }
 
-// leaks returns what is to be done about the sinks of a logger that would write keys, "" if
-// there is none. missing says so for those without the redact_keys encoder.
+// leaks returns what to do about the sinks of a logger that would write keys, "" if there
+// are none. missing is the text for sinks without the redact_keys encoder.
 func (c *logCheck) leaks(name, missing string) (remedy string) {
 	p := newLogProbe(c.places, c.identityHeader, c.logCredentials)
 	activeProbe.Store(p)
@@ -45,8 +44,8 @@ func (c *logCheck) leaks(name, missing string) (remedy string) {
 	return ""
 }
 
-// Check returns an error that names the logs which HTTP requests reach and which would
-// write keys that stand in these places, or assertions, which stand in the identity header.
+// Check returns an error that names the logs that HTTP requests reach and that would write
+// keys from these places, or assertions from the identity header.
 func Check(ctx caddy.Context, places []config.Location, identityHeader string) error {
 	c := logCheck{ctx: ctx, places: places, identityHeader: identityHeader}
 	names := c.readServers()
@@ -67,7 +66,7 @@ func Check(ctx caddy.Context, places []config.Location, identityHeader string) e
 		strings.Join(bad, "; and to "))
 }
 
-// nameOf names an access log. One without a name of its own is what `log` alone makes.
+// nameOf names an access log. A plain `log` makes one without a name.
 func nameOf(accessLog string) string {
 	if accessLog == "" {
 		return "the access log of a site"

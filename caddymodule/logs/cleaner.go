@@ -12,8 +12,8 @@ import (
 
 const redacted = redact.Redacted
 
-// cleaner is an object encoder that takes keys out of what it is given before it
-// hands it to the encoder it wraps. Numbers, times and booleans pass.
+// cleaner is an object encoder that removes keys from values before it passes them to the
+// wrapped encoder. Numbers, times and booleans pass unchanged.
 type cleaner struct {
 	zapcore.ObjectEncoder
 	with *redact.Cleaner
@@ -51,12 +51,13 @@ func (c cleaner) AddObject(key string, m zapcore.ObjectMarshaler) error {
 }
 
 // AddArray is part of the zapcore.ObjectEncoder interface. Most arrays are the values of a
-// header, and most of them are clean.
+// header, and most of them are clean. Its name is the client's.
 func (c cleaner) AddArray(key string, m zapcore.ArrayMarshaler) error {
 	if c.with.IsField(key) {
-		c.ObjectEncoder.AddString(key, redacted)
+		c.ObjectEncoder.AddString(c.with.Name(key), redacted)
 		return nil
 	}
+	key = c.with.Name(key)
 	if texts, ok := m.(caddyhttp.LoggableStringArray); ok && c.areClean(key, texts) {
 		return c.ObjectEncoder.AddArray(key, m)
 	}
@@ -102,7 +103,7 @@ func (a cleanArray) MarshalLogArray(enc zapcore.ArrayEncoder) error {
 	return a.ArrayMarshaler.MarshalLogArray(arrayCleaner{enc, a.key, a.with})
 }
 
-// arrayCleaner is to arrays what cleaner is to objects.
+// arrayCleaner is cleaner for arrays.
 type arrayCleaner struct {
 	zapcore.ArrayEncoder
 	key  string
@@ -132,8 +133,8 @@ func (c arrayCleaner) AppendReflected(value any) error {
 	return c.ArrayEncoder.AppendReflected(cleanReflected(c.with, value))
 }
 
-// cleanReflected returns value as it would be encoded to JSON, with every key
-// redacted. What cannot be looked into is dropped whole.
+// cleanReflected returns value as it would be encoded to JSON, with every key redacted. A
+// value that cannot be searched is dropped.
 func cleanReflected(with *redact.Cleaner, value any) any {
 	raw, err := json.Marshal(value)
 	if err != nil {
@@ -162,6 +163,10 @@ func cleanValue(with *redact.Cleaner, v any) any {
 				v[name] = redacted
 			} else {
 				v[name] = cleanValue(with, v[name])
+			}
+			if clean := with.Name(name); clean != name {
+				v[clean] = v[name]
+				delete(v, name)
 			}
 		}
 	}

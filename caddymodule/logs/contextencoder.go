@@ -9,15 +9,15 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// contextEncoder is the redact_keys encoder of a logger, which may have fields of its own. It
-// keeps requests and what cannot change as they are, and encodes them when an entry is written:
-// reverse_proxy makes a logger for every request that it passes on, and nearly always writes
-// nothing with it.
+// contextEncoder is the redact_keys encoder of a logger, which may have its own fields. It
+// stores requests and other unchangeable values, and encodes them only when an entry is
+// written: reverse_proxy makes a logger for every request that it passes on, and nearly always
+// writes nothing with it.
 type contextEncoder struct {
-	base    zapcore.Encoder // other loggers have it too
+	base    zapcore.Encoder // shared with other loggers
 	own     zapcore.Encoder // a clone of base with fields of this logger; nil if it has none
 	pending []zapcore.Field
-	open    int              // objects that are being encoded
+	open    int              // number of objects being encoded
 	room    [4]zapcore.Field // for pending
 }
 
@@ -36,12 +36,23 @@ func (e *contextEncoder) Clone() zapcore.Encoder {
 func (e *contextEncoder) EncodeEntry(ent zapcore.Entry, fields []zapcore.Field) (*buffer.Buffer, error) {
 	with := Names.Cleaner(lacksKey(e.pending) || lacksKey(fields))
 	defer with.Free()
+	with.Caller = callerIn(fields)
 	to := cleaner{e.encoder().Clone(), with}
 	addTo(to, e.pending)
 	addTo(to, fields)
 	ent.Message = with.Text(ent.Message)
 	ent.Stack = with.Text(ent.Stack)
 	return to.ObjectEncoder.(zapcore.Encoder).EncodeEntry(ent, nil)
+}
+
+// callerIn returns who called, as the fields of an access log's entry tell.
+func callerIn(fields []zapcore.Field) string {
+	for i := range fields {
+		if fields[i].Key == "user_id" && fields[i].Type == zapcore.StringType {
+			return fields[i].String
+		}
+	}
+	return ""
 }
 
 func addTo(c cleaner, fields []zapcore.Field) {
@@ -77,8 +88,8 @@ func (e *contextEncoder) addNow(f zapcore.Field) {
 	})
 }
 
-// later keeps a field, unless it belongs to an object that is open (Caddy's filter writes the
-// fields of an object here) or a probe wants to know what becomes of it.
+// later stores a field, unless it belongs to an open object (Caddy's filter writes the fields
+// of an object here) or a probe is active.
 func (e *contextEncoder) later(f zapcore.Field) {
 	if e.open > 0 || activeProbe.Load() != nil {
 		e.addNow(f)
@@ -104,7 +115,8 @@ func (e *contextEncoder) OpenNamespace(key string) { e.addNow(zap.Namespace(key)
 // AddString is part of the zapcore.ObjectEncoder interface.
 func (e *contextEncoder) AddString(key, value string) { e.later(zap.String(key, value)) }
 
-// The rest of the zapcore.ObjectEncoder interface: what may change is encoded at once.
+// The rest of the zapcore.ObjectEncoder interface: values that may change are encoded at
+// once.
 
 func (e *contextEncoder) AddArray(key string, m zapcore.ArrayMarshaler) error {
 	return e.now(func(c cleaner) error { return c.AddArray(key, m) })

@@ -1,5 +1,5 @@
-// Package logs keeps keys out of Caddy's logs: the log encoder that cleans what passes, and
-// the check that every log which requests reach has it.
+// Package logs keeps keys out of Caddy's logs. It has the log encoder that cleans entries,
+// and the check that every log for requests uses it.
 package logs
 
 import (
@@ -23,21 +23,20 @@ func init() {
 	caddy.RegisterModule(new(RedactEncoder))
 }
 
-// Names are the names under which keys may stand in anything that is logged.
-// Logs are set up before the gates are, and outlive them, so the names of all
-// gates that ever were are kept in one set that only grows.
+// Names are the names of places for keys, for everything that is logged. Logs are set up
+// before the gates and outlive them. So one set, which only grows, has the names of all
+// gates so far.
 var Names = redact.NewNames()
 
 // RedactEncoder keeps keys out of logs. It wraps another encoder and replaces
-// every key in what passes through with REDACTED, wherever it stands. Caddy
-// captures requests for its logs before any handler runs, so this is the only
-// place where logs can be cleaned.
+// every key in log entries with REDACTED, wherever it is. Caddy captures requests for its
+// logs before any handler runs, so logs can be cleaned only here.
 //
-// It knows a key by its value, if the key file or the cache holds its digest; by the
-// name of its place, if that has words such as `token`, or is one where a gate of the
-// configuration looks, or is added here; and by its form, if it begins like those of a
-// well-known vendor, or a pattern matches it. In a request without a good key
-// whatever could be one is redacted.
+// It recognizes a key by its value, if the key file or the cache has its digest. It
+// recognizes a key by the name of its place, if the name has words such as `token`, is
+// configured in a gate, or is added here. And it recognizes a key by its form, if it
+// begins like the keys of a well-known vendor, or a pattern matches it. In a request
+// without a good key everything that could be a key is redacted.
 type RedactEncoder struct {
 	// The encoder that writes the entries. Default: `json`, or `console` if the
 	// output is a terminal.
@@ -49,7 +48,7 @@ type RedactEncoder struct {
 	// Additional names of headers to redact.
 	Headers []string `json:"headers,omitempty"`
 
-	// Regular expressions (RE2) of keys, which are redacted wherever they stand.
+	// Regular expressions (RE2) of keys, which are redacted wherever they are.
 	Patterns []string `json:"patterns,omitempty"`
 
 	*contextEncoder `json:"-"`
@@ -66,7 +65,7 @@ func (*RedactEncoder) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
-// Provision sets up the encoder that is wrapped.
+// Provision sets up the wrapped encoder.
 func (e *RedactEncoder) Provision(ctx caddy.Context) error {
 	e.ctx = ctx
 	Names.AddQuery(e.Query...)
@@ -129,7 +128,7 @@ func (e *RedactEncoder) setWrapped(enc zapcore.Encoder) {
 }
 
 // ConfigureDefaultFormat makes the default format "console" if the output is a
-// terminal, and passes the writer on to a wrapped encoder that decides likewise.
+// terminal, and passes the writer on to a wrapped encoder that also needs it.
 func (e *RedactEncoder) ConfigureDefaultFormat(wo caddy.WriterOpener) error {
 	if !e.wrappedDefault {
 		if cfd, ok := e.base.(caddy.ConfiguresFormatterDefault); ok {

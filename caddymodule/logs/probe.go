@@ -15,27 +15,28 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/config"
 )
 
-// logProbe is what a log has of a request and its answer, with a value of its own in every
-// field where a key may stand. It finds out what a sink would write of them: the redact_keys
-// encoder tells it of every text that leaves there. Other encoders may stand around that one
-// and have renamed or rewritten what comes to it.
+// logProbe is a log entry of a request and its answer, with a different value in every field
+// that may hold a key. It finds out which of them a sink would write: the redact_keys
+// encoder reports every text that it lets out. Encoders around it may have renamed or
+// rewritten the fields before.
 //
-// Its fields are given to zapcore.Core.With, which makes every sink's core encode them at
+// Its fields are passed to zapcore.Core.With. That makes every sink's core encode them at
 // once, whatever its level, and writes nothing.
 type logProbe struct {
 	marker   string            // goes through the redact_keys encoder unchanged
-	canaries map[string]string // values that nobody may read, with the field that each stands in
+	canaries map[string]string // values that must not appear, with the field of each
 	fields   []zapcore.Field
 
-	encoded, cleaned int      // sinks, and those of them that have the redact_keys encoder
-	seen             bool     // the marker has left that encoder
+	encoded, cleaned int      // number of sinks, and of those with the redact_keys encoder
+	seen             bool     // the encoder let the marker out
 	leaked           []string // fields
 }
 
-// activeProbe is the probe that the encoder looks out for.
+// activeProbe is the probe to which the encoder reports.
 var activeProbe atomic.Pointer[logProbe]
 
-// passed tells the active probe of a text that leaves the redact_keys encoder, and returns it.
+// passed reports a text that leaves the redact_keys encoder to the active probe, and returns
+// the text.
 func passed(text string) string {
 	if p := activeProbe.Load(); p != nil {
 		p.note(text)
@@ -43,8 +44,8 @@ func passed(text string) string {
 	return text
 }
 
-// note may be called with what others log at the same time. None of the probe's values is in
-// that, so nothing is written then.
+// note may be called with texts that others log at the same time. They contain none of the
+// probe's values, so note does nothing.
 func (p *logProbe) note(text string) {
 	if text == p.marker {
 		p.seen = true
@@ -59,16 +60,18 @@ func (p *logProbe) note(text string) {
 // newLogProbe returns a probe with a key in each of the places, and an assertion.
 func newLogProbe(places []config.Location, identityHeader string, logCredentials bool) *logProbe {
 	p := &logProbe{marker: rand.Text(), canaries: make(map[string]string)}
-	uri := p.uri("request>uri", places)
-	request := caddyhttp.LoggableHTTPRequest{
-		Request:              &http.Request{Method: http.MethodPost, RequestURI: uri, Header: p.header("request>headers>", "Referer", places, identityHeader)},
-		ShouldLogCredentials: logCredentials,
+	p.fields = []zapcore.Field{zap.Object("redact_keys_probe", p)}
+	for _, uri := range p.uris("request>uri", places) {
+		p.fields = append(p.fields, zap.Object("request", caddyhttp.LoggableHTTPRequest{
+			Request:              &http.Request{Method: http.MethodPost, RequestURI: uri, Header: p.header("request>headers>", "Referer", places, identityHeader)},
+			ShouldLogCredentials: logCredentials,
+		}))
 	}
 	response := func(name string) zapcore.Field {
 		return zap.Object(name, caddyhttp.LoggableHTTPHeader{Header: p.header(name+">", "Location", places, identityHeader), ShouldLogCredentials: logCredentials})
 	}
 	// The access log calls the headers of an answer resp_headers, reverse_proxy headers.
-	p.fields = []zapcore.Field{zap.Object("redact_keys_probe", p), zap.Object("request", request), response("resp_headers"), response("headers")}
+	p.fields = append(p.fields, response("resp_headers"), response("headers"))
 	return p
 }
 
@@ -90,9 +93,9 @@ func (p *logProbe) canary(field string) string {
 	return c
 }
 
-// header returns headers with a key in each, one of which, link, is a URL.
+// header returns headers with a key in each. The header link is a URL.
 func (p *logProbe) header(path, link string, places []config.Location, identityHeader string) http.Header {
-	h := http.Header{identityHeader: {p.canary(path + identityHeader)}, link: {p.uri(path+link, places)}}
+	h := http.Header{identityHeader: {p.canary(path + identityHeader)}, link: p.uris(path+link, places)}
 	for _, l := range places {
 		scheme := ""
 		if l.Place() == config.PlaceAuthorization {
@@ -105,17 +108,26 @@ func (p *logProbe) header(path, link string, places []config.Location, identityH
 	return h
 }
 
-// uri returns a URI with a key in every parameter that may have one.
-func (p *logProbe) uri(field string, places []config.Location) string {
+// uris returns a URI with a key in every parameter that may have one, and one for every
+// path that may.
+func (p *logProbe) uris(field string, places []config.Location) []string {
 	names := []string{"apiKey"}
+	all := []string{""}
 	for _, l := range places {
-		if l.Place() == config.PlaceQuery {
+		switch l.Place() {
+		case config.PlaceQuery:
 			names = append(names, l.Names...)
+		case config.PlacePath:
+			for _, pattern := range l.Names {
+				all = append(all, strings.Replace(pattern, "{"+config.KeySegment+"}", p.canary(field), 1))
+			}
+		default:
 		}
 	}
 	var query []string
 	for _, name := range names {
 		query = append(query, url.QueryEscape(name)+"="+p.canary(field))
 	}
-	return "/?" + strings.Join(query, "&")
+	all[0] = "/?" + strings.Join(query, "&")
+	return all
 }

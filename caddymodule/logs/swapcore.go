@@ -7,20 +7,20 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// SwapCore is a zap core that writes to another one, which can be exchanged.
+// SwapCore is a zap core that writes to another core, which can be exchanged.
 type SwapCore struct {
 	to     *atomic.Pointer[zapcore.Core]
 	fields []zapcore.Field
 }
 
-// NewSwapCore returns one that writes to a core.
+// NewSwapCore returns a SwapCore that writes to the given core.
 func NewSwapCore(to zapcore.Core) *SwapCore {
 	c := &SwapCore{to: new(atomic.Pointer[zapcore.Core])}
 	c.Swap(to)
 	return c
 }
 
-// Swap makes it write to another core from now on, and with it all that With has made of it.
+// Swap makes it, and all cores made from it by With, write to another core from now on.
 func (c *SwapCore) Swap(to zapcore.Core) { c.to.Store(&to) }
 
 // Enabled implements zapcore.LevelEnabler.
@@ -32,8 +32,8 @@ func (c *SwapCore) With(fields []zapcore.Field) zapcore.Core {
 	return &SwapCore{to: c.to, fields: all}
 }
 
-// Check implements zapcore.Core. It asks the current core, so that its filters
-// by level and logger name hold.
+// Check implements zapcore.Core. It asks the current core, so that its filters by level
+// and logger name apply.
 func (c *SwapCore) Check(e zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.CheckedEntry {
 	if (*c.to.Load()).Check(e, nil) == nil {
 		return ce

@@ -15,12 +15,12 @@ import (
 )
 
 const (
-	// heapFloor is how large the heap grows before it is collected. A busy process
-	// takes that much more memory; one that was never busy does not.
+	// heapFloor is how large the heap grows before it is collected. A busy process needs
+	// that much more memory; a process that was never busy does not.
 	heapFloor = 64 << 20
 
-	// startTime is for how long the heap is collected as usual, so that a process
-	// which is only started does not keep the garbage of starting.
+	// startTime is how long the heap is collected as usual after the start, so that an
+	// idle process does not keep the garbage from starting.
 	startTime = 3 * time.Second
 )
 

@@ -1,5 +1,5 @@
-// Command backend-go is a service behind an ingest gate. It believes no request
-// that does not carry an assertion signed by the gate.
+// Command backend-go is a service behind an ingest gate. It accepts only requests with an
+// assertion signed by the gate.
 package main
 
 import (
@@ -53,7 +53,7 @@ func newHandler(o verify.Options) (http.Handler, error) {
 	return v.Handler(http.HandlerFunc(serve)), nil
 }
 
-// serve answers with what the gate says of the caller.
+// serve answers with what the gate says about the caller.
 func serve(w http.ResponseWriter, r *http.Request) {
 	id, _ := verify.FromContext(r.Context())
 	reply(w, http.StatusOK, map[string]any{

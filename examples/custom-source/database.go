@@ -39,9 +39,9 @@ func open(ctx context.Context, path string, options url.Values) (*database, erro
 // Close implements io.Closer.
 func (d *database) Close() error { return d.db.Close() }
 
-// Lookup implements keysync.Source. It tells three things apart: a record, no such key
-// (ErrUnknown), and that it cannot say (ErrUnavailable). A database without the table, or
-// one that is locked, knows nothing: that is no reason to take good keys for bad ones.
+// Lookup implements keysync.Source. It distinguishes three cases: there is a record, the
+// key does not exist (ErrUnknown), and it cannot say (ErrUnavailable). A database that is
+// locked or lacks the table cannot say: good keys must not be refused because of that.
 func (d *database) Lookup(ctx context.Context, digest keysync.Digest) (*keysync.Record, error) {
 	var text string
 	err := d.db.QueryRowContext(ctx, `SELECT record FROM keys WHERE digest = ?`, digest.String()).Scan(&text)

@@ -1,5 +1,5 @@
 // Package sqlitekeys is a source of keys in an SQLite database, for the Caddy module
-// ingest_auth. It stands for any source that is not part of it.
+// ingest_auth. It is an example of a source that is not part of the gate.
 package sqlitekeys
 
 import (
@@ -53,8 +53,8 @@ func (m *Module) Provision(caddy.Context) (err error) {
 	return err
 }
 
-// Settings implements keysync.Opener. The path is all there is. Had this source a password,
-// a hash of it would stand here.
+// Settings implements keysync.Opener. The path is the only setting. If this source had a
+// password, include a hash of it here.
 func (m *Module) Settings() string { return m.Path }
 
 // Open implements keysync.Opener: it opens the database for the gate, which only reads.
@@ -62,8 +62,8 @@ func (m *Module) Open(ctx context.Context, log *zap.Logger) (keysync.Source, err
 	return openSource(ctx, m.Path, log)
 }
 
-// OpenStore implements keysync.StoreOpener: it opens the database for ingest-keys, and makes
-// it if there is none.
+// OpenStore implements keysync.StoreOpener: it opens the database for ingest-keys, and
+// creates it if it does not exist.
 func (m *Module) OpenStore(ctx context.Context, _ *zap.Logger) (keysync.Store, error) {
 	return openStore(ctx, m.Path)
 }

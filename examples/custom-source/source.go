@@ -16,7 +16,7 @@ import (
 // poll is how often a gate asks for changes.
 const poll = time.Second
 
-// source is what a gate reads. The gate puts a cache in front of it, because it is no
+// source is what a gate reads. The gate puts a cache in front of it, because it is not a
 // keysync.Getter.
 type source struct {
 	*database
@@ -27,7 +27,7 @@ type source struct {
 }
 
 func openSource(ctx context.Context, path string, log *zap.Logger) (*source, error) {
-	if _, err := os.Stat(path); err != nil { // SQLite would not say which file
+	if _, err := os.Stat(path); err != nil { // the error of SQLite does not name the file
 		return nil, fmt.Errorf("keys sqlite: opening the database: %w; make it with `ingest-keys create --config`", err)
 	}
 	db, err := open(ctx, path, url.Values{"mode": {"ro"}})
@@ -52,7 +52,7 @@ func (s *source) Status() keysync.Status {
 func (s *source) Watch(ctx context.Context, to keysync.Invalidator) {
 	tick := time.NewTicker(poll)
 	defer tick.Stop()
-	var at int64 // the last change that has been dealt with; 0 before the first look
+	var at int64 // the last change that was handled; 0 before the first look
 	for {
 		next, err := s.look(ctx, at, to)
 		if ctx.Err() != nil {
@@ -72,9 +72,9 @@ func (s *source) Watch(ctx context.Context, to keysync.Invalidator) {
 
 // look tells the cache what has changed since the change at, and returns the last one.
 //
-// It reads the change at as well. If that is not there any more, the changes behind it may
-// be gone, too, or it is another database: then nothing is certain. What the cache knows at
-// the first look is not certain either; it may be from a snapshot.
+// It also reads the change `at`. If that is gone, the changes after it may be gone, too, or
+// it is another database: then every record is doubted. At the first look every record is
+// doubted, too, because the cache may come from a snapshot.
 func (s *source) look(ctx context.Context, at int64, to keysync.Invalidator) (int64, error) {
 	rows, err := s.db.QueryContext(ctx, `SELECT number, digest FROM changes WHERE number >= ? ORDER BY number`, at)
 	if err != nil {
@@ -110,7 +110,7 @@ func (s *source) look(ctx context.Context, at int64, to keysync.Invalidator) (in
 	return last, nil
 }
 
-// note remembers how a look went, and logs it once per change.
+// note remembers the result of a look, and logs it once per change.
 func (s *source) note(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,4 +1,4 @@
-// Package answer writes answers of the gate's own.
+// Package answer writes the gate's own answers.
 package answer
 
 import (
@@ -7,13 +7,13 @@ import (
 	"strconv"
 )
 
-// Write answers with a body, of no type if contentType is "".
+// Write answers with a body. If contentType is "", the answer has no type.
 func Write(w http.ResponseWriter, status int, contentType, body string) {
 	h := w.Header()
 	if contentType != "" {
 		h.Set("Content-Type", contentType)
 	} else {
-		h["Content-Type"] = nil // keeps net/http from guessing
+		h["Content-Type"] = nil // stops net/http from guessing
 	}
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Length", strconv.Itoa(len(body)))

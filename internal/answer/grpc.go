@@ -16,7 +16,7 @@ import (
 )
 
 // GRPC answers with trailers only: HTTP 200 and no body, so that net/http ends
-// the stream with the headers. A client that is to wait is told so twice: RetryInfo is
+// the stream with the headers. A client that should wait is told so twice: RetryInfo is
 // for the program, the pushback for the retries of its gRPC library (gRFC A6).
 func GRPC(w http.ResponseWriter, code codes.Code, message string) {
 	h := w.Header()
@@ -40,7 +40,7 @@ func retryInfo(code codes.Code, message string, wait time.Duration) string {
 	}
 	b, err := proto.Marshal(s.Proto())
 	if err != nil {
-		return "" // is not valid UTF-8, of which a configuration is made
+		return "" // cannot be: only invalid UTF-8 fails, and a configuration is valid UTF-8
 	}
 	return base64.RawStdEncoding.EncodeToString(b)
 }

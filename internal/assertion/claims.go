@@ -11,15 +11,14 @@ import (
 	"unicode/utf8"
 )
 
-// Claims are what an assertion says of the caller. Empty claims are left out.
+// Claims are what an assertion says about the caller. Empty claims are left out.
 // Sign adds the registered claims iss, aud, iat, exp (RFC 7519 section 4.1) and
 // jti, which is new for every token. All strings must be UTF-8.
 //
 // Names that are registered for JSON Web Tokens have their registered meaning:
 // sub (RFC 7519), scope (RFC 8693 section 4.2) and htm (RFC 9449 section 4.2).
-// The other names are private. Path stands in htp and not in the htu of RFC 9449,
-// which is a whole URI: a gate cannot know the scheme and the host that the
-// client used.
+// The other names are private. Path is in htp and not in htu (RFC 9449), which is a whole
+// URI: a gate cannot know the scheme and the host that the client used.
 type Claims struct {
 	// Subject is the account the key belongs to.
 	Subject string `json:"sub,omitempty"`
@@ -40,7 +39,7 @@ type Claims struct {
 	// string) or the values (a []string). Sign refuses other types.
 	Res map[string]any `json:"res,omitempty"`
 
-	// Verdict says what a gate that only reports would have decided. A token with
+	// Verdict says what a gate in report mode would have decided. A token with
 	// a verdict is not proof that the caller was authenticated.
 	Verdict string `json:"verdict,omitempty"`
 
@@ -91,8 +90,8 @@ func (o Options) payload(c *Claims, now time.Time) ([]byte, error) {
 	})
 }
 
-// validate refuses what JSON would change silently: it would write invalid UTF-8
-// as U+FFFD, and a claim would then name something else than the request did.
+// validate refuses text that JSON would change silently: JSON writes invalid UTF-8 as
+// U+FFFD, and then a claim would differ from the request.
 func (c *Claims) validate() error {
 	for _, claim := range [...]struct{ name, value string }{
 		{"sub", c.Subject},

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// Derive returns secrets for another purpose, one from each signing key, that of
-// the key that signs now first (HKDF with SHA-256, RFC 5869). What was
-// authenticated with the first one can be checked with one of the others after a
-// rotation, for as long as the key is kept. The label names the purpose.
+// Derive returns secrets for another purpose, one from each signing key (HKDF with
+// SHA-256, RFC 5869). The secret of the current key comes first. Data authenticated with
+// it can be checked after a rotation with one of the others, as long as the key is kept.
+// The label names the purpose.
 func (s *Signer) Derive(label string, now time.Time) ([][]byte, error) {
 	active := s.active(now)
 	secrets := make([][]byte, 1, 3)

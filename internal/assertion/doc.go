@@ -23,18 +23,16 @@
 //	signs          for R; longer if no successor could be stored
 //	removed        T+lead after its successor began to sign
 //
-// The very first key signs at once: there is no other. An instance that learns of
-// a new key late, after an outage of the storage, goes on with the old key until
-// it has published the new one for lead; the old key stays published long enough
-// for that.
+// The very first key signs at once: there is no other. An instance that learns of a new
+// key late, after an outage of the storage, keeps signing with the old key until it has
+// published the new one for lead. The old key stays published long enough for that.
 //
 // # When the storage fails
 //
-// Signing goes on with the keys in use, however long that takes; the failure is
-// logged once, and once when it is over. An instance that is cut off alone while
-// the others rotate keeps publishing the key it signs with, but T+lead after the
-// rotation the others no longer do. A document that cannot be understood is
-// never overwritten. A document that has vanished is stored again from memory: to
-// throw away a key that was stolen, stop all instances, delete the document, and
-// start them again.
+// Signing continues with the current keys, however long the failure lasts. The log says
+// once that the storage fails, and once that it works again. If one instance is cut off
+// while the others rotate, it keeps publishing the key with which it signs, but the
+// others stop publishing that key T+lead after the rotation. A document that cannot be
+// understood is never overwritten. A missing document is stored again from memory. So to
+// remove a stolen key, stop all instances, delete the document, and start them again.
 package assertion

@@ -12,7 +12,7 @@ import (
 	"fmt"
 )
 
-// A signFunc returns the signature of input as a JWS carries it.
+// A signFunc returns the signature of input in the form for a JWS.
 type signFunc func(input []byte) ([]byte, error)
 
 // signEd25519 signs as RFC 8037 section 3.1 says.
@@ -60,9 +60,8 @@ func header(a Algorithm, kid string) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(b) + ".", nil
 }
 
-// compact returns the JWS compact serialization (RFC 7515 section 7.1). It puts
-// the token together itself, because go-jose would encode the header anew for
-// every token.
+// compact returns the JWS compact serialization (RFC 7515 section 7.1). It builds the
+// token itself, because go-jose would encode the header again for every token.
 func compact(header string, payload []byte, sign signFunc) (string, error) {
 	const signatureLen = 86 // 64 bytes in base64url; HS256 needs fewer
 	encoding := base64.RawURLEncoding

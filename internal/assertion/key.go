@@ -18,7 +18,7 @@ import (
 type key struct {
 	id      string        // the RFC 7638 thumbprint
 	private crypto.Signer // ed25519.PrivateKey or *ecdsa.PrivateKey
-	header  string        // what tokens of this key begin with
+	header  string        // the start of all tokens of this key
 	sign    signFunc
 
 	material []byte // the secret bytes of the key, for Derive

@@ -27,8 +27,8 @@ type Options struct {
 	// Issuer is the iss claim. Required.
 	Issuer string
 
-	// Audience is the aud claim, which keeps one backend from using an assertion
-	// at another. Required.
+	// Audience is the aud claim. It prevents one backend from using an assertion at
+	// another. Required.
 	Audience string
 
 	// TTL is how long one assertion is valid: at least a second.

@@ -7,8 +7,8 @@ import (
 	"go.uber.org/zap"
 )
 
-// storageTimeout limits one refresh in the background, so that a storage that
-// hangs cannot keep later ones from trying again.
+// storageTimeout limits one refresh in the background, so that later refreshes can try
+// again if the storage hangs.
 const storageTimeout = 30 * time.Second
 
 // run refreshes the keys whenever the schedule says so, until ctx is done.
@@ -50,9 +50,8 @@ func (s *Signer) report(err error) {
 // due says whether a successor of the newest key must be published.
 type due func(keys []*key, now time.Time) bool
 
-// refresh reads the document, puts its keys to use, and changes it if a key is to
-// be added, retired or removed. If only the change fails, the keys that were read
-// are in use.
+// refresh reads the document, starts to use its keys, and changes it if a key must be
+// added, retired or removed. If only the change fails, the keys that were read are used.
 func (s *Signer) refresh(ctx context.Context, due due) error {
 	s.refreshing.Lock()
 	defer s.refreshing.Unlock()

@@ -7,8 +7,8 @@ import "time"
 // minutes.
 const maxLead = 10 * time.Minute
 
-// schedule decides when keys come and go. Its functions take keys with the oldest
-// first, and change none of the keys they are given.
+// schedule decides when keys come and go. Its functions take keys with the oldest first,
+// and do not change them.
 type schedule struct {
 	rotate time.Duration
 	ttl    time.Duration
@@ -31,14 +31,14 @@ func (s schedule) publishNext(keys []*key) time.Time {
 	return keys[len(keys)-1].signsFrom.Add(s.rotate - s.lead - s.poll)
 }
 
-// newestSigns reports whether the time of the newest key has come, so that an
-// early rotation has something to replace.
+// newestSigns reports whether the newest key may already sign. Only then an early
+// rotation can replace it.
 func (s schedule) newestSigns(keys []*key, now time.Time) bool {
 	return len(keys) == 0 || !now.Before(keys[len(keys)-1].signsFrom)
 }
 
-// add appends k as the newest key. It signs once it has been published for long
-// enough, or at once if it is the first.
+// add appends k as the newest key. It signs when it has been published for long enough,
+// or at once if it is the first.
 func (s schedule) add(keys []*key, k *key, now time.Time) []*key {
 	now = now.UTC().Truncate(time.Millisecond)
 	k.created, k.signsFrom = now, now
@@ -101,8 +101,8 @@ func (s schedule) active(keys []*key, now time.Time) *key {
 	return keys[0]
 }
 
-// wake returns when the keys must be looked at again: when a key is to be
-// published or removed, and after poll at the latest.
+// wake returns when the keys must be checked again: when a key must be published or
+// removed, and after poll at the latest.
 func (s schedule) wake(keys []*key, now time.Time) time.Time {
 	next := now.Add(s.poll)
 	due := []time.Time{s.publishNext(keys)}

@@ -125,8 +125,8 @@ func (s *Signer) JWKS() []byte { return s.keys.Load().jwks }
 // and zero for HS256.
 func (s *Signer) JWKSMaxAge() time.Duration { return s.schedule.lead }
 
-// KeyAge returns how long the key that signs at now has been doing so. It is zero
-// for HS256, whose secret has no known age.
+// KeyAge returns how long the current key has signed. It is zero for HS256, because the
+// age of the secret is unknown.
 func (s *Signer) KeyAge(now time.Time) time.Duration {
 	from := s.active(now).signsFrom
 	if from.IsZero() || now.Before(from) {
@@ -138,10 +138,9 @@ func (s *Signer) KeyAge(now time.Time) time.Duration {
 // ErrNoRotation is returned by Rotate for HS256.
 var ErrNoRotation = errors.New("HS256 signs with the configured secret: change the secret and reload the configuration")
 
-// Rotate publishes a new key now, before its time. The new key begins to sign when
-// it has been published for long enough, 11 minutes later by default, and the old
-// one stays published as after any rotation. If a new key is already published and
-// waiting, Rotate does nothing.
+// Rotate publishes a new key now, before its time. The new key begins to sign when it has
+// been published for long enough, 11 minutes later by default. The old key stays
+// published as after any rotation. If a new key is already waiting, Rotate does nothing.
 //
 // It fails with ErrNoRotation, or if the storage cannot be read, locked or written.
 func (s *Signer) Rotate(ctx context.Context) error {
@@ -173,8 +172,8 @@ func (s *Signer) remembered() []*key {
 	return keys
 }
 
-// use puts keys to use and owns them from then on. What was published before counts
-// as published since then.
+// use starts to use keys, and then owns them. Keys that were published before keep their
+// time of publication.
 func (s *Signer) use(keys []*key, now time.Time) error {
 	seen := map[string]time.Time{}
 	if old := s.keys.Load(); old != nil {

@@ -5,10 +5,9 @@ import "time"
 // Status says which key signs, and what follows it.
 type Status struct {
 	KeyID string        // of the key that signs; "" for HS256
-	Age   time.Duration // since when it signs
+	Age   time.Duration // how long it has signed
 
-	// NextKeyID is the key that is published and waits for its time; "" if none
-	// does.
+	// NextKeyID is the key that is published but does not sign yet; "" if there is none.
 	NextKeyID string
 	// NextAt is when the next key begins to sign. It is zero for HS256.
 	NextAt time.Time

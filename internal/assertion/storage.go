@@ -8,7 +8,7 @@ import (
 )
 
 // Storage is the part of certmagic.Storage that signing keys need. It is safe for
-// concurrent use, and Load of what does not exist fails with fs.ErrNotExist.
+// concurrent use, and Load of a missing name fails with fs.ErrNotExist.
 type Storage interface {
 	Lock(ctx context.Context, name string) error
 	Unlock(ctx context.Context, name string) error
@@ -55,7 +55,7 @@ func (f keyFile) save(ctx context.Context, keys []*key) error {
 	return nil
 }
 
-// locked runs do while this instance alone may change the document.
+// locked runs do while only this instance may change the document.
 func (f keyFile) locked(ctx context.Context, do func() error) error {
 	if err := f.storage.Lock(ctx, f.lockName()); err != nil {
 		return fmt.Errorf("locking signing keys in storage as %s: %w", f.lockName(), err)

@@ -7,12 +7,12 @@ import (
 )
 
 const (
-	// limit is longer than anything takes that comes at all, on a machine with much else to do.
+	// limit is longer than anything should take, even on a busy machine.
 	limit = time.Minute
 	pause = 2 * time.Millisecond
 )
 
-// That looks until a condition holds, and ends the test if it never does.
+// That waits until a condition holds, and fails the test if it never does.
 func That(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	for end := time.Now().Add(limit); !holds(); time.Sleep(pause) {

@@ -5,24 +5,20 @@ import (
 	"sync/atomic"
 )
 
-// Budget bounds the memory of all Buffers that share it, in bytes. A nil Budget
-// bounds nothing. Memory that lies idle in the pools is not counted: it is there
-// for the next Buffer, or for the garbage collector.
+// Budget limits the memory of all Buffers that share it, in bytes. A nil Budget limits
+// nothing. Idle memory in the pools is not counted: it is free for the next Buffer, or
+// for the garbage collector.
 //
-// Not everybody may take the last of it, so that nobody keeps it from all others:
+// Not every request may use all of it, so that nobody can take it away from all others:
 //
-//   - A request whose key is not known yet takes memory only while less than half is in
-//     use. The other half is for requests with a good key in the head, whoever fills the
-//     first.
-//   - Of all that may be taken, the last part is for bodies that need no more than the
-//     smallest chunk: large ones that are slow to arrive leave room for small ones.
+//   - A request whose key is not known yet gets memory only while less than half is in use. The other half is for requests with a good key in the head.
+//   - The last part of what a request may use is for bodies that need only the smallest chunk: large slow bodies leave room for small ones.
 type Budget struct {
 	limit int64
 	held  atomic.Int64
 }
 
-// forSmall is the part of a Budget, one in so many, that is kept for bodies of the smallest
-// chunk.
+// One forSmall-th of a Budget is kept for bodies of the smallest chunk.
 const forSmall = 8
 
 // NewBudget returns a Budget of limit bytes.
@@ -32,7 +28,7 @@ func NewBudget(limit int64) *Budget { return &Budget{limit: limit} }
 func (b *Budget) Held() int64 { return b.held.Load() }
 
 // take takes n bytes, or none and reports false. verified says that the key of the request
-// is known to be good.
+// is good.
 func (b *Budget) take(n int64, verified bool) bool {
 	if b == nil {
 		return true
@@ -67,10 +63,10 @@ func (b *Budget) give(n int64) {
 	}
 }
 
-// Abandon is for a handler chain that has ended in an error or a panic, after
-// which the error routes may want the body: the memory is left to the garbage
-// collector, and its share of the Budget given back when ctx, which is that of the
-// request, is done. After Release it does nothing.
+// Abandon is for a handler chain that ended in an error or a panic. Error routes may
+// still read the body, so the memory is left to the garbage collector, and its share of
+// the Budget is given back when ctx, the context of the request, is done. After Release
+// it does nothing.
 func (p *Replay) Abandon(ctx context.Context) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

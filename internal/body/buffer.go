@@ -15,7 +15,7 @@ const (
 // pools holds *chunk by size class.
 var pools [classes]sync.Pool
 
-// chunk is memory as it lies in a pool. It is held by at most one Buffer.
+// chunk is memory from a pool. At most one Buffer holds it.
 type chunk struct {
 	mem   []byte
 	class int // index into pools, -1: too large to be pooled
@@ -27,11 +27,11 @@ type chunk struct {
 type Buffer struct {
 	chunk    *chunk
 	data     []byte
-	decoded  bool // Read has undone a content coding
+	decoded  bool // Read has decoded the body
 	budget   *Budget
 	verified bool   // to the budget
 	held     int64  // bytes of the budget
-	replay   Replay // stands here to save an allocation per request
+	replay   Replay // is here to save an allocation per request
 }
 
 // Get returns an empty Buffer with room for at least sizeHint bytes. More than 16 MiB are
@@ -49,15 +49,15 @@ func newBuffer(sizeHint int, l Limits) (*Buffer, error) {
 }
 
 // waitingBuffer returns a Buffer of the smallest size for a body that has not begun to
-// arrive. Until it does, the budget is not charged: a client that sends nothing keeps no
-// memory from others, and holds no more of it than its connection does anyway.
+// arrive. Until it arrives, the budget is not charged: a client that sends nothing takes
+// no memory away from others, and its connection needs more anyway.
 func waitingBuffer(l Limits) *Buffer {
 	b := Get(0)
 	b.budget, b.verified = l.Budget, l.Verified
 	return b
 }
 
-// charge takes from the budget what a waiting Buffer holds.
+// charge charges the budget for a waiting Buffer.
 func (b *Buffer) charge() error {
 	held := chunkSize(0)
 	if !b.budget.take(held, b.verified) {

@@ -13,17 +13,17 @@ import (
 // ratioFree is the number of decoded bytes for which no ratio counts.
 const ratioFree = 64 << 10
 
-// decoder undoes one content coding.
+// decoder decodes one content coding.
 type decoder interface {
 	io.Reader
 
-	// reset begins a new stream and forgets the one before; src is not empty.
+	// reset begins a new stream and forgets the previous one; src is not empty.
 	reset(src *bufio.Reader) error
 }
 
-// decoders holds an idle decoder per coding. What they keep of a body until they are used
-// again or collected (its last part, as large as their window) is out of our reach and is
-// not wiped.
+// decoders holds an idle decoder per coding. Until they are used again or collected, they
+// keep the last part of a body, as large as their window. We cannot reach that memory, so
+// it is not wiped.
 var decoders = map[string]*sync.Pool{
 	"gzip":    {New: func() any { return new(gzipDecoder) }},
 	"deflate": {New: func() any { return new(deflateDecoder) }},
@@ -33,7 +33,7 @@ var decoders = map[string]*sync.Pool{
 
 var bufferedReaders = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 4096) }}
 
-// contentCoding returns the key into decoders that h asks for, "" for none.
+// contentCoding returns the coding in h, as a key of decoders; "" for none.
 func contentCoding(h http.Header) (string, error) {
 	values := h["Content-Encoding"]
 	switch {
@@ -53,8 +53,8 @@ func contentCoding(h http.Header) (string, error) {
 	return "", ErrUnsupported
 }
 
-// decode frees encoded and returns what it stands for. A decoder may need megabytes of its
-// own, so one is at work only when the body has arrived whole: slow clients hold none.
+// decode frees encoded and returns it decoded. A decoder may need megabytes, so it is used
+// only when the whole body has arrived: slow clients hold no decoder.
 func decode(encoded *Buffer, coding string, l Limits) (*Buffer, error) {
 	defer encoded.Free()
 	if len(encoded.data) == 0 {
@@ -72,7 +72,7 @@ func decode(encoded *Buffer, coding string, l Limits) (*Buffer, error) {
 	return b, nil
 }
 
-// decode puts into b what encoded stands for.
+// decode puts the decoded content of encoded into b.
 func (b *Buffer) decode(encoded []byte, coding string, l Limits) error {
 	in := &source{rest: encoded}
 	br := bufferedReaders.Get().(*bufio.Reader)
@@ -107,7 +107,7 @@ func atEnd(br *bufio.Reader) error {
 	}
 }
 
-// explain tells what is wrong with the body from what the limits say about it.
+// explain separates errors in the body from errors of the limits.
 func explain(err error, coding string) error {
 	switch {
 	case err == nil, errors.Is(err, ErrDecodedTooLarge), errors.Is(err, ErrRatio), errors.Is(err, ErrMemory):
@@ -116,7 +116,7 @@ func explain(err error, coding string) error {
 	return fmt.Errorf("%w: %s: %w", ErrEncoding, coding, err)
 }
 
-// source is an encoded body: it counts what is read from it.
+// source is an encoded body. It counts the bytes read from it.
 type source struct {
 	rest []byte
 	n    int64
@@ -132,7 +132,7 @@ func (s *source) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// guard stops a decoder whose output is out of proportion to its input.
+// guard stops a decoder whose output is too large for its input.
 type guard struct {
 	dec   decoder
 	in    *source

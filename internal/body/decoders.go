@@ -27,8 +27,8 @@ func (g *gzipDecoder) nextMember() error {
 	if err := g.gz.Reset(g.src); err != nil {
 		return unexpected(err)
 	}
-	// Members are counted here, because the reader takes a header that breaks off in a
-	// file name for the end of the stream.
+	// Members are counted here, because the reader treats a header that breaks off in a
+	// file name as the end of the stream.
 	g.gz.Multistream(false)
 	return nil
 }
@@ -46,7 +46,7 @@ func (g *gzipDecoder) Read(p []byte) (int, error) {
 
 // deflateDecoder reads what RFC 9110, section 8.4.1.2, calls deflate, which is zlib's format
 // (RFC 1950), and also the bare stream (RFC 1951) that some clients send instead. A bare
-// stream cannot be taken for zlib's: its first byte would have to be a stored block with
+// stream does not look like zlib's: its first byte would have to be a stored block with
 // padding bits set.
 type deflateDecoder struct {
 	zlib, bare, current io.ReadCloser
@@ -76,7 +76,7 @@ func startsZlib(src *bufio.Reader) bool {
 	return err == nil && isZlib(h)
 }
 
-// maxWindow is what RFC 9659 lets a zstd content coding ask for.
+// maxWindow is the largest window that RFC 9659 allows for zstd.
 const maxWindow = 8 << 20
 
 // zstdDecoder reads RFC 8878: one or more frames, one after the other, without dictionaries.
@@ -86,7 +86,8 @@ type zstdDecoder struct {
 
 func (z *zstdDecoder) reset(src *bufio.Reader) (err error) {
 	if z.dec == nil {
-		// One decoder at a time works on the goroutine that calls it and needs no Close.
+		// A decoder with concurrency 1 works on the goroutine that calls it and needs no
+		// Close.
 		z.dec, err = zstd.NewReader(nil,
 			zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
 		if err != nil {
@@ -98,8 +99,8 @@ func (z *zstdDecoder) reset(src *bufio.Reader) (err error) {
 
 func (z *zstdDecoder) Read(p []byte) (int, error) { return z.dec.Read(p) }
 
-// brotliDecoder reads RFC 7932: one stream, with windows of up to 16 MiB as there are in it.
-// The reader takes up no larger one than the stream says it has bytes for.
+// brotliDecoder reads RFC 7932: one stream, with windows of up to 16 MiB. The reader
+// allocates no larger window than the bytes that the stream claims to have.
 type brotliDecoder struct {
 	dec brotli.Reader
 }
@@ -108,7 +109,7 @@ func (b *brotliDecoder) reset(src *bufio.Reader) error { return b.dec.Reset(src)
 
 func (b *brotliDecoder) Read(p []byte) (int, error) { return b.dec.Read(p) }
 
-// unexpected turns the end of input where there must be more into the error for it.
+// unexpected turns io.EOF in the middle of a stream into io.ErrUnexpectedEOF.
 func unexpected(err error) error {
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF

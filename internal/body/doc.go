@@ -1,5 +1,5 @@
 // Package body reads a request body into pooled memory, decodes it under limits, and
-// hands it to the next handler in a form that a retry sees whole or not at all.
+// passes it to the next handler. A retry gets either the whole body or an error.
 //
 // A body that has been read goes Read, (change the bytes), Replace, Release:
 //
@@ -11,6 +11,6 @@
 //		replay.Release()
 //	}
 //
-// A body that is only passed on goes through Once, Limit and Trailers instead. Peek tells
-// which of the two it is, where only its beginning can.
+// A body that is only passed on goes through Once, Limit and Trailers instead. If only
+// the beginning of a body can tell which way it goes, use Peek.
 package body

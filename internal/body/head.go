@@ -7,8 +7,8 @@ import (
 	"strconv"
 )
 
-// ReadHead reads the first n bytes of r.Body, as they were sent, and tells whether they are
-// all of it. The caller owns the Buffer: it ends in Replace or Free if they are, else in
+// ReadHead reads the first n bytes of r.Body, as they were sent, and tells whether that is
+// the whole body. The caller owns the Buffer: it must call Replace or Free if it is, else
 // Leave. r is not changed.
 func ReadHead(r *http.Request, n int, l Limits) (head *Buffer, whole bool, err error) {
 	note(r, l)
@@ -35,7 +35,7 @@ func ReadHead(r *http.Request, n int, l Limits) (head *Buffer, whole bool, err e
 	return head, err == io.EOF || r.ContentLength == int64(len(head.data)), nil
 }
 
-// Shorten makes rest the body of r, which streams and has so many bytes less than before.
+// Shorten makes rest the body of r. It streams and has cut bytes less than before.
 func Shorten(r *http.Request, rest io.ReadCloser, cut int) {
 	r.Body, r.GetBody = rest, nil
 	if cut == 0 {
@@ -48,14 +48,14 @@ func Shorten(r *http.Request, rest io.ReadCloser, cut int) {
 	}
 }
 
-// Leave gives back what the Buffer takes of the budget, and leaves the memory to the garbage
+// Leave gives the Buffer's share of the budget back, and leaves the memory to the garbage
 // collector: the transport of a proxy may still read it.
 func (b *Buffer) Leave() {
 	b.chunk, b.data = nil, nil
 	b.Free()
 }
 
-// Put makes content the content, which is the beginning of it, changed in place, or
+// Put replaces the content. The new content is the old memory, changed in place, or
 // something longer.
 func (b *Buffer) Put(content []byte) error {
 	if len(content) <= len(b.data) {

@@ -7,8 +7,8 @@ import (
 	"net/http"
 )
 
-// Errors of Read and Limit, to be told apart with errors.Is. The number is the status that
-// the client should see. Any other error means that the client did not send the body whole.
+// Errors of Read and Limit, for errors.Is. The number is the status for the client. Any
+// other error means that the client did not send the whole body.
 var (
 	ErrTooLarge        = errors.New("request body is larger than allowed")                                // 413
 	ErrDecodedTooLarge = errors.New("decoded request body is larger than allowed")                        // 413
@@ -21,34 +21,34 @@ var (
 // Limits bound a body that is read into memory. All are needed: zero lets no byte through.
 type Limits struct {
 	Body    int64 // bytes as sent
-	Decoded int64 // bytes after decoding; does not count for a body that is not encoded
+	Decoded int64 // bytes after decoding; does not apply to a body that is not encoded
 
 	// Ratio is the highest allowed number of decoded bytes per byte sent, e.g. 100. It does
-	// not count for the first 64 KiB decoded, because small bodies repeat themselves.
+	// not apply to the first 64 KiB decoded, because small bodies often repeat themselves.
 	Ratio int
 
-	// Budget is what the memory is taken from. Nil sets no bound.
+	// Budget is where the memory comes from. Nil means no limit.
 	Budget *Budget
 
-	// Verified says that the request has shown a good key already: it may use up the Budget,
-	// others may not.
+	// Verified says that the request has already shown a good key. Only then it may use all
+	// of the Budget.
 	Verified bool
 
 	// Verbatim leaves the body as it was sent, whatever its Content-Encoding.
 	Verbatim bool
 }
 
-// Whatever Content-Length promises, a body has memory only for what has arrived: at most four
-// times as much, and twice as much where that is more than quickGrowth.
+// Whatever Content-Length promises, a body gets memory only for what has arrived: at most
+// four times as much, and above quickGrowth twice as much.
 const quickGrowth = 64 << 10
 
 // Read reads r.Body to its end and returns it, decoded if Content-Encoding (RFC 9110,
 // section 8.4) says gzip, x-gzip, deflate (with or without zlib's frame, both are in use),
 // zstd or br. A body without any bytes is empty in every coding.
 //
-// What Content-Encoding and Content-Length rule out is refused before a byte is read, so
-// that a client that waits for 100 (Continue) need not send anything. The caller owns the
-// Buffer: it ends in Replace or Free. r is not changed.
+// If Content-Encoding or Content-Length is not acceptable, Read fails before it reads a
+// byte, so that a client that waits for 100 (Continue) need not send anything. The caller
+// owns the Buffer and must call Replace or Free. r is not changed.
 func Read(r *http.Request, l Limits) (*Buffer, error) {
 	var coding string
 	var err error
@@ -95,8 +95,8 @@ func note(r *http.Request, l Limits) {
 	}
 }
 
-// fill reads src to its end into b. It is promised to have so many bytes, -1 if it is not
-// known how many. More than limit bytes are answered with over.
+// fill reads src to its end into b. promised is its announced length, -1 if unknown. With
+// more than limit bytes it returns over.
 func (b *Buffer) fill(src io.Reader, promised, limit int64, over error) error {
 	for {
 		if len(b.data) == cap(b.data) {
@@ -123,8 +123,8 @@ func (b *Buffer) fill(src io.Reader, promised, limit int64, over error) error {
 	}
 }
 
-// next returns how much room there is to be after the present one is full. One byte more
-// than promised is to see that no more comes.
+// next returns how large the buffer must become when it is full. One byte more than
+// promised shows that no more comes.
 func (b *Buffer) next(promised, limit int64) int {
 	room := int64(cap(b.data))
 	size := 2 * room

@@ -6,8 +6,8 @@ import (
 	"net/http"
 )
 
-// Recording keeps what is read of a request body, so that the request can be
-// handed on as it came. It is not safe for concurrent use.
+// Recording keeps what is read of a request body, so that the request can be passed on
+// unchanged. It is not safe for concurrent use.
 type Recording struct {
 	src      io.ReadCloser // nil if the request has no body
 	read     []byte

@@ -6,9 +6,9 @@ import (
 	"strconv"
 )
 
-// Replace makes b the body of r, with the header fields that go with it, and takes b over:
-// it is freed by Release. changed says that the bytes of b are not those that Read returned;
-// header fields with a digest of the body are then dropped, as they are if Read has decoded it.
+// Replace makes b the body of r, with the header fields that go with it, and takes over b:
+// Release frees it. changed says that b is not what Read returned. Then, and if Read has
+// decoded the body, header fields with a digest of the body are dropped.
 //
 // Trailer fields are dropped: they would need chunked coding, which a body of known length
 // does not have.
@@ -47,8 +47,8 @@ func setLength(r *http.Request, p *Replay) {
 	r.Header["Content-Length"] = p.length[:]
 }
 
-// deleteDigests drops what RFC 1864, RFC 3230 and RFC 9530 have to say about a body that
-// is not there any more. The last of them says that an intermediary may.
+// deleteDigests drops the header fields of RFC 1864, RFC 3230 and RFC 9530 about the old
+// body. RFC 9530 allows intermediaries to do that.
 func deleteDigests(h http.Header) {
 	delete(h, "Content-Md5")
 	delete(h, "Digest")

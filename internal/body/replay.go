@@ -7,14 +7,14 @@ import (
 	"sync"
 )
 
-// errLeftInTheMiddle is what a retry gets that cannot be given the whole body.
+// errLeftInTheMiddle is for a retry that cannot get the whole body.
 var errLeftInTheMiddle = errors.New("request body cannot be sent again: it was only partly read, or by several readers at once")
 
-// Replay is a request body in memory that can be read several times. It is safe for use by
-// several goroutines, which it needs: the transport of a proxy may still read a body after
-// the proxy has gone on to the next upstream with the same body, or has returned.
+// Replay is a request body in memory that can be read several times. It is safe for
+// concurrent use. That is needed: the transport of a proxy may still read a body when the
+// proxy already sends it to the next upstream, or has returned.
 //
-// A pass is what happens from the first byte to Close. It gives every byte once, in order.
+// A pass is everything from the first byte to Close. It gives every byte once, in order.
 // Close after a complete pass goes back to the first byte; Close in the middle of one makes
 // all further reads fail. A pass is complete if it has given all bytes, and given them into
 // one and the same slice. Two readers at work at the same time never share a slice, so a
@@ -27,7 +27,7 @@ type Replay struct {
 	buf    *Buffer // nil after Release
 	pos    int     // bytes given in this pass
 	reader *byte   // start of the slice that this pass was first read into
-	shared bool    // this pass was read into other slices too
+	shared bool    // this pass was also read into other slices
 	broken bool    // a pass was left in the middle
 	req    *http.Request
 	length [1]string // value of the Content-Length header

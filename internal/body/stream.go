@@ -9,9 +9,9 @@ import (
 // maxPeek is as much of a body as Peek reads.
 const maxPeek = 512
 
-// Peek reads the beginning of a body until enough says that it is, but no more than 512
-// bytes, and leaves r with a body that has them still before it. It tells whether that is
-// the whole body. beginning is valid until the body is read.
+// Peek reads the beginning of a body until enough returns true, but no more than 512
+// bytes. The body of r still has these bytes at its start. It tells whether that is the
+// whole body. beginning is valid until the body is read.
 func Peek(r *http.Request, enough func(beginning []byte) bool) (beginning []byte, whole bool, err error) {
 	s := streams.Get().(*stream)
 	head := s.mem[:0]
@@ -30,7 +30,7 @@ func Peek(r *http.Request, enough func(beginning []byte) bool) (beginning []byte
 
 // Once makes reading the body fail once it was closed. A proxy that has sent a body of
 // unknown length to one upstream and tries the next would otherwise find it at its end, and
-// send an empty one. The length of others gives them away.
+// send an empty one. For bodies of known length, the transport notices that by itself.
 func Once(r *http.Request) {
 	if _, ok := r.Body.(*stream); !ok && hasBody(r) && r.ContentLength < 0 {
 		r.Body = &stream{src: r.Body}
@@ -43,16 +43,16 @@ type stream struct {
 	src io.ReadCloser
 
 	mu     sync.Mutex
-	head   []byte // was read before, and is to be given yet
+	head   []byte // was read before, and must be returned first
 	closed bool
 	mem    [maxPeek]byte // for head
 }
 
-// streams holds those of bodies that turned out to be read. One that streams is never
-// used again: a transport may hold it longer than the request lasts.
+// streams holds idle streams, of bodies that were read in the end. A stream that was
+// passed on is never reused: a transport may hold it longer than the request lasts.
 var streams = sync.Pool{New: func() any { return new(stream) }}
 
-// reuse gives a body back to streams that was peeked into and then read.
+// reuse gives the stream of a body back that was peeked into and then read.
 func reuse(body io.ReadCloser) {
 	if s, ok := body.(*stream); ok {
 		*s = stream{} // it may hold a key
@@ -67,7 +67,7 @@ func (s *stream) Read(p []byte) (int, error) {
 	return s.src.Read(p)
 }
 
-// readHead gives what was read before, which may have a key in it, and forgets it.
+// readHead returns the bytes read before, and forgets them: they may contain a key.
 func (s *stream) readHead(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

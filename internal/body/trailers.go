@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// Trailers deletes trailer fields whose name is forbidden, for a body that is passed on as
-// it comes. It deletes announced ones at once, and those that net/http adds at the end of
-// the body (RFC 9112, section 7.1.2), announced or not, before the reader sees that end.
+// Trailers deletes trailer fields with forbidden names, for a body that streams. It
+// deletes announced ones at once, and those that net/http adds at the end of the body (RFC
+// 9112, section 7.1.2), announced or not, before the reader sees that end.
 func Trailers(r *http.Request, forbidden func(name string) bool) {
 	deleteAnnouncements(r.Header, forbidden)
 	deleteNames(r.Trailer, forbidden)

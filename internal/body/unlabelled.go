@@ -5,11 +5,11 @@ import (
 	"bytes"
 )
 
-// Some clients compress a body and say nothing of it in the header (posthog-js), and some
-// backends go by its first bytes. Those are gzip's (RFC 1952) or zlib's (RFC 1950).
+// Some clients compress a body without a header for it (posthog-js), and some backends
+// check its first bytes. These are the magic bytes of gzip (RFC 1952) or zlib (RFC 1950).
 
-// Unlabelled returns the coding that a body begins in though nobody says so, "" for none. One
-// in a thousand texts begins as zlib does: Beginning tells.
+// Unlabelled returns the coding that the first bytes of a body show, "" for none. One in a
+// thousand texts begins like zlib: use Beginning to be sure.
 func Unlabelled(b []byte) (coding string) {
 	switch {
 	case bytes.HasPrefix(b, gzipMagic):
@@ -20,15 +20,15 @@ func Unlabelled(b []byte) (coding string) {
 	return ""
 }
 
-// gzipMagic begins every stream of gzip: two bytes that are its, and deflate as the method.
+// gzipMagic begins every stream of gzip: its two magic bytes, and deflate as the method.
 var gzipMagic = []byte{0x1f, 0x8b, 8}
 
 // isZlib checks the two bytes of RFC 1950, section 2.2: method deflate, and a multiple of 31.
 func isZlib(b []byte) bool { return b[0]&0x0f == 8 && (uint(b[0])<<8|uint(b[1]))%31 == 0 }
 
-// Beginning returns up to 512 bytes of what encoded, or the beginning of it, stands for. It
-// returns with them io.EOF if that is all, io.ErrUnexpectedEOF if encoded ends too early, and
-// another error if it is damaged.
+// Beginning decodes up to 512 bytes of encoded, which may be only the beginning of a body.
+// The error is io.EOF if that is the whole body, io.ErrUnexpectedEOF if encoded ends too
+// early, and another error if it is damaged.
 func Beginning(encoded []byte, coding string) (plain []byte, err error) {
 	br := bufferedReaders.Get().(*bufio.Reader)
 	br.Reset(&source{rest: encoded})
@@ -50,9 +50,9 @@ func Beginning(encoded []byte, coding string) (plain []byte, err error) {
 	return plain, err
 }
 
-// Decode undoes the coding of a body that Read has left as it was, because nobody said that
-// it is in one. It frees b.
+// Decode decodes a body that Read has not decoded, because no header names its coding. It
+// frees b.
 func (b *Buffer) Decode(coding string, l Limits) (*Buffer, error) { return decode(b, coding, l) }
 
-// Decoded tells whether the body is not encoded any more, as it was when it came.
+// Decoded tells whether the body came encoded and was decoded.
 func (b *Buffer) Decoded() bool { return b.decoded }

@@ -7,10 +7,11 @@ import (
 	"math/rand/v2"
 	"net/url"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/ingestauth/caddy-ingest-auth/internal/decodertest"
 )
 
 // choices are what a fuzzer chooses from.
@@ -25,7 +26,7 @@ func (c *choices) next(n int) int {
 	return v
 }
 
-// chunks are texts that stand around copies.
+// chunks are texts around copies.
 var chunks = []string{
 	"", "a", " ", "é", "\n", `\`, `\\`, `"`, "%", "%2", "%25", "+", "=", "&", ";", "?", "#", "/", "-", "_", "u0069", "%69", "iak_", keyText[:20], keyText[20:],
 	"Zm9v", "AAAA", "lorem ipsum dolor", "https://x/?a=1", "{", "]", "😀", ":", ",", "key",
@@ -102,47 +103,6 @@ func (c *choices) coded(write func(string) string) (t aText) {
 	return t
 }
 
-// readings are what decoders make of a text.
-var (
-	percentForm = regexp.MustCompile(`%[0-9a-fA-F]{2}`)
-	jsonForm    = regexp.MustCompile(`\\u[0-9a-fA-F]{4}|\\/`)
-	codedForm   = regexp.MustCompile(`[A-Za-z0-9+/_-]{16,}`)
-)
-
-func readings(text string) []string {
-	percent := func(s string) string {
-		return percentForm.ReplaceAllStringFunc(s, func(e string) string { d, _ := url.PathUnescape(e); return d })
-	}
-	escapes := func(s string) string {
-		return jsonForm.ReplaceAllStringFunc(s, func(e string) string {
-			var d string
-			_ = json.Unmarshal([]byte(`"`+e+`"`), &d)
-			return d
-		})
-	}
-	return []string{text, percent(text), escapes(text), percent(escapes(text)), escapes(percent(text))}
-}
-
-// holdsKey tells how a decoder finds the key in a text, "" if none does.
-func holdsKey(text string) string {
-	std := strings.NewReplacer("-", "+", "_", "/")
-	for _, reading := range readings(text) {
-		if strings.Contains(reading, keyText) {
-			return reading
-		}
-		for _, run := range codedForm.FindAllString(reading, -1) {
-			for start := range 4 {
-				part := std.Replace(run[start:])
-				part = part[:len(part)-len(part)%4]
-				if d, err := base64.StdEncoding.DecodeString(part); err == nil && strings.Contains(string(d), keyText) {
-					return part
-				}
-			}
-		}
-	}
-	return ""
-}
-
 // FuzzCopies: of a text with copies in it, nothing that is left decodes to the key, and it is
 // read as it would have been written without them, unless it is said not to be exact.
 func FuzzCopies(f *testing.F) {
@@ -164,7 +124,7 @@ func FuzzCopies(f *testing.F) {
 // nothingLeft checks that no decoder finds the key.
 func nothingLeft(t *testing.T, before, after string) {
 	t.Helper()
-	if how := holdsKey(after); how != "" {
+	if how := decodertest.Holds(after, keyText); how != "" {
 		t.Errorf("%s\n now %s\nstill has the key in %s", before, after, how)
 	}
 }
@@ -173,7 +133,7 @@ func nothingLeft(t *testing.T, before, after string) {
 func (a *aText) gone() bool { return a.copies && a.left == "" }
 
 // unclear tells whether chunks and copies together make another copy.
-func (a *aText) unclear() bool { return holdsKey(a.left) != "" }
+func (a *aText) unclear() bool { return decodertest.Holds(a.left, keyText) != "" }
 
 // node is a JSON value.
 type node struct {

@@ -14,8 +14,8 @@ import (
 // preflight: two hours, beyond which Chromium does not go.
 const preflightMaxAge = "7200"
 
-// exposedHeaders returns those of the gate's headers that a page may read besides
-// the ones that it always may.
+// exposedHeaders returns the gate's headers that a page may read in addition to those it
+// may always read.
 func exposedHeaders(style limit.Style) string {
 	const usual = "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After"
 	switch style {
@@ -28,16 +28,16 @@ func exposedHeaders(style limit.Style) string {
 	}
 }
 
-// Answer is what an answer says of the page that asked.
+// Answer is what an answer says about the page that asked.
 type Answer struct {
 	Active  bool // the gate answers for CORS
 	any     bool // every origin may read the answer
 	style   limit.Style
-	allowed string // the origin that may read the answer, "" if the page's may not
+	allowed string // the origin that may read the answer, "" if the page's origin may not
 }
 
-// For returns what the answer to a request with these headers says of its page, if pages of
-// these origins may read answers with the headers of that style.
+// For returns the CORS part of the answer to a request with these headers. Pages of these
+// origins may read answers, with limit headers of that style.
 func For(origins []config.Origin, style limit.Style, h http.Header) Answer {
 	if len(origins) == 0 {
 		return Answer{}
@@ -75,8 +75,8 @@ func (c *Answer) SetHeaders(h http.Header) {
 	}
 }
 
-// Preflight answers a preflight: what a page may send is up to the key
-// that comes with the request itself.
+// Preflight answers a preflight. It allows everything that a page asks for, because the
+// key in the request itself decides.
 func (c *Answer) Preflight(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	c.SetHeaders(h)

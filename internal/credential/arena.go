@@ -8,8 +8,8 @@ type arena struct {
 	full  [][]byte // chunks before it
 }
 
-// room returns an empty slice to append up to n bytes to. They are free again
-// after the next call of room or keep, unless keep got them.
+// room returns an empty slice with room for n bytes. It is reused after the next call of
+// room or keep, unless keep got it.
 func (a *arena) room(n int) []byte {
 	if cap(a.chunk)-len(a.chunk) < n {
 		if cap(a.chunk) > 0 {
@@ -23,7 +23,7 @@ func (a *arena) room(n int) []byte {
 	return a.chunk[l : l : l+n]
 }
 
-// keep returns a copy of b that lasts until wipe. b may lie in what room
+// keep returns a copy of b that lasts until wipe. b may be in the slice that room
 // returned last.
 func (a *arena) keep(b []byte) []byte {
 	kept := append(a.room(len(b)), b...)

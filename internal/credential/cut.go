@@ -3,7 +3,7 @@ package credential
 // span is the bytes from up to, but without, to.
 type span struct{ from, to int }
 
-// cut notes that the bytes from..to are to go. Calls come in ascending order.
+// cut notes that the bytes from..to must be removed. Calls must come in ascending order.
 func (s *Set) cut(from, to int) {
 	if n := len(s.cuts); n > 0 && s.cuts[n-1].to == from {
 		s.cuts[n-1].to = to

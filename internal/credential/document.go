@@ -8,10 +8,10 @@ import (
 )
 
 // Documents are fields of a query and of a form whose value is a JSON document, plain or in
-// base64. Their names must be written exactly, and be there once.
+// base64. Their names must be spelled exactly, and be there only once.
 type Documents struct{ Query, Form []string }
 
-// Add adds fields that are valid.
+// Add adds fields, which must be valid.
 func (d *Documents) Add(b config.BodyIn) {
 	switch b.In {
 	case config.InQuery:
@@ -21,15 +21,15 @@ func (d *Documents) Add(b config.BodyIn) {
 	}
 }
 
-// embedding is the location of a document: it is no credential, but has some in it.
+// embedding is the location of a document. It is not a credential, but may contain some.
 const embedding = "embedding"
 
 // HasDocument tells whether the query or form that was read last has a document.
 func (s *Set) HasDocument() bool { return s.document.to > s.document.from }
 
-// addDocument notes where a document stands: the value of the parameter that begins at
-// start, of which the name ends at nameEnd. It fails if there is another one, or if readers
-// may not agree on where it begins and ends.
+// addDocument notes the place of a document: the value of the parameter that begins at
+// start and whose name ends at nameEnd. It fails if there is another document, or if
+// readers may disagree on where it begins and ends.
 func (s *Set) addDocument(b []byte, start, nameEnd, end int) bool {
 	if s.document.to > 0 || start > 0 && b[start-1] == ';' || end < len(b) && b[end] == ';' || hasLateName(b[start:]) {
 		return false
@@ -38,9 +38,9 @@ func (s *Set) addDocument(b []byte, start, nameEnd, end int) bool {
 	return true
 }
 
-// readDocument looks at the document in b, a query or a form that was scanned, after the
-// noted cuts were made in it, and returns b without what goes. It is b itself or, if the
-// document is written anew and longer, a copy.
+// readDocument searches the document in b, a query or form that was scanned, after making
+// the noted cuts in it. It returns b without the removed bytes: b itself, or a copy if
+// the document was written again and is longer.
 func (f *Finder) readDocument(b []byte, s *Set) ([]byte, error) {
 	if !f.keep {
 		at := s.document
@@ -71,7 +71,7 @@ func (f *Finder) readDocument(b []byte, s *Set) ([]byte, error) {
 	return replace(b, at, doc.Without(cuts)), nil
 }
 
-// replace puts text in the place of a span of b, in b if it has the room.
+// replace replaces a span of b by text, in b itself if it has room.
 func replace(b []byte, at span, text []byte) []byte {
 	grown := at.from + len(text) - at.to
 	if grown > 0 {

@@ -16,15 +16,15 @@ var (
 	// ErrDuplicate means that a JSON object has a credential or resource member
 	// more than once, so that two readers may understand it differently.
 	ErrDuplicate = errors.New("duplicate credential or resource member in a JSON object")
-	// ErrQuery means that a credential may stand in the query but cannot be read
-	// there with certainty.
+	// ErrQuery means that the query may have a credential, but it cannot be read with
+	// certainty.
 	ErrQuery = errors.New("ambiguous credential in the query")
 	// ErrForm is the same as ErrQuery, for a form body.
 	ErrForm = errors.New("ambiguous credential in the form body")
-	// ErrMultipart is the same, for a field of a multipart body.
+	// ErrMultipart is the same for a field of a multipart body.
 	ErrMultipart = errors.New("ambiguous credential in the multipart body")
-	// ErrLate means that a credential does not stand in the beginning of a multipart
-	// body, which is all that is read before the body is passed on.
+	// ErrLate means that a credential comes after the beginning of a multipart body. Only
+	// the beginning is read before the body is passed on.
 	ErrLate = errors.New("credential behind the beginning of the multipart body")
 	// ErrValues means that the rows of a JSON body name more than MaxValues
 	// different values of one resource.
@@ -32,8 +32,8 @@ var (
 )
 
 // SpellingError means that a member of a JSON body has the name of a field, a
-// resource or an array that was configured, but in another case: backends differ in
-// whether it is meant.
+// resource or an array that was configured, but with other upper and lower case: backends
+// differ in whether it counts.
 type SpellingError struct {
 	Name string // as configured
 }

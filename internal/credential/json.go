@@ -2,11 +2,11 @@ package credential
 
 import "bytes"
 
-// parser reads one JSON text, be it a body or one of many in it, in a single pass
-// without recursion. It validates everything and looks at the members of rows only.
+// parser reads one JSON text, a body or one of many in it, in a single pass without
+// recursion. It validates everything, and looks only at the members of rows.
 //
-// Methods that read something take the index where it starts and return the one
-// behind it, or -1 after noting the error.
+// Methods that read something take the index of its start and return the index after it,
+// or -1 after noting the error.
 type parser struct {
 	f   *Finder
 	s   *Set
@@ -20,16 +20,16 @@ type parser struct {
 // clean starts where body does. With lines set, the body is NDJSON: one JSON
 // text on every line that is not blank, lines end with LF or CRLF. If it begins
 // with a record separator, it is a sequence of JSON texts with one before each
-// (RFC 7464). With Options.Concatenated each of these may be several texts. An array is
-// the rows in it in all of them, as it is if it is the body.
+// (RFC 7464). With Options.Concatenated each of these may be several texts. An array in
+// any of them has rows as elements, like an array that is the body.
 //
-// A member goes with one comma, all other bytes stay. Requirements, resources
-// and the shape of the body are then to be had from s.
+// A member is cut with one comma; all other bytes stay. Then s has the requirements,
+// resources and the shape of the body.
 //
-// It fails with a *SyntaxError, a *SpellingError, ErrDuplicate or ErrValues and returns body as it
-// was. Beyond RFC 8259 it refuses, as readers differ in them: nesting deeper
-// than 10,000, lone surrogates in the names of a row's members and in values of
-// credentials and resources, NUL in the names of a row's members.
+// It fails with a *SyntaxError, a *SpellingError, ErrDuplicate or ErrValues, and then returns body
+// unchanged. It refuses more than RFC 8259 does, because readers differ in these: nesting deeper
+// than 10,000, lone surrogates in the names of a row's members and in values of credentials and
+// resources, NUL in the names of a row's members.
 func (f *Finder) JSON(body []byte, lines bool, s *Set) (clean []byte, err error) {
 	if err := f.scanJSON(body, lines, s); err != nil || f.keep {
 		return body, err
@@ -37,7 +37,7 @@ func (f *Finder) JSON(body []byte, lines bool, s *Set) (clean []byte, err error)
 	return s.compact(body), nil
 }
 
-// scanJSON is JSON but for the cuts, which it notes.
+// scanJSON is JSON without making the cuts: it only notes them.
 func (f *Finder) scanJSON(body []byte, lines bool, s *Set) error {
 	s.cuts = s.cuts[:0]
 	s.report.reset(len(f.levels), f.resources)
@@ -74,7 +74,7 @@ func (p *parser) document(i int) {
 	p.texts(i)
 }
 
-// recordSeparator stands before each text of a sequence, and in no text.
+// recordSeparator is before each text of a sequence, and never in a text.
 const recordSeparator = 0x1e
 
 // lines reads NDJSON, or a sequence of JSON texts.
@@ -95,8 +95,8 @@ func (p *parser) lines(i int) {
 	}
 }
 
-// line reads one text of many, which p.b ends with. An array is its rows, as a
-// backend that does not care for the type of the body takes a single line.
+// line reads one text of many; p.b ends after it. The elements of an array are rows,
+// because a backend that ignores the type of the body reads a single line in that way.
 func (p *parser) line(i int) {
 	i = skipSpace(p.b, i)
 	if i == len(p.b) {
@@ -136,7 +136,7 @@ func (p *parser) texts(i int) {
 	}
 }
 
-// endsItself reports whether a JSON text that ends in c needs nothing behind it to end.
+// endsItself reports whether a JSON text that ends in c needs no separator after it.
 func endsItself(c byte) bool { return c == '}' || c == ']' || c == '"' }
 
 // fail notes the error and returns -1.

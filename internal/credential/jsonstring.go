@@ -8,9 +8,9 @@ import (
 	"unicode/utf8"
 )
 
-// str reads a string from behind its opening quote to behind the closing one. A
-// plain string has neither escapes nor non-ASCII characters; a string that is
-// not said to be plain may still be.
+// str reads a string, from after its opening quote to after the closing one. A plain
+// string has neither escapes nor non-ASCII characters. plain may be false for a plain
+// string.
 func (p *parser) str(i int) (end int, plain bool) {
 	b, start, seen := p.b, i, uint64(0)
 	for len(b)-i >= 8 {
@@ -57,8 +57,8 @@ const (
 	highBits = 0x80 * lowBits
 )
 
-// plainRun returns the index of the first quote, backslash or control character
-// in b, or len(b), and bytes ORed together of which those before it are part.
+// plainRun returns the index of the first quote, backslash or control character in b, or
+// len(b). seen is bytes ORed together, including all those before it.
 func plainRun(b []byte) (n int, seen uint64) {
 	for len(b)-n >= 8 {
 		x := binary.LittleEndian.Uint64(b[n:])

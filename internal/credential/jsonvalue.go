@@ -75,7 +75,7 @@ func closing(object bool) byte {
 	return ']'
 }
 
-// name reads a member name that nobody looks at, and its colon.
+// name reads a member name that does not matter, and its colon.
 func (p *parser) name(i int) int {
 	i = skipSpace(p.b, i)
 	if i >= len(p.b) || p.b[i] != '"' {

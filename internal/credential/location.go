@@ -2,9 +2,8 @@ package credential
 
 import "github.com/ingestauth/caddy-ingest-auth/config"
 
-// location is how a style of locations is looked at: what it adds to where credentials
-// may stand, and to where something is only removed. What else is asked of a style is
-// in config.
+// location says how a style adds locations to the finder: for credentials, and for places
+// that are only emptied. Everything else about a style is in config.
 type location struct {
 	find   func(o *Options, l config.Location)
 	remove func(to *Locations, l config.Location)
@@ -16,13 +15,25 @@ var locations = map[string]location{
 		func(o *Options, _ config.Location) { o.Bearer = true },
 		func(to *Locations, _ config.Location) { to.Bearer = true },
 	},
+	config.InScheme: {
+		func(o *Options, l config.Location) { o.Schemes = append(o.Schemes, l.Names...) },
+		func(to *Locations, l config.Location) { to.Schemes = append(to.Schemes, l.Names...) },
+	},
+	config.InCookie: {
+		func(o *Options, l config.Location) { o.Pairs = append(o.Pairs, cookies(l)...) },
+		func(to *Locations, l config.Location) { to.Pairs = append(to.Pairs, cookies(l)...) },
+	},
+	config.InPath: {
+		func(o *Options, l config.Location) { o.Paths = append(o.Paths, l.Names...) },
+		func(to *Locations, l config.Location) { to.Paths = append(to.Paths, l.Names...) },
+	},
 	config.InBasic: {
 		func(o *Options, l config.Location) { o.Basic = partOfBasic(l) },
 		func(to *Locations, _ config.Location) { to.Basic = true },
 	},
 	config.InHeader: {
-		func(o *Options, l config.Location) { o.Headers = append(o.Headers, l.Names...) },
-		func(to *Locations, l config.Location) { to.Headers = append(to.Headers, l.Names...) },
+		func(o *Options, l config.Location) { addHeader(&o.Headers, &o.Pairs, l) },
+		func(to *Locations, l config.Location) { addHeader(&to.Headers, &to.Pairs, l) },
 	},
 	config.InQuery: {
 		func(o *Options, l config.Location) { o.Query = append(o.Query, l.Names...) },
@@ -42,10 +53,10 @@ var locations = map[string]location{
 	},
 }
 
-// Find has credentials looked for in a location that is valid.
+// Find makes the finder look for credentials in a location, which must be valid.
 func (o *Options) Find(l config.Location) { locations[l.In].find(o, l) }
 
-// Add adds a location that is valid.
+// Add adds a location, which must be valid.
 func (to *Locations) Add(l config.Location) { locations[l.In].remove(to, l) }
 
 // partOfBasic is the part that is the key, as Options.Basic says it.
@@ -54,6 +65,14 @@ func partOfBasic(l config.Location) string {
 		return "any"
 	}
 	return l.Names[0]
+}
+
+func addHeader(whole *[]string, pairs *[]Pair, l config.Location) {
+	if l.Param == "" {
+		*whole = append(*whole, l.Names...)
+		return
+	}
+	*pairs = append(*pairs, headerParams(l)...)
 }
 
 func addMembers(members *[]string, rows *[]BodyRow, l config.Location) {

@@ -8,16 +8,16 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/config"
 )
 
-// level is what to look for in the objects of one place of a JSON body: in the rows of
-// the body (level 0), or in the objects of a member, which is one or an array of them.
-// Levels are a tree, by the paths that the configuration has.
+// level is what to look for in the objects at one place of a JSON body: in the rows of
+// the body (level 0), or in the objects of a member, which is an object or an array of
+// objects. Levels form a tree, made from the configured paths.
 type level struct {
 	names   names
 	members []member // by index of name
 	spelled uint64   // members whose names must not differ in case
-	once    uint64   // members that may be there once: credentials, resources, and those that lead to a level
-	exact   bool     // no name may be such that readers differ in it
-	single  bool     // an object of the member is looked at, and not just the elements of an array
+	once    uint64   // members that may be there only once: credentials, resources, and those that lead to a level
+	exact   bool     // names that readers understand differently are refused
+	single  bool     // an object in the member counts, and not just the elements of an array
 	within  uint64   // resources that are looked for here or below
 
 	rows  uint64 // mark of the array, if its elements are rows
@@ -26,18 +26,18 @@ type level struct {
 
 // member is a JSON member to look at.
 type member struct {
-	location string // of a credential; "" if it is none
+	location string // of a credential; "" if it is not one
 	remove   bool   // is cut unread
 	resource int    // index in Options.Resources, or -1
-	field    uint64 // mark of a field of some requirement; 0 if it is none
-	level    int    // of the objects in it; 0 if they are not looked at
+	field    uint64 // mark of a field of a requirement; 0 if it is not one
+	level    int    // of the objects in it; 0 if they do not matter
 }
 
-// cuts reports whether the member is one that goes.
+// cuts reports whether the member is cut.
 func (m *member) cuts() bool { return m.location != "" || m.remove }
 
-// marks are what an object has of what is looked for in it and below it. In an array is
-// what all its elements have.
+// marks say what an object has of the things to look for, in it and below it. An array
+// has what all its elements have.
 type marks struct {
 	fields uint64 // of requirements, that identify something
 	values uint64 // resources
@@ -70,8 +70,8 @@ func (n need) met(fields uint64) bool {
 	return fields&n.fields == n.fields
 }
 
-// addMembers compiles Body, BodyRows, Remove, Resources, Require and Batches. What must
-// be spelled as it is written comes first, so that other settings may spell it otherwise.
+// addMembers compiles Body, BodyRows, Remove, Resources, Require and Batches. Names that
+// must be spelled exactly come first, so that other settings may spell them differently.
 func (f *Finder) addMembers(o Options) error {
 	f.levels = []level{{exact: true, single: true}}
 	if err := f.addResources(o.Resources); err != nil {
@@ -98,7 +98,7 @@ func (f *Finder) addMembers(o Options) error {
 	return nil
 }
 
-// rowsOf makes of members of the body those of an array that has no name.
+// rowsOf turns members of the body into members of an array without a name.
 func rowsOf(members []string) (rows []BodyRow) {
 	for _, name := range members {
 		rows = append(rows, BodyRow{Name: name})
@@ -127,8 +127,8 @@ func (f *Finder) addResources(paths []string) error {
 	return nil
 }
 
-// addArrays makes levels of the arrays whose elements are counted or must have fields, and
-// of what those fields stand in.
+// addArrays makes levels for the arrays whose elements are counted or must have fields,
+// and for the members around those fields.
 func (f *Finder) addArrays(o Options) error {
 	for _, path := range o.Batches {
 		level, err := f.array(path, true)
@@ -147,7 +147,7 @@ func (f *Finder) addArrays(o Options) error {
 	return nil
 }
 
-// addCut adds a member that goes.
+// addCut adds a member that is cut.
 func (f *Finder) addCut(r BodyRow, m member) error {
 	parent, name, err := f.parent(r.In, r.Name, false)
 	if err != nil {
@@ -211,8 +211,8 @@ func (f *Finder) array(path string, spelled bool) (int, error) {
 	return i, err
 }
 
-// parent returns the level in which the last name of a path stands, and that name. The
-// path begins at the rows of the array in, or of the body.
+// parent returns the level that has the last name of a path, and that name. The path
+// begins at the rows of the array `in`, or of the body.
 func (f *Finder) parent(in, path string, spelled bool) (level int, name string, err error) {
 	if in != "" {
 		if level, err = f.array(in, spelled); err != nil {
@@ -233,9 +233,9 @@ func (f *Finder) parent(in, path string, spelled bool) (level int, name string, 
 	return level, names[last], nil
 }
 
-// into returns the level of the objects in a member, which it makes one to look into. It
-// may be there once: readers differ in which of two they take. Its name may differ in case
-// unless it is spelled.
+// into returns the level of the objects in a member, and makes the parser look into the
+// member. The member may be there only once, because readers differ in which of two they
+// use. Its name may have other upper and lower case unless spelled is set.
 func (f *Finder) into(parent int, name string, spelled bool) (int, error) {
 	l := &f.levels[parent]
 	i := l.names.find(name)
@@ -261,7 +261,8 @@ func (f *Finder) into(parent int, name string, spelled bool) (int, error) {
 	return f.levels[parent].members[i].level, nil
 }
 
-// eachOn calls do for all levels on the way to a member, from the rows of the body on.
+// eachOn calls do for all levels on the way to a member, starting with the rows of the
+// body.
 func (f *Finder) eachOn(path string, do func(l *level)) {
 	names, _ := config.ParsePath(path)
 	level := 0
@@ -274,7 +275,7 @@ func (f *Finder) eachOn(path string, do func(l *level)) {
 	}
 }
 
-// join is the path of a member of the elements of the array in.
+// join is the path of a member in the elements of the array `in`.
 func join(in, name string) string {
 	if in == "" {
 		return name
@@ -294,9 +295,10 @@ func (l *level) add(name string, m member) error {
 	return nil
 }
 
-// field returns the index of the member that a requirement names: that of a
-// credential or of what is removed, which may differ in case, of a resource, of one to
-// look into, or one of its own. Fields may differ in case only, for clients that do.
+// field returns the index of the member that a requirement names. It may already be
+// there: as a credential or a removed member (with any case), a resource, or a member to
+// look into. Else it is added. Fields may differ only in case, because some clients mix
+// them.
 func (l *level) field(name string) (int, error) {
 	if i := l.names.find(name); i >= 0 {
 		switch m := &l.members[i]; {
@@ -314,7 +316,7 @@ func (l *level) field(name string) (int, error) {
 	return len(l.members) - 1, nil
 }
 
-// lowest returns the index of the lowest mark, and the other ones.
+// lowest returns the index of the lowest mark, and the other marks.
 func lowest(mask uint64) (index int, rest uint64) {
 	return bits.TrailingZeros64(mask), mask & (mask - 1)
 }

@@ -9,13 +9,14 @@ import (
 // LooksAtMultipart tells whether Multipart has anything to find.
 func (f *Finder) LooksAtMultipart() bool { return len(f.multipart.locations) > 0 }
 
-// Multipart finds the credentials in a multipart body, or in its head, the beginning of one:
-// then whole is false. It returns the body without the parts that hold them, cut in place:
-// clean starts where body does. parts is how many are in clean, as far as their headers are
-// there.
+// Multipart finds the credentials in a multipart body, or with whole false in the beginning
+// of one. It returns the body without the parts that hold them, cut in place: clean starts
+// where body does. parts is how many parts are in clean, as far as their headers are
+// complete.
 //
-// It fails with a *multipart.Error at what readers may understand differently, with
-// ErrMultipart if a credential is, and with ErrLate if one does not end in the head.
+// It fails with a *multipart.Error if readers may understand the body differently, with
+// ErrMultipart if that concerns a credential, and with ErrLate if a credential does not
+// end in the beginning.
 func (f *Finder) Multipart(body []byte, form *multipart.Form, whole bool, s *Set) (clean []byte, parts int, err error) {
 	s.cuts = s.cuts[:0]
 	scanner := form.Scanner()
@@ -43,10 +44,10 @@ func (f *Finder) Multipart(body []byte, form *multipart.Form, whole bool, s *Set
 	}
 }
 
-// part is where a part stands that may hold a credential.
+// part is the place of a part that may hold a credential.
 type part struct {
 	start, value int
-	location     int // in f.multipart, -1 if it holds none
+	location     int // in f.multipart, -1 if it has no credential
 }
 
 // partAt returns the part that follows a boundary.
@@ -58,8 +59,8 @@ func (f *Finder) partAt(b *multipart.Boundary, s *Set) (part, error) {
 	return part{b.At, b.Value, location}, nil
 }
 
-// addPart adds what a part holds that ends before the boundary at end, and reports whether
-// it is to go.
+// addPart adds the value of a part that ends before the boundary at end, and reports
+// whether to cut the part.
 func (f *Finder) addPart(body []byte, p part, end int, s *Set) (cut bool) {
 	location := f.multipart.locations[p.location]
 	value := body[p.value : end-len("\r\n")]
@@ -77,8 +78,8 @@ func (f *Finder) withoutCuts(body []byte, s *Set) []byte {
 	return s.compact(body)
 }
 
-// LatePart is for parts behind the head: it fails with ErrLate at one that has the name of
-// a credential, and with ErrMultipart at one that may have.
+// LatePart checks a part after the beginning. It fails with ErrLate if the part has the
+// name of a credential, and with ErrMultipart if some readers may think so.
 func (f *Finder) LatePart(p multipart.Part) error {
 	s := GetSet()
 	defer PutSet(s)
@@ -91,8 +92,9 @@ func (f *Finder) LatePart(p multipart.Part) error {
 	return nil
 }
 
-// matchPart returns the index of the credential that a part holds, or -1. It fails if a
-// backend may take the part for one that we do not, or the other way round. A file is none.
+// matchPart returns the index of the credential in a part, or -1. It fails if a backend may
+// read the part as a credential and we do not, or the other way round. A file is not a
+// credential.
 func (p *params) matchPart(part multipart.Part, s *Set) (int, bool) {
 	m, ok := p.matchText(part.Name, s)
 	switch {
@@ -106,7 +108,7 @@ func (p *params) matchPart(part multipart.Part, s *Set) (int, bool) {
 	return m, p.locations[m] != ""
 }
 
-// matchText is match for a name that is not encoded, which some readers decode anyway.
+// matchText is match for a name that is not encoded, but that some readers decode anyway.
 func (p *params) matchText(name []byte, s *Set) (int, bool) {
 	if m := p.names.match(name, false); m >= 0 {
 		return m, true

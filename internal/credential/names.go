@@ -11,9 +11,9 @@ import (
 // maxNames is how many names one table can hold: sets of them are uint64 masks.
 const maxNames = 64
 
-// names tells which of a few configured names a name in a request is, compared
-// like strings.EqualFold. Most names are none of them, which length and first byte
-// show.
+// names finds a name of a request among a few configured names, compared like
+// strings.EqualFold. Most names are not among them: length and first byte usually show
+// that.
 type names struct {
 	list    [][]byte
 	all     uint64
@@ -21,7 +21,7 @@ type names struct {
 	byFirst [256]uint64 // candidates by first byte
 }
 
-// add appends a name that no name in the table matches.
+// add appends a name. No name in the table may match it.
 func (n *names) add(text string) error {
 	if n.find(text) >= 0 {
 		return fmt.Errorf("name %q is given twice: remove one", text)
@@ -29,7 +29,7 @@ func (n *names) add(text string) error {
 	return n.addSpelling(text)
 }
 
-// addSpelling appends a name that may differ from another one in case only.
+// addSpelling appends a name that may differ from another only in case.
 func (n *names) addSpelling(text string) error {
 	if err := checkName(text); err != nil {
 		return err
@@ -61,13 +61,13 @@ func (n *names) index(text string, bit uint64) {
 }
 
 // may tells whether a name that is known to be ASCII can be one of the names. It is
-// small, as most are none of them.
+// cheap, because most names are not.
 func (n *names) may(b []byte) bool {
 	return len(b) > 0 && n.byLen[len(b)&63]&n.byFirst[b[0]] != 0
 }
 
-// match returns the index of the name that b is, or else of one that differs in
-// case, or -1. plain says that b is known to be ASCII.
+// match returns the index of the name that is equal to b, or else of one that differs
+// only in case, or -1. plain says that b is known to be ASCII.
 func (n *names) match(b []byte, plain bool) int {
 	if len(b) == 0 {
 		return -1
@@ -89,7 +89,7 @@ func (n *names) match(b []byte, plain bool) int {
 	return other
 }
 
-// is tells whether the name with that index is b to the byte.
+// is tells whether the name with that index is exactly b.
 func (n *names) is(i int, b []byte) bool { return bytes.Equal(n.list[i], b) }
 
 // find returns the index of the entry that matches text, or -1.

@@ -7,11 +7,12 @@ import (
 	"unicode/utf8"
 )
 
-// addNear is add for text that is no key, on behalf of a Judge. Readers trim and split
-// what they take for a key (`Bearer\tKEY`, `"KEY"`, `KEY%20`, `KEY, x`), at the first
-// separator or at the last one. What they may find a key in is a malformed credential.
+// addNear is add for text that is not a key, when there is a Judge. Readers trim and
+// split values that they use as keys (`Bearer\tKEY`, `"KEY"`, `KEY%20`, `KEY, x`), at the
+// first separator or at the last one. Text in which they may find a key is a malformed
+// credential.
 func (s *Set) addNear(location string, text []byte) (cut bool) {
-	first, last := edgeWords(text) // last stays readable if first is copied: it is behind it
+	first, last := edgeWords(text) // copying first does not overwrite last: last comes after it
 	if !s.isNearKey(location, first) && !s.isNearKey(location, last) {
 		return false
 	}

@@ -7,15 +7,14 @@ import (
 	"unicode/utf8"
 )
 
-// OpensJSON reports whether a JSON reader, a lenient one included, may take a body
-// that begins with b for an object or an array. That is more than JSON reads: it is
-// for bodies that do not say what they are, of which JSON then refuses what it does
-// not read. Readers skip other white space than JSON has, control characters,
-// byte-order marks and comments, guess UTF-16 and UTF-32, and take names without
-// quotes. Bytes that nobody could take for JSON are those of a text or of some
-// binary format, in which a bracket may well be one of the first.
+// OpensJSON reports whether any JSON reader, even a lenient one, may read a body that
+// begins with b as an object or an array. It accepts more than JSON does: it is for
+// bodies that do not say what they are; JSON then refuses what it cannot read. Readers
+// skip white space that JSON does not have, control characters, byte-order marks and
+// comments, guess UTF-16 and UTF-32, and accept names without quotes. Other bodies are
+// text or a binary format. They may also have a bracket among their first bytes.
 //
-// Without whole, b is only the beginning of the body; decided is false if it is too
+// If whole is false, b is only the beginning of the body; decided is false if it is too
 // short to tell.
 func OpensJSON(b []byte, whole bool) (opens, decided bool) {
 	decided = true
@@ -32,7 +31,8 @@ func OpensJSON(b []byte, whole bool) (opens, decided bool) {
 	return false, decided
 }
 
-// encodings decode the first character, of n bytes; n is 0 if it is not all there.
+// encodings decode the first character. n is its length in bytes, 0 if it is not
+// complete.
 var encodings = [...]func(b []byte) (r rune, n int){
 	decodeValidUTF8, // first: its readers are strict otherwise
 	decodeUTF8,
@@ -42,7 +42,7 @@ var encodings = [...]func(b []byte) (r rune, n int){
 	func(b []byte) (rune, int) { return decode32(b, binary.BigEndian) },
 }
 
-// decodeUTF8 takes what is not UTF-8 for ISO 8859-1.
+// decodeUTF8 reads bytes that are not UTF-8 as ISO 8859-1.
 func decodeUTF8(b []byte) (rune, int) {
 	if !utf8.FullRune(b) {
 		return 0, 0
@@ -54,8 +54,9 @@ func decodeUTF8(b []byte) (rune, int) {
 	return r, n
 }
 
-// decodeValidUTF8 leaves out what is not UTF-8, as bytes.decode(errors="ignore") of
-// Python does. Its readers skip no control characters, of which binary formats have many.
+// decodeValidUTF8 leaves out bytes that are not UTF-8, as bytes.decode(errors="ignore")
+// of Python does. Such readers do not skip control characters, of which binary formats
+// have many.
 func decodeValidUTF8(b []byte) (rune, int) {
 	for left := 0; left < len(b) && utf8.FullRune(b[left:]); left++ {
 		switch r, n := utf8.DecodeRune(b[left:]); {
@@ -86,7 +87,7 @@ func decode32(b []byte, order binary.ByteOrder) (rune, int) {
 	return bad, 4
 }
 
-// verdict is what the beginning of a body says of it.
+// verdict is what the beginning of a body says about it.
 type verdict uint8
 
 const (
@@ -100,11 +101,11 @@ type opening struct {
 	b      []byte // what is left
 	whole  bool
 	decode func(b []byte) (rune, int)
-	strict bool // no text without quotes is known but that of JSON
+	strict bool // the only text without quotes is that of JSON
 }
 
 const (
-	end rune = -1 // of what is there
+	end rune = -1 // end of the bytes in b
 	bad rune = -2 // no character
 )
 
@@ -117,14 +118,14 @@ func (o *opening) peek() rune {
 	return r
 }
 
-// next goes beyond the next character.
+// next skips the next character.
 func (o *opening) next() {
 	_, n := o.decode(o.b)
 	o.b = o.b[n:]
 }
 
-// read looks at the bracket and at what follows it: a value in an array, a name and
-// a colon in an object, or what ends it.
+// read reads the bracket and what follows it: a value in an array, a name and a colon in
+// an object, or the closing bracket.
 func (o *opening) read() verdict {
 	o.skipGuard()
 	bracket := o.skipLeadIn()
@@ -151,8 +152,8 @@ func (o *opening) read() verdict {
 	return o.word(bracket)
 }
 
-// word reads text without quotes, and what must follow it. org.json takes several words
-// for one name or value.
+// word reads text without quotes, and what must follow it. org.json accepts several words
+// as one name or value.
 func (o *opening) word(bracket rune) verdict {
 	if o.strict && (bracket == '{' || !strings.ContainsRune("-0123456789tfnNI", o.peek())) {
 		return verdictNo
@@ -179,8 +180,8 @@ func (o *opening) word(bracket rune) verdict {
 	}
 }
 
-// atEnd is the verdict at the end of what is there: of the whole body, that it has
-// nothing in it for anybody.
+// atEnd is the verdict at the end of b: if that is the whole body, no reader finds
+// anything in it.
 func (o *opening) atEnd() verdict {
 	if o.whole {
 		return verdictNo
@@ -195,7 +196,7 @@ func is(yes bool) verdict {
 	return verdictNo
 }
 
-// guard stands before JSON that a browser is not to run; Gson skips it.
+// guard comes before JSON that a browser must not run; Gson skips it.
 const guard = ")]}'"
 
 func (o *opening) skipGuard() {
@@ -207,7 +208,7 @@ func (o *opening) skipGuard() {
 	}
 }
 
-// skipLeadIn goes beyond all that some reader skips, and returns what follows.
+// skipLeadIn skips everything that some reader skips, and returns the next character.
 func (o *opening) skipLeadIn() rune {
 	for {
 		switch r := o.peek(); {
@@ -225,7 +226,7 @@ func (o *opening) skipLeadIn() rune {
 	}
 }
 
-// skipComment goes beyond a comment, and reports false if none follows.
+// skipComment skips a comment, and reports false if there is none.
 func (o *opening) skipComment() bool {
 	o.next()
 	switch o.peek() {
@@ -241,7 +242,7 @@ func (o *opening) skipComment() bool {
 	return true
 }
 
-// skipLine goes to the end of the line, wherever some reader sees one.
+// skipLine skips to the next character that some reader treats as the end of a line.
 func (o *opening) skipLine() {
 	for {
 		switch o.peek() {
@@ -252,7 +253,7 @@ func (o *opening) skipLine() {
 	}
 }
 
-// skipBlock goes beyond the end of a comment.
+// skipBlock skips to after the end of a comment.
 func (o *opening) skipBlock() {
 	for before := rune(0); ; {
 		r := o.peek()
@@ -267,7 +268,7 @@ func (o *opening) skipBlock() {
 	}
 }
 
-// mayBeSkipped reports whether some reader takes r for white space.
+// mayBeSkipped reports whether some reader treats r as white space.
 func mayBeSkipped(r rune) bool {
 	switch r {
 	case 0x7f, 0x180e, 0x200b, 0x2060, 0xfeff:
@@ -276,7 +277,7 @@ func mayBeSkipped(r rune) bool {
 	return 0 <= r && r <= ' ' || unicode.IsSpace(r)
 }
 
-// isWord reports whether r may stand in a name or a text without quotes.
+// isWord reports whether r may be in a name or a text without quotes.
 func isWord(r rune) bool {
 	switch r {
 	case end, bad, '{', '}', '[', ']', ',', ';', ':', '=', '"', '\'', '/', '#':

@@ -5,10 +5,10 @@ import (
 	"unicode/utf8"
 )
 
-// Here are the names that some backends take for the name of a parameter of ours
-// although they are another one.
+// This file finds names that some backends read as one of our parameters although they
+// are different.
 
-// unknown stands for a character that readers differ in; it is not UTF-8.
+// unknown replaces a character that readers understand differently; it is not UTF-8.
 const unknown = 0xff
 
 // leads are characters that some readers drop in front of a name: white space
@@ -21,10 +21,10 @@ func hasLead(raw []byte) bool {
 	return len(raw) > 0 && (raw[0] == '?' || raw[0] == '#' || bytes.HasPrefix(raw, []byte("\ufeff")))
 }
 
-// mayBe tells whether some backends make a name of ours of name, which it
-// overwrites: they end it at a NUL or '#', drop what leads, take brackets for arrays
-// ("key[]", "[key]": PHP, Rack, qs), turn ' ', '.' and a lone '[' into '_' (PHP),
-// and drop what is not UTF-8 or take it for a character (overlong forms).
+// mayBe tells whether some backends turn name into one of our names. It overwrites name.
+// Backends end a name at a NUL or '#', drop leading characters (leads), read brackets as
+// arrays ("key[]", "[key]": PHP, Rack, qs), turn ' ', '.' and a lone '[' into '_' (PHP),
+// and drop bytes that are not UTF-8 or read them as characters (overlong forms).
 func (p *params) mayBe(name []byte) bool {
 	name, _, _ = bytes.Cut(name, []byte{0})
 	name, _, _ = bytes.Cut(bytes.TrimLeft(name, leads), []byte{'#'})
@@ -52,7 +52,7 @@ func phpName(name []byte) []byte {
 	return name
 }
 
-// holds tells whether name is one of ours, or an array or an object in it.
+// holds tells whether name is one of our names, or an array or an object in it.
 func (p *params) holds(name []byte) bool {
 	odd := !utf8.Valid(name)
 	for _, folded := range p.folded {
@@ -64,7 +64,7 @@ func (p *params) holds(name []byte) bool {
 }
 
 // within tells whether name is folded or something in it: "filter[key][0]" is in
-// "filter[key]". An odd name has characters that are unknown.
+// "filter[key]". An odd name has unknown characters.
 func within(name, folded []byte, odd bool) bool {
 	for folded != nil {
 		var step, want []byte
@@ -77,8 +77,8 @@ func within(name, folded []byte, odd bool) bool {
 	return true
 }
 
-// cutStep cuts off the part before the first bracket; rest is what is behind the
-// next one that opens, nil if there is none.
+// cutStep cuts off the part before the first bracket. rest is the text after the next
+// opening bracket, nil if there is none.
 func cutStep(name []byte) (step, rest []byte) {
 	i := bytes.IndexAny(name, "[]")
 	if i < 0 {
@@ -115,10 +115,10 @@ func couldBe(name, folded []byte) bool {
 	return utf8.RuneCount(folded) <= free
 }
 
-// mayBeDamaged is mayBe for a raw name with a bad escape, which readers keep, take
-// for an unknown character, or rid of its '%' (ASP), and for one with %uXXXX (IIS,
-// which also turns characters into similar ones). A name with one of ours in it is
-// too close, whatever surrounds it.
+// mayBeDamaged is mayBe for a raw name with a bad escape. Readers keep the escape,
+// replace it by an unknown character, or drop its '%' (ASP). It is also for names with
+// %uXXXX (IIS, which also turns characters into similar ones). If the name contains one
+// of our names, it counts, whatever is around it.
 func (p *params) mayBeDamaged(raw []byte) bool {
 	return p.mentioned(appendLenientlyDecoded(nil, raw, keepEscape)) ||
 		p.mayBe(appendLenientlyDecoded(nil, raw, dropPercent)) ||

@@ -7,15 +7,15 @@ import (
 	"unicode"
 )
 
-// Param is a query parameter that names a resource or must be there. Where
-// backends may read another one, or none, it fails with ErrQuery: its name has to
-// be written exactly, and whatever some take for it is ambiguous. So is '#', at
-// which some end the query.
+// Param is a query parameter that names a resource or is required. If backends may read
+// another one, or none, it fails with ErrQuery: its name must be spelled exactly, and
+// other names that some backends read as this one are ambiguous. So is '#', because some
+// backends end the query there.
 type Param struct {
 	params params
 }
 
-// NewParam returns the parameter of that name.
+// NewParam returns the parameter with that name.
 func NewParam(name string) (*Param, error) {
 	p := &Param{params{exact: true}}
 	return p, p.params.init("", []string{name}, nil, nil)
@@ -23,9 +23,8 @@ func NewParam(name string) (*Param, error) {
 
 // Value returns the value of the parameter in a raw query; ok is false if it is
 // absent or empty. It fails with ErrQuery if backends may read another value:
-// if the parameter is given twice with different values, cannot be decoded, or
-// if the query has a ';', which separates parameters for some and not for
-// others.
+// if the parameter is given twice with different values, cannot be decoded, or if the
+// query has a ';', which separates parameters only for some backends.
 func (p *Param) Value(raw string) (value string, ok bool, err error) {
 	if raw == "" {
 		return "", false, nil
@@ -45,9 +44,8 @@ func (p *Param) Value(raw string) (value string, ok bool, err error) {
 	return string(found.Key), true, nil
 }
 
-// Present tells whether the parameter is in a raw query, once or more, and no
-// value of it is empty or white space. It fails with ErrQuery if backends may
-// differ in that.
+// Present tells whether the parameter is in a raw query, at least once, and no value of
+// it is empty or white space. It fails with ErrQuery if backends may disagree.
 func (p *Param) Present(raw string) (bool, error) {
 	if strings.IndexByte(raw, '#') >= 0 {
 		return false, ErrQuery
@@ -73,15 +71,15 @@ func (p *Param) Present(raw string) (bool, error) {
 	return present && !blank, nil
 }
 
-// hasLateName tells whether the name of the parameter that b starts with ends
-// behind its first '=' for some readers: at "]=" (qs).
+// hasLateName tells whether, for some readers, the name of the parameter at the start of
+// b ends after its first '=': at "]=" (qs).
 func hasLateName(b []byte) bool {
 	b, _, _ = bytes.Cut(b, []byte{'&'})
 	return bytes.Contains(b, []byte("]=")) || bytes.Contains(b, []byte("%5D=")) || bytes.Contains(b, []byte("%5d="))
 }
 
-// isBlank tells whether text has nothing to see in it: white space, control
-// characters, and those that only format.
+// isBlank tells whether text has nothing visible in it: only white space, control and
+// format characters.
 func isBlank(text []byte) bool {
 	return !bytes.ContainsFunc(text, func(r rune) bool {
 		return !unicode.IsSpace(r) && !unicode.In(r, unicode.Cc, unicode.Cf)

@@ -26,13 +26,30 @@ func appendPercentDecoded(dst, src []byte) ([]byte, bool) {
 	return dst, true
 }
 
+// appendUnescapedURI is appendPercentDecoded where '+' is no space.
+func appendUnescapedURI(dst, src []byte) ([]byte, bool) {
+	for i := 0; i < len(src); i++ {
+		c := src[i]
+		if c == '%' {
+			v, ok := unhex(src, i+1, 2)
+			if !ok {
+				return dst, false
+			}
+			c = byte(v)
+			i += 2
+		}
+		dst = append(dst, c)
+	}
+	return dst, true
+}
+
 // damage is what a reader makes of an escape that is none.
 type damage uint8
 
 const (
 	keepEscape  damage = iota // leaves it as it is, and knows %uXXXX
 	dropPercent               // leaves out the '%'; %uXXXX is an unknown character
-	hideEscape                // makes an unknown character of it
+	hideEscape                // turns it into an unknown character
 )
 
 // appendLenientlyDecoded is appendPercentDecoded for readers that do not fail at a
@@ -59,8 +76,8 @@ func appendLenientlyDecoded(dst, src []byte, how damage) []byte {
 	return dst
 }
 
-// appendDamaged appends what a reader makes of the bad escape that src starts
-// with, and returns its length.
+// appendDamaged appends what a reader turns the bad escape at the start of src into, and
+// returns the length of the escape.
 func appendDamaged(dst, src []byte, how damage) ([]byte, int) {
 	v, ok := unhex(src, 2, 4)
 	ok = ok && src[1]|0x20 == 'u'
@@ -97,7 +114,7 @@ func unhex(src []byte, i, n int) (rune, bool) {
 	return v, true
 }
 
-// appendFolded appends src such that what strings.EqualFold takes for equal is
+// appendFolded appends src folded: texts that are equal for strings.EqualFold become
 // equal.
 func appendFolded(dst, src []byte) []byte {
 	for len(src) > 0 {
@@ -108,7 +125,7 @@ func appendFolded(dst, src []byte) []byte {
 	return dst
 }
 
-// foldRune returns the smallest rune that differs from r in case at most.
+// foldRune returns the smallest rune that differs from r at most in case.
 func foldRune(r rune) rune {
 	for {
 		next := unicode.SimpleFold(r)

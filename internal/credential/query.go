@@ -11,8 +11,8 @@ import (
 // parameter.
 type params struct {
 	names     names
-	exact     bool     // a name in another case is ambiguous
-	locations []string // by index of name; unread for what is only removed, embedding for a document, "" for what only PHP takes for one
+	exact     bool     // a name with other upper and lower case is ambiguous
+	locations []string // by index of name; unread if only removed, embedding for a document, "" for a name that only PHP turns into one
 	folded    [][]byte // as of appendFolded, by index of name
 }
 
@@ -32,8 +32,13 @@ func (p *params) init(kind string, list, remove, documents []string) error {
 			return err
 		}
 	}
-	for _, name := range slices.Concat(list, remove, documents) {
-		alias := string(phpName([]byte(name)))
+	return p.addAliases()
+}
+
+// addAliases adds what PHP makes of the names.
+func (p *params) addAliases() error {
+	for _, name := range slices.Clone(p.names.list) {
+		alias := string(phpName(bytes.Clone(name)))
 		if p.names.find(alias) >= 0 {
 			continue
 		}
@@ -55,8 +60,8 @@ func (p *params) add(name, location string) error {
 
 // Query finds the credentials in a raw query (without the '?') and returns it
 // without them: raw itself if nothing was to be cut. Both '&' and ';' separate.
-// A parameter goes with one separator, all other bytes stay. It fails with
-// ErrQuery, and returns raw, if a credential cannot be read with certainty.
+// A parameter is cut with one separator; all other bytes stay. It fails with ErrQuery,
+// and returns raw, if a credential cannot be read with certainty.
 func (f *Finder) Query(raw string, s *Set) (clean string, err error) {
 	if raw == "" || len(f.query.locations) == 0 {
 		return raw, nil
@@ -68,7 +73,7 @@ func (f *Finder) Query(raw string, s *Set) (clean string, err error) {
 	}
 	switch {
 	case s.HasDocument() && strings.IndexByte(raw, '#') >= 0:
-		return raw, ErrQuery // some end the query there
+		return raw, ErrQuery // some readers end the query there
 	case len(s.cuts) == 0 && !s.HasDocument():
 		return raw, nil
 	}
@@ -79,10 +84,10 @@ func (f *Finder) Query(raw string, s *Set) (clean string, err error) {
 	return string(rest), nil
 }
 
-// Form is Query for an application/x-www-form-urlencoded body. It cuts in
-// place; clean starts where body does, unless it is longer: a document in base64 may be,
-// after something was cut out of it. It fails with ErrForm, and if there is a document, with
-// the errors of package embedded and of JSON: then body is no longer what it was.
+// Form is Query for an application/x-www-form-urlencoded body. It cuts in place: clean
+// starts where body does, unless it is longer. (A document in base64 may get longer by a
+// cut.) It fails with ErrForm. With a document it also fails with the errors of package
+// embedded and of JSON; then body has been changed.
 func (f *Finder) Form(body []byte, s *Set) (clean []byte, err error) {
 	if len(f.form.locations) == 0 {
 		return body, nil
@@ -93,11 +98,10 @@ func (f *Finder) Form(body []byte, s *Set) (clean []byte, err error) {
 	return f.readDocument(body, s)
 }
 
-// scan adds the credentials in b and notes what is to be cut. It fails if b is
-// ambiguous.
+// scan adds the credentials in b and notes what to cut. It fails if b is ambiguous.
 func (p *params) scan(b []byte, s *Set) bool {
 	s.cuts, s.document = s.cuts[:0], span{}
-	kept := false // a parameter that stays precedes
+	kept := false // a parameter before it stays
 	for i := 0; i <= len(b); {
 		nameEnd, end, plain := splitParam(b, i)
 		m, ok, cut := -1, true, false
@@ -110,7 +114,7 @@ func (p *params) scan(b []byte, s *Set) bool {
 		switch {
 		case m < 0:
 		case nameEnd == end && end < len(b) && b[end] == ';':
-			return false // the name goes on for those to whom ';' is none: "filter[key];x=K"
+			return false // the name continues for readers that do not split at ';': "filter[key];x=K"
 		case p.locations[m] == unread:
 			cut = true
 		case p.locations[m] == embedding:
@@ -124,7 +128,7 @@ func (p *params) scan(b []byte, s *Set) bool {
 		}
 		switch {
 		case !cut && !kept && i > 0 && hasLead(b[i:end]):
-			return false // it becomes the first one and would be read in another way
+			return false // it becomes the first parameter, which some readers read in another way
 		case !cut:
 			kept = true
 		case kept:
@@ -137,8 +141,8 @@ func (p *params) scan(b []byte, s *Set) bool {
 	return true
 }
 
-// splitParam returns where the name and where the parameter end that start at
-// i. A plain name is what it says: it has nothing to decode or to fold but case.
+// splitParam returns where the name and the parameter that start at i end. A plain name
+// needs no decoding, and no folding except of case.
 func splitParam(b []byte, i int) (nameEnd, end int, plain bool) {
 	plain = true
 	for ; i < len(b); i++ {
@@ -175,9 +179,8 @@ var paramBytes = func() (t [256]uint8) {
 	return t
 }()
 
-// match returns the index of the credential that the raw name is, or -1. It
-// fails if a backend may take the name for a credential that we do not, or the
-// other way round.
+// match returns the index of the credential with that raw name, or -1. It fails if a
+// backend may read the name as a credential and we do not, or the other way round.
 func (p *params) match(raw []byte, plain bool, s *Set) (int, bool) {
 	name := raw
 	if !plain {
@@ -196,9 +199,9 @@ func (p *params) match(raw []byte, plain bool, s *Set) (int, bool) {
 	return m, p.locations[m] != ""
 }
 
-// addParam adds the credential with the given raw value, and reports whether the
-// parameter is to go. It fails if the value has a bad escape, a space or a control
-// character in it.
+// addParam adds the credential with the given raw value, and reports whether to cut the
+// parameter. It fails if the value has a bad escape, a space or a control character in
+// it.
 func (s *Set) addParam(location string, raw []byte) (cut, ok bool) {
 	for _, c := range raw {
 		if c <= ' ' || c == 0x7f {

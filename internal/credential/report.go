@@ -10,7 +10,7 @@ type Shape uint8
 
 // The shapes of a body.
 const (
-	ShapeNone   Shape = iota // empty, white space at most, or not looked at
+	ShapeNone   Shape = iota // empty, only white space, or not read
 	ShapeObject              // one object
 	ShapeArray               // one array
 	ShapeLines               // NDJSON, or several texts
@@ -20,7 +20,7 @@ const (
 // MaxValues is how many distinct values of one resource a body can have.
 const MaxValues = 64
 
-// report is what a JSON body told besides its credentials.
+// report is what a JSON body has in addition to its credentials.
 type report struct {
 	shape  Shape
 	rows   []int // finished rows, by level
@@ -33,7 +33,7 @@ type unmet struct {
 	ok       bool
 }
 
-// values are those of one resource. Their bytes are in the arena of the Set.
+// values are the values of one resource. Their bytes are in the arena of the Set.
 type values struct {
 	distinct [][]byte
 	missing  int  // first row without it, or -1
@@ -43,9 +43,9 @@ type values struct {
 // Shape returns the shape of the body that JSON read.
 func (s *Set) Shape() Shape { return s.shape }
 
-// Items returns the number of elements of a top-level array or of NDJSON lines,
-// of which an array counts as its elements; 1 for an object or a scalar, 0 for an
-// empty body.
+// Items returns the number of elements of a top-level array, or the number of NDJSON
+// lines (for a line that is an array its elements count); 1 for an object or a scalar, 0
+// for an empty body.
 func (s *Set) Items() int {
 	if len(s.rows) == 0 {
 		return 0
@@ -64,18 +64,18 @@ func (f *Finder) BatchItems(s *Set, i int) int {
 
 // Unmet returns the first requirement found unmet, as an index in
 // Options.Require, and its 0-based row. Rows of Requirement.In are counted
-// through the whole body. The row is -1 if there is none to look at: the body is
-// empty, or the member that In names is missing or no array. An empty array
-// meets every requirement.
+// through the whole body. The row is -1 if there is no row: the body is empty, or the
+// member that In names is missing or not an array. An empty array meets every
+// requirement.
 func (s *Set) Unmet() (req, row int, ok bool) {
 	return s.unmet.req, s.unmet.row, s.unmet.ok
 }
 
 // Values returns the distinct values of Options.Resources[i] in the order found:
-// strings unescaped, numbers as they are spelled. They are valid until Reset or
-// PutSet. missingRow is the first 0-based row without a value, or -1 if all have
-// one; it is 0 for an empty body. "", values of other types and values longer
-// than MaxKey are missing.
+// strings unescaped, numbers as they are spelled. They are valid until Reset or PutSet.
+// missingRow is the first 0-based row without a value, or -1 if all rows have one; it is
+// 0 for an empty body. "", values of other types and values longer than MaxKey count as
+// missing.
 func (s *Set) Values(i int) (distinct [][]byte, missingRow int) {
 	if i >= len(s.values) {
 		return nil, 0
@@ -83,9 +83,9 @@ func (s *Set) Values(i int) (distinct [][]byte, missingRow int) {
 	return s.values[i].distinct, s.values[i].missing
 }
 
-// Odd tells whether some row has, for Options.Resources[i], a value that Values
-// counts as missing and that a lenient reader may take for one: neither a string
-// of up to MaxKey bytes, nor a number, nor null.
+// Odd tells whether some row has, for Options.Resources[i], a value that Values counts as
+// missing but that a lenient reader may use: not a string of up to MaxKey bytes, not a
+// number, and not null.
 func (s *Set) Odd(i int) bool { return i < len(s.values) && s.values[i].odd }
 
 // reset empties the report for a body with so many levels and resources.
@@ -104,7 +104,7 @@ func (r *report) reset(levels, resources int) {
 	}
 }
 
-// addResource appends an empty values, with the memory of a former one.
+// addResource appends empty values, and reuses the memory of former ones.
 func (r *report) addResource() {
 	var old values
 	if n := len(r.values); n < cap(r.values) {
@@ -115,7 +115,7 @@ func (r *report) addResource() {
 
 func (r *report) huge() bool { return cap(r.rows) > 256 || cap(r.values) > 256 }
 
-// fail notes that requirement req is unmet in row, unless one was before.
+// fail notes that requirement req is unmet in row, unless one was already noted.
 func (r *report) fail(req, row int) {
 	if !r.unmet.ok {
 		r.unmet = unmet{req: req, row: row, ok: true}
@@ -132,7 +132,7 @@ func (r *report) lack(resource, row int) {
 // addValue notes a value of a resource. It fails if there are too many.
 func (s *Set) addValue(resource int, value []byte) bool {
 	v := &s.values[resource]
-	for _, known := range slices.Backward(v.distinct) { // most rows repeat the one before
+	for _, known := range slices.Backward(v.distinct) { // most rows repeat the previous value
 		if bytes.Equal(known, value) {
 			return true
 		}

@@ -1,15 +1,15 @@
 package credential
 
-// object is what is known of an object whose members are looked at.
+// object is what is known about an object while its members are read.
 type object struct {
 	marks
 	seen uint64 // members that were there
-	kept bool   // a member that stays precedes
-	cut  bool   // the member just read is to go
+	kept bool   // a member before it stays
+	cut  bool   // the member just read must be cut
 }
 
-// array reads the elements of an array of objects that are looked at, from behind its
-// bracket. depth is the number of brackets open.
+// array reads the elements of an array of objects, from after its bracket. depth is the
+// number of open brackets.
 func (p *parser) array(i, level, depth int) int {
 	if i = skipSpace(p.b, i); i < len(p.b) && p.b[i] == ']' {
 		p.endArray(level, marks{})
@@ -40,7 +40,7 @@ func (p *parser) array(i, level, depth int) int {
 	}
 }
 
-// everything is what the first element of an array is compared with.
+// everything is the start value for comparing the elements of an array.
 var everything = marks{^uint64(0), ^uint64(0), ^uint64(0)}
 
 // endArray notes what all elements of an array have, and that it is one.
@@ -49,7 +49,7 @@ func (p *parser) endArray(level int, all marks) {
 	p.got = all
 }
 
-// scalarRow reads a row that is no object, so that it has no members.
+// scalarRow reads a row that is not an object and so has no members.
 func (p *parser) scalarRow(i, level, depth int) int {
 	array := i < len(p.b) && p.b[i] == '['
 	if i = p.value(i, depth); i < 0 {
@@ -67,7 +67,7 @@ func (p *parser) scalarRow(i, level, depth int) int {
 	return i
 }
 
-// row reads an object that is a row, from behind its brace.
+// row reads an object that is a row, from after its brace.
 func (p *parser) row(i, level, depth int) int {
 	if i = p.object(i, level, depth); i >= 0 {
 		p.endRow(level)
@@ -75,7 +75,7 @@ func (p *parser) row(i, level, depth int) int {
 	return i
 }
 
-// object reads an object, from behind its brace.
+// object reads an object, from after its brace.
 func (p *parser) object(i, level, depth int) int {
 	var o object
 	if i = skipSpace(p.b, i); i < len(p.b) && p.b[i] == '}' {
@@ -109,8 +109,8 @@ func (p *parser) object(i, level, depth int) int {
 	}
 }
 
-// cutMember notes that the member from start to end goes, with the comma before
-// it if it follows one that stays.
+// cutMember notes that the member from start to end must be cut, with the comma before it
+// if a member before it stays.
 func (p *parser) cutMember(start, end, comma int, kept bool) {
 	if kept {
 		p.s.cut(comma, comma+1)
@@ -144,8 +144,8 @@ func (p *parser) member(i, level, depth int, o *object) int {
 	return p.watched(i, depth, l, m, o)
 }
 
-// match returns the index of the member of l whose name stands between start
-// and end, or -1. It fails if readers may differ in the name of a row's member.
+// match returns the index of the member of l whose name is between start and end, or -1.
+// It fails if readers may understand the name differently.
 func (p *parser) match(l *level, start, end int, plain bool) (m int, ok bool) {
 	name := p.b[start:end]
 	if !plain {
@@ -190,7 +190,7 @@ func (p *parser) endRow(level int) {
 	}
 }
 
-// endBodyRow checks that row n of the body has all that is looked for in it.
+// endBodyRow checks that row n of the body has everything it must have.
 func (p *parser) endBodyRow(n int) {
 	for i, level := range p.f.arrays {
 		if p.got.arrays>>i&1 == 0 {

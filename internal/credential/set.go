@@ -9,7 +9,7 @@ import (
 
 // Found is a credential as the client presented it.
 type Found struct {
-	// Location is where it stood, in the configured spelling: "bearer", "basic",
+	// Location is where it was, in the configured spelling: "bearer", "basic",
 	// "header X-API-Key", "query apiKey", "form key", "body token".
 	Location string
 	// Key is the key itself, a copy that is valid until Set.Reset or PutSet. It
@@ -25,10 +25,10 @@ func (f Found) Format(s fmt.State, _ rune) {
 	fmt.Fprintf(s, "credential in %s (malformed: %t)", f.Location, f.Malformed)
 }
 
-// Judge tells keys from other values that stand where keys may stand.
+// Judge distinguishes keys from other values in places where keys may be.
 type Judge interface {
-	// IsKey reports whether some record knows the key, which is nil for text that
-	// cannot be one. It is asked once for each different value, and must not keep key.
+	// IsKey reports whether the key has a record. key is nil for text that cannot be a
+	// key. It is asked only once for each different value, and must not keep key.
 	IsKey(location string, key []byte) bool
 }
 
@@ -37,9 +37,9 @@ const MaxCandidates = 16
 
 // Set collects what one request holds. It is not safe for concurrent use.
 type Set struct {
-	// Judge is for locations that nobody has named: only what it says is a key is a
-	// credential, everything else belongs to somebody else and stays where it is.
-	// Without one, whatever stands in a location is a credential.
+	// Judge is for gates without configured locations: only values that it calls keys are
+	// credentials. All other values belong to somebody else and stay where they are.
+	// Without a Judge every value in a location is a credential.
 	Judge Judge
 
 	found  []Found
@@ -51,9 +51,9 @@ type Set struct {
 	hits  []hit  // header names to look at
 	long  []Long // headers with long values
 	query []byte // copy of the raw query, only while Query runs
-	cuts  []span // what is to go from query or body
+	cuts  []span // what to cut from query or body
 
-	document span // value of a field that is one; empty if there is none
+	document span // value of a field that is a document; empty if there is none
 
 	stack [maxDepth/64 + 1]uint64 // open objects (1) and arrays (0) of a JSON body
 	report
@@ -61,7 +61,7 @@ type Set struct {
 
 var sets = sync.Pool{New: func() any { return new(Set) }}
 
-// candidate is what a Judge has said of a value.
+// candidate is a value and what a Judge said about it.
 type candidate struct {
 	value []byte // in the arena
 	isKey bool
@@ -134,11 +134,10 @@ func (s *Set) One(first bool) (Found, error) {
 	return one, nil
 }
 
-// unread is the location of what is only removed: it is no credential.
+// unread is the location of places that are only emptied. It is not for credentials.
 const unread = "unread"
 
-// add records a credential, and reports whether what stands there is to go. An
-// empty one counts as absent.
+// add records a credential, and reports whether to cut it. An empty one counts as absent.
 func (s *Set) add(location string, key []byte) (cut bool) {
 	switch {
 	case location == unread:
@@ -168,8 +167,8 @@ func (s *Set) addMalformed(location string, text []byte) (cut bool) {
 	return true
 }
 
-// isKey asks the Judge, once for each value. Of too many values none is passed on
-// unjudged.
+// isKey asks the Judge, once for each value. If there are too many values, the rest count
+// as keys, so that none passes unjudged.
 func (s *Set) isKey(location string, key []byte) bool {
 	for i := range s.judged {
 		if c := &s.judged[i]; bytes.Equal(c.value, key) {
@@ -180,7 +179,7 @@ func (s *Set) isKey(location string, key []byte) bool {
 		s.many = true
 		return true
 	}
-	key = s.arena.keep(key) // which may have overwritten it where it was
+	key = s.arena.keep(key) // because the Judge may have overwritten the original
 	isKey := s.Judge.IsKey(location, key)
 	s.judged = append(s.judged, candidate{key, isKey})
 	return isKey

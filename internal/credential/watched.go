@@ -38,8 +38,7 @@ func (p *parser) watched(i, depth int, l *level, m int, o *object) int {
 	return i
 }
 
-// objects reads the value of a member whose objects are looked at: it is one, or an array
-// of them.
+// objects reads the value of a member to look into: an object or an array of objects.
 func (p *parser) objects(i, depth, level int) int {
 	p.got = marks{}
 	switch {
@@ -83,7 +82,7 @@ func (p *parser) credential(i, depth int, location string, o *object) int {
 		switch c := p.b[i]; { // only strings are keys
 		case named && c != 'n':
 			p.s.addMalformed(location, nil)
-		case !named && (c == '[' || c == '-' || isDigit(c)): // of which some readers make text
+		case !named && (c == '[' || c == '-' || isDigit(c)): // some readers turn these into text
 			text, _ := p.unescaped(p.b[i:end])
 			o.cut = p.s.addNear(location, text)
 			return end

@@ -1,6 +1,6 @@
 // Package embedded reads JSON documents that are the value of a field in a query or a form,
-// percent-encoded as such values are: the document itself, or its base64. What is cut out of
-// a document is cut out of the value, all else of which stays as it came.
+// percent-encoded as such values are: the document itself, or its base64. A cut in the
+// document is made in the value; all other bytes stay as they were.
 package embedded
 
 import (
@@ -25,7 +25,7 @@ type Document struct {
 
 	raw    []byte
 	base64 *base64.Encoding // nil if the value is the document itself
-	// How characters of base64 are written that have a meaning in queries and forms:
+	// How the value writes base64 characters that have a meaning in queries and forms:
 	escapes bool // percent-encoded
 	plus    bool // '+' as it is
 }
@@ -87,8 +87,8 @@ func withoutLineBreaks(text []byte) []byte {
 	return kept
 }
 
-// isAnother reports whether base64 in which a space stands for each '+', as decoders of
-// forms make of it, is a document to readers that skip spaces.
+// isAnother reports whether text is also a document for readers that skip spaces, after a
+// form decoder has turned each '+' into a space.
 func isAnother(text []byte) bool {
 	skipped := bytes.ReplaceAll(text, []byte(" "), nil)
 	defer clear(skipped)
@@ -101,7 +101,7 @@ func isAnother(text []byte) bool {
 	return json.Valid(other)
 }
 
-// encodingOf returns the base64 that a text is in, nil if it is none.
+// encodingOf returns the base64 encoding of a text, nil if it is not base64.
 func encodingOf(text []byte) *base64.Encoding {
 	bare := bytes.TrimRight(text, "=")
 	padding := len(text) - len(bare)
@@ -113,7 +113,7 @@ func encodingOf(text []byte) *base64.Encoding {
 		return base64.RawURLEncoding.Strict()
 	case padding == 0 && len(text)%4 != 0 && std:
 		return base64.RawStdEncoding.Strict()
-	case padding == 0 && len(text)%4 != 0: // who leaves padding out has the other alphabet
+	case padding == 0 && len(text)%4 != 0: // without padding it is the URL alphabet
 		return base64.RawURLEncoding.Strict()
 	case url:
 		return base64.URLEncoding.Strict()
@@ -131,8 +131,8 @@ func opens(text []byte) bool {
 // Span is the bytes From up to, but without, To.
 type Span struct{ From, To int }
 
-// Without returns the value without spans of the document, which are in ascending order and
-// do not touch.
+// Without returns the value without the given spans of the document. Spans are in ascending
+// order and do not touch.
 func (d *Document) Without(spans []Span) []byte {
 	if d.base64 == nil {
 		return d.rawWithout(spans)
@@ -148,7 +148,7 @@ func (d *Document) Without(spans []Span) []byte {
 	return d.encode(rest)
 }
 
-// rawWithout cuts out of the value what makes the spans of the document.
+// rawWithout cuts the bytes of the spans out of the value.
 func (d *Document) rawWithout(spans []Span) []byte {
 	rest := make([]byte, 0, len(d.raw))
 	pos := 0 // in the document
@@ -168,7 +168,7 @@ func (d *Document) rawWithout(spans []Span) []byte {
 	return rest
 }
 
-// encode returns the value of another document, written as this one is.
+// encode returns the value for another document, encoded like this one.
 func (d *Document) encode(document []byte) []byte {
 	text := d.base64.AppendEncode(nil, document)
 	value := make([]byte, 0, len(text))
@@ -193,7 +193,8 @@ func (d *Document) Wipe() {
 	d.JSON = nil
 }
 
-// decode returns a value with %XX decoded and '+' as it says. It fails at a bad escape.
+// decode returns a value with %XX decoded and each '+' replaced by plus. It fails at a
+// bad escape.
 func decode(raw []byte, plus byte) ([]byte, bool) {
 	text := make([]byte, 0, len(raw))
 	for i := 0; i < len(raw); i++ {
@@ -213,7 +214,7 @@ func decode(raw []byte, plus byte) ([]byte, bool) {
 	return text, true
 }
 
-// unhex returns what two hexadecimal digits stand for, -1 if they are none.
+// unhex returns the value of two hexadecimal digits, -1 if they are not digits.
 func unhex(digits []byte) int {
 	var v [1]byte
 	if len(digits) < 2 {

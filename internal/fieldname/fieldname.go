@@ -1,12 +1,12 @@
 // Package fieldname compares names of header and trailer fields as the most forgiving
-// backend does. CGI, and what came of it (WSGI, Rack, PHP), makes a variable of every
-// field: letters become capitals, and what is neither a letter nor a digit becomes '_'.
+// backend does. CGI, and its descendants (WSGI, Rack, PHP), turn every field into a
+// variable: letters become capitals, and other characters that are not digits become '_'.
 // lighttpd does so with every such character, others with some. X-API-Key, x_api.key and
 // X~Api~Key are then one name, so they are one name here.
 package fieldname
 
-// Fold returns the form of a name that all its spellings have in common: small letters,
-// digits, and '-' for every other byte.
+// Fold returns the common form of all spellings of a name: small letters, digits, and '-'
+// for every other byte.
 func Fold(name string) string { return string(Append(nil, name)) }
 
 // Append appends Fold(name) to dst.
@@ -17,7 +17,7 @@ func Append[T string | []byte](dst []byte, name T) []byte {
 	return dst
 }
 
-// Equal reports whether name is a spelling of the name whose folded form is given.
+// Equal reports whether name is a spelling of the name with that folded form.
 func Equal(name, fold string) bool {
 	if len(name) != len(fold) {
 		return false

@@ -1,4 +1,4 @@
-// Package flow remembers what became of requests, by key and by minute, for an
-// hour: enough to see a key being rotated, and which limits are about to be
-// reached. It is for people to look at; metrics are elsewhere.
+// Package flow remembers the verdicts of requests, by key and by minute, for an hour:
+// enough to see a key being rotated, and which limits are almost reached. It is for
+// people; package metrics is for machines.
 package flow

@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// The events take 300 KiB at most, all together.
+// All events together need at most 300 KiB.
 const (
 	maxEvents = 50
 
-	// MaxEventBody is the length in bytes of Event.Body, at most, MaxEventText that of
-	// each of the other texts that clients send.
+	// MaxEventBody is the maximal length in bytes of Event.Body, MaxEventText that of
+	// each other text from clients.
 	MaxEventBody = 4 << 10
 	MaxEventText = 256
 )
@@ -29,8 +29,8 @@ type Event struct {
 	Copies      []string  `json:"copies,omitempty"` // places in which the key stood once more
 	ContentType string    `json:"content_type,omitempty"`
 	Body        string    `json:"body,omitempty"`
-	// BodyNote says why Body is not all of the body: `truncated`, `streamed`, or
-	// `withheld` if it could not be made sure that no key is in it.
+	// BodyNote says why Body is not the whole body: `truncated`, `streamed`, or
+	// `withheld` if it may contain a key.
 	BodyNote string `json:"body_note,omitempty"`
 }
 

@@ -1,9 +1,9 @@
 package flow
 
-// Minutes is how many minutes are remembered, the running one included.
+// Minutes is how many minutes are remembered, including the current one.
 const Minutes = 60
 
-// Series holds a number for every minute, the running one last.
+// Series holds a number for every minute, the current one last.
 type Series [Minutes]uint32
 
 // Sum returns the total of the series.
@@ -18,12 +18,12 @@ func (s *Series) Sum() uint64 {
 // minutes counts something by minute, in a ring. A minute is a number of minutes
 // since the Unix epoch.
 type minutes struct {
-	latest int64 // the minute counted last
+	latest int64 // the last counted minute
 	ring   [Minutes]uint32
 }
 
-// add counts one in a minute. One that is a little older than the latest counts
-// as that: requests overtake each other.
+// add counts one in a minute. A minute slightly older than the latest counts as the
+// latest: requests overtake each other.
 func (m *minutes) add(minute int64) {
 	switch ahead := minute - m.latest; {
 	case ahead >= Minutes || ahead <= -Minutes: // a new counter, or the clock was set back

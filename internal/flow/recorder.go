@@ -18,11 +18,11 @@ const (
 	shards       = 16 // a power of two
 	keysPerShard = 64
 
-	// MaxKeys is how many keys are remembered; a new one displaces the one that
-	// was not seen for longest of those that share its shard.
+	// MaxKeys is how many keys are remembered. A new key displaces the key of its shard
+	// that was not seen for longest.
 	MaxKeys = shards * keysPerShard
 
-	// maxVerdicts bounds the verdicts; there are some thirty.
+	// maxVerdicts limits the number of verdicts; there are about thirty.
 	maxVerdicts = 64
 )
 
@@ -30,8 +30,8 @@ const (
 const Allowed = "allowed"
 
 // Recorder remembers requests of the last hour. It is safe for concurrent use.
-// Noting a request of a key that is remembered does not allocate, and takes no
-// lock that all requests share. All of it takes about one megabyte.
+// Noting a request of a remembered key does not allocate, and takes no lock that all
+// requests share. The recorder needs about one megabyte.
 type Recorder struct {
 	seed   maphash.Seed
 	shards [shards]shard
@@ -46,7 +46,7 @@ type shard struct {
 	_ [64]byte // keeps the locks of two shards off one cache line
 }
 
-// key is what is remembered of one key.
+// key is what is remembered about one key.
 type key struct {
 	record           *keysync.Record
 	lastSeen         time.Time
@@ -57,7 +57,7 @@ type key struct {
 }
 
 // Limit is the state of the limit that was closest to refusing when a key was
-// last seen. It is zero if none counted.
+// last seen. It is zero if no limit counted.
 type Limit struct {
 	Name      string
 	Limit     int64 // units of a window
@@ -76,7 +76,7 @@ func NewRecorder() *Recorder {
 	return r
 }
 
-// Note remembers a request at a time. record is nil if its key is unknown, and
+// Note remembers a request and its time. record is nil if its key is unknown, and
 // limit zero if no limit counted it.
 func (r *Recorder) Note(now time.Time, record *keysync.Record, verdict string, limit Limit) {
 	minute := now.Unix() / 60
@@ -117,7 +117,7 @@ func (r *Recorder) NoteCopies(now time.Time, record *keysync.Record, places []st
 	}
 }
 
-// shard returns the shard of a key; requests without a known one go anywhere.
+// shard returns the shard of a key; requests without a known key go to any shard.
 func (r *Recorder) shard(record *keysync.Record) *shard {
 	if record == nil {
 		return &r.shards[rand.Uint64()%shards]
@@ -152,7 +152,7 @@ func (s *shard) admit(id string) *key {
 	return k
 }
 
-// Key is what is known of one key.
+// Key is what is known about one key.
 type Key struct {
 	Record           *keysync.Record // as it was when the key was last seen
 	LastSeen         time.Time
@@ -214,8 +214,8 @@ func (r *Recorder) Verdicts(now time.Time) map[string]*Series {
 	return all
 }
 
-// Closest returns the keys whose limits are closest to refusing, the closest
-// first, at most n. Windows that are over do not count.
+// Closest returns at most n keys whose limits are closest to refusing, the closest first.
+// Windows that have ended do not count.
 func Closest(keys []Key, now time.Time, n int) []Key {
 	var list []Key
 	for _, k := range keys {

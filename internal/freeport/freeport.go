@@ -1,4 +1,4 @@
-// Package freeport gives tests ports that no other test, nor a connection of this machine, takes meanwhile.
+// Package freeport gives tests ports that no other test and no connection of this machine takes meanwhile.
 package freeport
 
 import (
@@ -9,16 +9,18 @@ import (
 	"testing"
 )
 
-// Ports of tests come from below those that the system gives to whoever dials (from 32768
-// on Linux), in blocks of portBlock. So do those 10,000 higher, which a Redis Cluster takes, too.
+// Ports of tests are below those that the system uses for outgoing connections (from 32768 on
+// Linux), in blocks of portBlock. So are the ports 10,000 higher, which a Redis Cluster also
+// uses.
 const (
 	lowestPort = 12_000
 	portBlock  = 200
 	portBlocks = 50
 )
 
-// ports are those of this process. Other test processes run at the same time, so it holds
-// the first port of its block as long as it lives: who finds it taken takes another block.
+// ports are those of this process. Other test processes run at the same time, so it
+// listens on the first port of its block as long as it lives: a process that finds that
+// port taken uses another block.
 var ports struct {
 	sync.Mutex
 	held net.Listener
@@ -32,7 +34,7 @@ func Addr(tb testing.TB) string {
 }
 
 // Port returns a port of 127.0.0.1 on which nothing listens. Nobody else gets it until
-// portBlock others were asked for: who gets it need not listen yet when the next one asks.
+// portBlock other ports were requested, so the caller need not listen at once.
 func Port(tb testing.TB) int {
 	tb.Helper()
 	ports.Lock()

@@ -16,10 +16,10 @@ func (g *Gate) authenticate(r *http.Request, p *passage) *refusal {
 	case errors.Is(err, credential.ErrMissing):
 		return refMissing
 	case err != nil:
-		p.caller = caller{} // none of them counts
+		p.caller = caller{} // no credential counts
 		return refTooManyKeys(err)
 	case p.record != nil && !found.Malformed:
-		return nil // looked up before, now also found in the body
+		return nil // was looked up before, and is now also in the body
 	default:
 		ref = g.lookUpOnly(r, p, found)
 	}

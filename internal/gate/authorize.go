@@ -9,7 +9,7 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
-// authorize checks that the key is good for this request.
+// authorize checks that the key allows this request.
 func (g *Gate) authorize(r *http.Request, p *passage) ([]boundResource, *refusal) {
 	if !g.modes.has(ModeOf(p.record)) {
 		return nil, refMode
@@ -35,8 +35,8 @@ func (g *Gate) authorize(r *http.Request, p *passage) ([]boundResource, *refusal
 	return bound, nil
 }
 
-// checkScopes refuses a key without a scope that the method needs, and a method
-// to which no scope applies where some are asked for.
+// checkScopes refuses a key without a scope that the method needs. If scopes are
+// configured, it also refuses a method without a scope.
 func (g *Gate) checkScopes(method string, rec *keysync.Record) *refusal {
 	applies := len(g.settings.Scopes) == 0
 	for i := range g.settings.Scopes {
@@ -57,7 +57,7 @@ func (g *Gate) checkScopes(method string, rec *keysync.Record) *refusal {
 	return nil
 }
 
-// checkQuery refuses a query without a parameter that is required.
+// checkQuery refuses a query without a required parameter.
 func (g *Gate) checkQuery(r *http.Request) *refusal {
 	for i, name := range g.settings.RequireQuery {
 		present, err := g.required[i].Present(r.URL.RawQuery)
@@ -71,7 +71,7 @@ func (g *Gate) checkQuery(r *http.Request) *refusal {
 	return nil
 }
 
-// compileRequired compiles the parameters that must be there.
+// compileRequired compiles the required parameters.
 func (g *Gate) compileRequired() error {
 	for _, name := range g.settings.RequireQuery {
 		param, err := credential.NewParam(name)

@@ -41,16 +41,16 @@ func (g *Gate) takeBody(r *http.Request, p *passage) *refusal {
 	return g.readBody(r, p, m)
 }
 
-// media is how a body is looked at.
+// media says how the gate treats a body.
 type media struct {
 	kind mediatype.Kind
-	form *multipart.Form // of a multipart body that is looked at, whose kind is Opaque
+	form *multipart.Form // of a multipart body that the gate reads; its kind is Opaque
 }
 
 // readsAll tells whether bodies are read in which the gate looks for nothing else.
 func (g *Gate) readsAll() bool { return g.binding == bindBody || g.copies == refuseCopies }
 
-// mediaOf tells how the body is looked at, from its type and its first bytes.
+// mediaOf tells how to treat the body, from its type and its first bytes.
 func (g *Gate) mediaOf(r *http.Request, p *passage) (media, *refusal) {
 	m, ref := g.bodyMedia(r.Header)
 	p.opaque = m.kind == mediatype.Opaque
@@ -112,7 +112,8 @@ func unlabelled(kind mediatype.Kind, b []byte, whole bool) (coding string, decid
 }
 
 // decodeUnlabelled undoes the coding of a body that was read and that nobody said is in one.
-// One that was decoded before is not to be in another: what the backend gets says of none.
+// A body that was decoded must not have another coding inside: the backend gets no header
+// for it.
 func (p *passage) decodeUnlabelled(kind mediatype.Kind, limits body.Limits) error {
 	coding, _ := unlabelled(kind, p.body.Bytes(), true)
 	if coding == "" {
@@ -132,9 +133,8 @@ func hasBody(r *http.Request) bool {
 	return r.Body != nil && r.Body != http.NoBody && r.ContentLength != 0
 }
 
-// streamBody lets a body through that the gate has no business in, up to its
-// largest size if one is written, and without trailers that only the gate or no one
-// may set.
+// streamBody lets a body through that the gate need not read, up to max_body if that is
+// set, and without trailers that clients must not set.
 func (g *Gate) streamBody(r *http.Request, p *passage) *refusal {
 	body.Once(r)
 	if g.settings.MaxBody > 0 {
@@ -147,8 +147,8 @@ func (g *Gate) streamBody(r *http.Request, p *passage) *refusal {
 	return nil
 }
 
-// refuseBody refuses a body beside a document in the query, as readers may take either.
-// One that turns out to be empty passes.
+// refuseBody refuses a body in addition to a document in the query, because readers may
+// use either. A body that turns out to be empty passes.
 func (g *Gate) refuseBody(r *http.Request, p *passage) *refusal {
 	p.readsBody = true
 	beginning, _, err := body.Peek(r, func(beginning []byte) bool { return len(beginning) > 0 })
@@ -193,7 +193,7 @@ func (g *Gate) readBody(r *http.Request, p *passage, m media) *refusal {
 	return nil
 }
 
-// bodyMedia tells from the Content-Type how the body is looked at.
+// bodyMedia tells from the Content-Type how to treat the body.
 func (g *Gate) bodyMedia(h http.Header) (media, *refusal) {
 	if !g.looksAtJSON && !g.finder.LooksAtForm() && !g.finder.LooksAtMultipart() {
 		return media{}, nil
@@ -222,7 +222,8 @@ func (g *Gate) bodyMedia(h http.Header) (media, *refusal) {
 	return media{kind: kind}, nil
 }
 
-// looked is the kind for a gate that may not look for all there is in it.
+// looked is the kind as this gate treats it: Opaque if it searches no JSON, Any if it searches
+// no forms.
 func (g *Gate) looked(kind mediatype.Kind) mediatype.Kind {
 	switch {
 	case kind == mediatype.Form && g.finder.LooksAtForm():
@@ -235,7 +236,7 @@ func (g *Gate) looked(kind mediatype.Kind) mediatype.Kind {
 	return kind
 }
 
-// opensWhole reports whether a whole body of that kind is looked at as JSON.
+// opensWhole reports whether the gate reads a whole body of that kind as JSON.
 func opensWhole(kind mediatype.Kind, raw []byte) bool {
 	switch kind {
 	case mediatype.JSON, mediatype.Lines:
@@ -249,7 +250,7 @@ func opensWhole(kind mediatype.Kind, raw []byte) bool {
 }
 
 // opensJSON is credential.OpensJSON for a body of that kind. Frames of gRPC may have JSON
-// in them, which no reader of JSON gets to.
+// in them, but no JSON reader reads it.
 func opensJSON(kind mediatype.Kind, beginning []byte, whole bool) (opens, decided bool) {
 	if kind == mediatype.Frames && isFrame(beginning) {
 		return false, true
@@ -261,8 +262,8 @@ func opensJSON(kind mediatype.Kind, beginning []byte, whole bool) (opens, decide
 // over HTTP/2, "Length-Prefixed-Message").
 func isFrame(b []byte) bool { return len(b) > 1 && b[0] <= 1 && b[1] == 0 }
 
-// scan removes credentials from a body, in place unless that makes it longer, as it may a
-// document in a form. looked is false if there was nothing to look at.
+// scan removes credentials from a body. It does so in place, unless the body gets longer,
+// as a document in a form may. looked is false if the body was not searched.
 func scan(f *credential.Finder, m media, raw []byte, set *credential.Set) (clean []byte, looked bool, err error) {
 	switch {
 	case m.form != nil:
@@ -281,12 +282,12 @@ func scan(f *credential.Finder, m media, raw []byte, set *credential.Set) (clean
 	return raw, false, nil
 }
 
-// errTwoReadings is about a body that has one credential, or document, for backends that
-// take it for JSON, and another for those that take it for a form.
+// errTwoReadings is for a body in which backends that read it as JSON find one credential
+// or document, and backends that read it as a form find another.
 var errTwoReadings = errors.New("JSON that is a form, too, with a field in it that matters")
 
-// noForm fails if a JSON body that is a form to some backends has a credential for
-// those. It is then no longer what it was.
+// noForm fails if some backends read a JSON body as a form and find a credential in it.
+// Then body has been changed.
 func noForm(f *credential.Finder, body []byte, set *credential.Set) error {
 	found := len(set.Found())
 	rest, err := f.Form(body, set)
@@ -296,8 +297,8 @@ func noForm(f *credential.Finder, body []byte, set *credential.Set) error {
 	return err
 }
 
-// isGRPC reports whether the client speaks gRPC (gRPC over HTTP/2, "Requests"), and
-// not what is only called after it: gRPC-Web and Connect go by the HTTP status.
+// isGRPC reports whether the client speaks gRPC (gRPC over HTTP/2, "Requests"). gRPC-Web
+// and Connect do not count: they use the HTTP status.
 func isGRPC(r *http.Request) bool {
 	t, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
 	return r.Method == http.MethodPost && mediatype.IsGRPC(strings.TrimSpace(t))

@@ -9,7 +9,7 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/internal/credential"
 )
 
-// checkBody checks what the body must be and hold.
+// checkBody checks the shape of the body and what it must contain.
 func (g *Gate) checkBody(r *http.Request, p *passage) *refusal {
 	switch {
 	case !g.checksJSON:
@@ -46,7 +46,7 @@ func mayLackBody(method string) bool {
 	return false
 }
 
-// misshapen refuses a body that is not what body_shape says.
+// misshapen refuses a body with another shape than body_shape says.
 func (g *Gate) misshapen(set *credential.Set) *refusal {
 	if g.shape != credential.ShapeNone && set.Shape() != g.shape {
 		return refShape(g.settings.BodyShape)

@@ -141,6 +141,9 @@ func TestCopiesThatCannotBeCut(t *testing.T) {
 			t.Errorf("%s: %d %s, seen %d", name, got.status, got.body, len(got.seen))
 		}
 	}
+	first := start(t, config.Gate{Credentials: config.DefaultLocations(), Conflict: "first"}, oneKey)
+	first.check(t, map[string]request{"a name that would be a credential": postJSON("/t", keyA, `{"to`+keyA+`ken":"other-key-0123456789"}`)},
+		map[string]answer{"a name that would be a credential": refused})
 	opaque.check(t, map[string]request{
 		"in what has lengths in it": withType("/t", "application/x-protobuf", "\x0a\x19"+keyA+"\x10\x01"),
 		"in text":                   withType("/t", "application/xml", "<k>"+keyA+"</k>"),
@@ -172,7 +175,7 @@ func TestCopiesRefused(t *testing.T) {
 	}
 }
 
-// TestCopiesKept: where the backend is to get the key anyway, or it is so configured.
+// TestCopiesKept: if the backend gets the key anyway, or copies are configured to stay.
 func TestCopiesKept(t *testing.T) {
 	t.Parallel()
 	for name, settings := range map[string]config.Gate{"keep": {Copies: "keep"}, "strip off": {Strip: "off"}} {
@@ -267,17 +270,25 @@ func TestCopiesInTrailers(t *testing.T) {
 // error route.
 func TestCopiesForErrorRoutes(t *testing.T) {
 	t.Parallel()
-	g := newGate(t, config.Gate{Errors: "caddy", Scopes: []config.Scope{{Names: []string{"none"}}}}, oneKey, func(*gate.Options) {})
-	var after *http.Request
-	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		after = r
-		middleware(http.NotFoundHandler(), g).ServeHTTP(w, r)
-	})
-	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/a/"+keyA+"?x="+keyA, nil)
-	r.Header = http.Header{"X-Api-Key": {keyA}, "X-Token": {"x " + keyA}}
-	handler.ServeHTTP(httptest.NewRecorder(), r)
-	if left := fmt.Sprint(after.URL, after.Header); strings.Contains(left, keyA) {
-		t.Errorf("left %s", left)
+	const past = keysync.Moment(1)
+	for name, c := range map[string]struct {
+		settings config.Gate
+		record   keysync.Record
+	}{
+		"after the body was read":   {settings: config.Gate{Scopes: []config.Scope{{Names: []string{"none"}}}}},
+		"before the body was read":  {record: keysync.Record{ExpiresAt: past}},
+		"of a gate that keeps keys": {settings: config.Gate{Strip: "off"}, record: keysync.Record{ExpiresAt: past}},
+	} {
+		c.settings.Errors = "caddy"
+		g := newGate(t, c.settings, map[string]keysync.Record{keyA: c.record}, func(*gate.Options) {})
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/a/"+keyA+"?x="+keyA, nil)
+		r.Header = http.Header{"X-Api-Key": {keyA}, "X-Token": {"x " + keyA}}
+		w := httptest.NewRecorder()
+		middleware(http.NotFoundHandler(), g).ServeHTTP(w, r) // changes the URL and the header of r
+		kept := c.settings.Strip == "off"
+		if left := fmt.Sprint(r.URL, r.Header); w.Code < 400 || strings.Contains(left, keyA) != kept {
+			t.Errorf("%s: %d, left %s", name, w.Code, left)
+		}
 	}
 }
 

@@ -26,8 +26,7 @@ func (g *Gate) noteEvent(r *http.Request, p *passage, verdict Verdict) {
 	g.events.Add(e)
 }
 
-// showable returns the beginning of a text that the client has sent, cleaned as
-// logs are.
+// showable returns the beginning of a text from the client, cleaned as logs are.
 func (g *Gate) showable(p *passage, text string) string {
 	if p.holdsKey([]byte(text)) {
 		return redact.Redacted
@@ -35,8 +34,7 @@ func (g *Gate) showable(p *passage, text string) string {
 	return beginning(g.names.Text(text), flow.MaxEventText)
 }
 
-// holdsKey reports whether a key of the request stands in a text, as it is or
-// escaped.
+// holdsKey reports whether a text contains a key of the request, plain or escaped.
 func (p *passage) holdsKey(text []byte) bool {
 	plain := unescaped(text)
 	defer clear(plain)
@@ -63,9 +61,9 @@ func unescaped(text []byte) (plain []byte) {
 	return plain
 }
 
-// showableBody returns the beginning of the body without its keys, also if the
-// backend gets them, and a note if that is not all of it. Only what can be
-// searched for keys is shown.
+// showableBody returns the beginning of the body without its keys, even if the backend
+// gets them, and a note if that is not the whole body. It shows only what can be searched
+// for keys.
 func (g *Gate) showableBody(r *http.Request, p *passage) (text, note string) {
 	if p.body == nil {
 		if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
@@ -79,7 +77,7 @@ func (g *Gate) showableBody(r *http.Request, p *passage) (text, note string) {
 	if !ok || p.holdsKey(clean) {
 		return "", "withheld"
 	}
-	// Cleaned is a good deal more than is shown, so that nothing is cut in two.
+	// Much more is cleaned than is shown, so that no key is cut in two.
 	text = g.names.Text(beginning(string(clean), 2*flow.MaxEventBody))
 	if len(text) <= flow.MaxEventBody && len(clean) <= 2*flow.MaxEventBody {
 		return text, ""
@@ -100,7 +98,7 @@ func (g *Gate) withoutKeys(h http.Header, raw []byte) ([]byte, bool) {
 	return clean, looked && err == nil
 }
 
-// beginning returns at most n bytes of s, and no half of a character.
+// beginning returns at most n bytes of s, without splitting a character.
 func beginning(s string, n int) string {
 	if len(s) <= n {
 		return s

@@ -1,9 +1,8 @@
 // Package gate takes requests through a gate: it finds the key, removes it, looks it up,
-// checks what it is good for, counts the request, and tells the backend who called.
+// checks what it allows, counts the request, and tells the backend who called.
 //
-// It knows net/http and not the server around it, which is its Host. Read from Gate
-// downwards: ServeHTTP has a passage made of each request, and admit has its steps in
-// their order.
+// It knows net/http, but not the server around it, which is its Host. Read from Gate
+// downwards: ServeHTTP makes a passage of each request, and admit has the steps in order.
 package gate
 
 import (
@@ -33,26 +32,28 @@ type Gate struct {
 	log      *zap.Logger
 
 	header   string // canonical name of the one that carries the assertion
+	scheme   string // of Authorization, that clients are asked to use
 	source   keysync.Getter
 	signer   *assertion.Signer
-	halfLife time.Duration // how long an assertion is used again
+	halfLife time.Duration // how long an assertion is reused
 
-	// guesses says that no location was written: only what a record knows is a key.
+	// guesses says that no location is configured: then only a value with a record is a
+	// key.
 	guesses bool
 	judges  sync.Pool // of *judge
 	finder  *credential.Finder
 	remover *credential.Finder // removes credentials, also if the gate does not strip
-	slots   []string           // headers whose storage the identity header may take over
-	// forbidden reports whether a trailer of that name must not get through; bound
-	// once and not for every request.
+	slots   []string           // headers whose storage the identity header may reuse
+	// forbidden reports whether a trailer with that name must not get through. It is made
+	// once, not for every request.
 	forbidden func(name string) bool
 
 	reading body.Limits
-	// keysInBody says that a credential may stand in the body.
+	// keysInBody says that the body may have a credential.
 	keysInBody bool
 	// looksAtJSON says that JSON bodies are scanned.
 	looksAtJSON bool
-	// checksJSON says that a body which is not JSON is refused.
+	// checksJSON says that a body that is not JSON is refused.
 	checksJSON bool
 
 	required   []*credential.Param // by index of RequireQuery
@@ -64,7 +65,7 @@ type Gate struct {
 
 	// reporter counts what would be refused; nil if the gate enforces.
 	reporter   *reporter
-	secondGate sync.Once // to log that requests meet another gate before this one
+	secondGate sync.Once // to log only once that requests pass another gate before this one
 
 	names  *redact.Names
 	meter  Meter
@@ -76,6 +77,7 @@ type Gate struct {
 func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next Handler) error {
 	p := passage{set: credential.GetSet(), now: time.Now()}
 	defer p.end(r)
+	defer g.cleanPanic(&p)
 	if g.guesses {
 		p.judge = g.newJudge(r, p.now)
 		p.set.Judge = p.judge
@@ -107,22 +109,21 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next Handler) e
 	case err == nil:
 		p.release()
 	case endsStream(err):
-		delete(r.Header, "Expect") // which was met
+		delete(r.Header, "Expect") // it was answered
 		return g.refuse(w, r, &p, refBody(err))
 	}
 	return err
 }
 
-// endsStream reports whether an error of the next handler is that of a body which streamed
-// until it turned out that it must not get through.
+// endsStream reports whether the next handler failed because of a streaming body that
+// turned out to be forbidden.
 func endsStream(err error) bool {
 	var form *multipart.Error
 	return errors.Is(err, body.ErrTooLarge) || errors.Is(err, credential.ErrLate) || errors.Is(err, credential.ErrMultipart) || errors.As(err, &form)
 }
 
-// admit establishes who is calling and whether the key is good for this request.
-// What costs least comes first: a wrong key in the head is refused before the
-// body is read.
+// admit finds out who is calling and whether the key allows this request. Cheap checks
+// come first: a wrong key in the head is refused before the body is read.
 func (g *Gate) admit(r *http.Request, p *passage) (*identity, *refusal) {
 	if ref := g.authenticate(r, p); ref != nil && (ref != refMissing || !g.keysInBody) {
 		return nil, ref
@@ -130,7 +131,7 @@ func (g *Gate) admit(r *http.Request, p *passage) (*identity, *refusal) {
 	if ref := g.enter(p); ref != nil {
 		return nil, ref
 	}
-	if hasBody(r) { // it may take longer than the gate lasts
+	if hasBody(r) { // the gate may be replaced before it has arrived
 		g.host.Hold()
 		defer g.host.Release()
 	}
@@ -151,6 +152,9 @@ func (g *Gate) admit(r *http.Request, p *passage) (*identity, *refusal) {
 	if ref := g.checkBody(r, p); ref != nil {
 		return nil, ref
 	}
+	if g.strips {
+		g.cutPath(r, p) // now with the ID of the key
+	}
 	bound, ref := g.authorize(r, p)
 	if ref != nil {
 		return nil, ref
@@ -168,8 +172,8 @@ func (g *Gate) Close() {
 	}
 }
 
-// passPreflight lets a CORS preflight through, which carries neither a key nor a
-// body, and must not be taken for another method by the backend.
+// passPreflight lets a CORS preflight through. It has neither key nor body, and no header
+// may make the backend use another method.
 func (g *Gate) passPreflight(w http.ResponseWriter, r *http.Request, p *passage, next Handler) error {
 	g.emptyRequest(w, r, p)
 	dropMethodOverrides(r.Header)

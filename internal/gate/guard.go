@@ -9,29 +9,29 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/internal/fieldname"
 )
 
-// methodOverrides are headers that some backends take another method from, as
-// fieldname.Fold has them.
+// methodOverrides are headers in which some backends look for another method, folded with
+// fieldname.Fold.
 var methodOverrides = []string{"x-http-method-override", "x-http-method", "x-method-override"}
 
-// pathOverrides are headers that some backends take the path from that they act on, or a
-// part of it. What only tells of a prefix that a proxy took off (X-Forwarded-Prefix) does
-// not change where a request goes.
+// pathOverrides are headers from which some backends take the path, or a part of it. A
+// header that only names a prefix removed by a proxy (X-Forwarded-Prefix) does not change
+// where a request goes.
 var pathOverrides = []string{
 	"X-Original-URL", "X-Rewrite-URL", // Symfony, Laravel, Drupal, Zend, Yii, CakePHP; rewriting in IIS
-	"X-Original-URI", "X-Forwarded-URI", "X-Forwarded-Path", "X-Override-URL", // whoever asks proxies and platforms for it
+	"X-Original-URI", "X-Forwarded-URI", "X-Forwarded-Path", "X-Override-URL", // used with several proxies and platforms
 	"Script-Name", "Path-Info", "X-Script-Name", // Gunicorn, and Flask behind ReverseProxied: they cut it off
 	"X-Vhm-Root", // Pyramid and Zope put it before the path
 }
 
-// bodyHeaders tell what a body is, where it ends and what its digest is. The gate goes by them,
-// or deletes them when it changes the body, so a backend must not be given another spelling.
+// bodyHeaders tell what a body is, where it ends and what its digest is. The gate relies on
+// them, or deletes them when it changes the body, so a backend must not get another spelling.
 var bodyHeaders = []string{
 	"Content-Type", "Content-Encoding", "Content-Length", "Transfer-Encoding",
 	"Content-MD5", "Digest", "Content-Digest", "Repr-Digest",
 }
 
-// guardHeaders adds to o what no client may send. A gate that only reports lets all but the
-// identity header through.
+// guardHeaders adds to o the headers that no client may send. In report mode that is only
+// the identity header.
 func (g *Gate) guardHeaders(o *credential.Options) {
 	o.Drop = []string{g.header}
 	if !g.enforces {

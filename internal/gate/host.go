@@ -12,7 +12,7 @@ import (
 )
 
 // Host is what a gate runs in: Caddy's handler, or any net/http server. Its methods are
-// called for requests that pass at the same time.
+// called concurrently.
 type Host interface {
 	// ClientIP returns the address of the client, "" if it is not known.
 	ClientIP(r *http.Request) string
@@ -25,16 +25,16 @@ type Host interface {
 	// It may give the request another context.
 	SetOriginalURL(r *http.Request, u *url.URL)
 
-	// Introduce tells the host what became of the request: values answers
-	// placeholders, by their names without braces, and fields belong in the access log.
+	// Introduce tells the host the result for the request: values answers placeholders,
+	// by their names without braces, and fields are for the access log.
 	Introduce(r *http.Request, values func(name string) (any, bool), fields zapcore.ObjectMarshaler)
 
-	// LacksKey tells the host that no good key was found in the request: whatever stands in
-	// it may be one, and must not be logged.
+	// LacksKey tells the host that no good key was found in the request: everything in it
+	// may be a key, and must not be logged.
 	LacksKey(r *http.Request)
 
-	// Value returns what the last Introduce that knows the name has answered, also
-	// that of another gate on the request's way. It is nil if there is none.
+	// Value returns the value for the name from the last Introduce that knows it, also
+	// from another gate on the request's way. It is nil if there is none.
 	Value(r *http.Request, name string) any
 
 	// Expand replaces the placeholders in a text.
@@ -43,47 +43,47 @@ type Host interface {
 	// IsCopy reports whether r is a copy of the request that the server holds.
 	IsCopy(r *http.Request) bool
 
-	// Error returns the error that has the host answer in its own way.
+	// Error returns an error that makes the host answer in its own way.
 	Error(status int, message string) error
 
-	// Hold keeps what the gate uses open until Release, though the host may have
+	// Hold keeps everything open that the gate uses, until Release, even if the host has
 	// replaced the gate.
 	Hold()
 	Release()
 }
 
-// Handler is what a request is handed to. It returns an error for the host to answer.
+// Handler handles a request. It returns an error for the host to answer.
 type Handler interface {
 	ServeHTTP(w http.ResponseWriter, r *http.Request) error
 }
 
-// Meter counts what gates do. Its methods are called for requests that pass at the same
-// time; they take no lock that all of them share unless there is no other way.
+// Meter counts what gates do. Its methods are called concurrently. They should not take a
+// lock that all requests share.
 type Meter interface {
-	// Request counts a request. A streamed body that turns out to be too large is
-	// counted twice: as allowed, and as what it was refused for.
+	// Request counts a request. A streaming body that turns out to be too large is
+	// counted twice: as allowed, and as refused.
 	Request(j Judged)
 
-	// Passed measures the gate's own time for a request.
+	// Passed measures the time that the gate itself spends on a request.
 	Passed(took time.Duration, readBody bool)
 
 	// Copies counts that the key of a request stood in more places than one.
 	Copies(places copies.Places)
 
-	// Lookup counts what a look-up came to.
+	// Lookup counts the outcome of a look-up.
 	Lookup(outcome keysync.Outcome)
 
-	// LimitTake counts that a counter of the limit was taken from, LimitRefusal that
-	// one refused a request.
+	// LimitTake counts that the limit counted a request, LimitRefusal that it refused
+	// one.
 	LimitTake(limit string)
 	LimitRefusal(limit string)
 }
 
-// Judged is a request as it is counted.
+// Judged is a request for counting.
 type Judged struct {
 	Verdict  Verdict
-	Location string          // where the key stood, as "header X-API-Key"; "" if there is none that counts
-	Record   *keysync.Record // of the key, nil if it is not known
+	Location string          // where the key was, as "header X-API-Key"; "" if no key counts
+	Record   *keysync.Record // of the key, nil if it is unknown
 	Enforced bool
 }
 
@@ -92,7 +92,7 @@ type Mode uint8
 
 // The modes.
 const (
-	NoMode Mode = iota // there is no key, or it is not known
+	NoMode Mode = iota // there is no key, or it is unknown
 	ModeLive
 	ModeTest
 
@@ -118,10 +118,10 @@ func ModeOf(rec *keysync.Record) Mode {
 	return NoMode
 }
 
-// modeSet is a set of modes, those that a gate takes.
+// modeSet is the set of modes that a gate accepts.
 type modeSet uint8
 
-// modesOf returns the modes of these names, all if there are none.
+// modesOf returns the modes with these names, all modes without names.
 func modesOf(names []string) modeSet {
 	if len(names) == 0 {
 		return ^modeSet(0)

@@ -15,7 +15,7 @@ const (
 	placeholderPrefix = "http.ingest_auth."
 	placeholderUserID = "http.auth.user.id"
 
-	// placeholderTaken is for other gates on the way of the request, see Gate.noteSecondGate.
+	// placeholderTaken is for other gates on the way of the request: see Gate.noteSecondGate.
 	placeholderTaken = placeholderPrefix + "taken"
 )
 
@@ -23,8 +23,8 @@ const (
 type placeholders = func(name string) (any, bool)
 
 // identity is who calls: a record, the resources it was bound to, and the
-// assertion that says so. It does not change after it was made, so that all
-// requests of the same identity share it until the assertion is renewed.
+// assertion that says so. It never changes, so all requests of the same identity share it
+// until the assertion is renewed.
 type identity struct {
 	record      *keysync.Record
 	bound       []boundResource
@@ -120,7 +120,7 @@ func logRecord(enc zapcore.ObjectEncoder, rec *keysync.Record) {
 	enc.AddString("mode", rec.Mode)
 }
 
-// refusedID is what is known of the caller of a request that was refused.
+// refusedID is what is known about the caller of a refused request.
 type refusedID struct {
 	record *keysync.Record
 	ref    *refusal
@@ -178,8 +178,8 @@ func (g *Gate) boundClaims(r *http.Request, p *passage) *assertion.Claims {
 	return c
 }
 
-// forwardedBody returns the body as the backend sees it; known is false if the
-// gate only reports and has not read it to its end.
+// forwardedBody returns the body as the backend sees it. known is false if the gate is in
+// report mode and has not read it to its end.
 func (g *Gate) forwardedBody(p *passage) (content []byte, known bool) {
 	if p.recording != nil && (!g.strips || p.replay == nil) {
 		return p.recording.Bytes()

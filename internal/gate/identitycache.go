@@ -10,14 +10,14 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
-// An identity takes somewhat less than a kilobyte, all of them at most some 30 MB.
+// An identity needs a bit less than a kilobyte, all of them at most about 30 MB.
 const (
 	identityShards     = 32
 	identitiesPerShard = 1024
 )
 
-// identityCache remembers identities by key and bound resources, so that an
-// assertion is signed once and used for many requests. Every gate has its own.
+// identityCache remembers identities by key and bound resources, so that an assertion is
+// signed once and used for many requests. Every gate has its own cache.
 type identityCache struct {
 	seed   maphash.Seed
 	shards [identityShards]identityShard
@@ -28,8 +28,8 @@ type identityShard struct {
 	lru *simplelru.LRU[identityKey, *identity]
 }
 
-// identityKey stands for an identity. The hash of the bound resources may collide;
-// what it finds is compared with the resources themselves.
+// identityKey identifies an identity. The hash of the bound resources may collide, so the
+// found identity is compared with the resources themselves.
 type identityKey struct {
 	digest  keysync.Digest
 	verdict Verdict

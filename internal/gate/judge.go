@@ -9,18 +9,18 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
-// judge tells keys from other values on a gate that names no locations. A value in
-// one of the usual places that no record knows is somebody else's: a device token, a
-// user's own bearer token. It stays where it is and conflicts with nothing.
+// judge distinguishes keys from other values on a gate without configured locations. A
+// value without a record belongs to somebody else: a device token, a user's own bearer
+// token. It stays where it is and conflicts with nothing.
 type judge struct {
 	gate    *Gate
 	request *http.Request
 	now     time.Time
 
-	caller          // of the first key that a record knows
+	caller          // of the first key with a record
 	tally    *tally // of failed authentications, if they are too many
 	ref      *refusal
-	stranger *refusal // of the first value that no record knows
+	stranger *refusal // of the first value without a record
 	strange  caller
 }
 
@@ -41,8 +41,8 @@ func (j *judge) free() {
 	g.judges.Put(j)
 }
 
-// IsKey implements credential.Judge. Once it is clear that the request is refused,
-// nothing more is looked up.
+// IsKey implements credential.Judge. When it is clear that the request is refused, it
+// looks up nothing more.
 func (j *judge) IsKey(location string, key []byte) bool {
 	if j.ref == nil && j.record == nil && j.stranger == nil {
 		j.tally, j.ref = j.gate.failedTooOften(j.request, j.now)
@@ -55,7 +55,7 @@ func (j *judge) IsKey(location string, key []byte) bool {
 	case ref == nil && j.record == nil:
 		j.caller, j.ref = c, refState(c.record.State(j.now))
 	case ref == nil: // a second key
-	case ref.status != unauthorized: // it cannot be told
+	case ref.status != unauthorized: // nobody can tell
 		j.caller, j.ref = c, ref
 	default:
 		if j.stranger == nil {
@@ -78,8 +78,8 @@ func (p *passage) heed() *refusal {
 	return p.judge.ref
 }
 
-// blame returns why a request is refused in which nothing was found that counts: a
-// value that no record knows, if there is one, is then a wrong key.
+// blame returns why a request without a key is refused: if it has a value without a
+// record, that is a wrong key.
 func (p *passage) blame() *refusal {
 	if p.judge == nil || p.judge.stranger == nil {
 		return refMissing
@@ -88,11 +88,11 @@ func (p *passage) blame() *refusal {
 	return p.judge.stranger
 }
 
-// caller is what the look-up of a credential has told.
+// caller is the result of looking up a credential.
 type caller struct {
 	record *keysync.Record
 	digest keysync.Digest
-	found  string // where the credential stood, "" if none counts
+	found  string // where the credential was, "" if none counts
 	lookup lookup
 }
 

@@ -10,11 +10,11 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/internal/limit"
 )
 
-// maxTakes is how many counters one request may count against. More than one per
-// limit there are only for a body that names several values of a resource.
+// maxTakes is how many counters one request may use. Only a body that names several
+// values of a resource needs more than one per limit.
 const maxTakes = 1024
 
-// limiter is what a gate limits, nil if nothing.
+// limiter applies the limits of a gate; nil if there are none.
 type limiter struct {
 	limits   []config.Limit
 	failures limit.Rate // of authentication; zero for no limit
@@ -25,7 +25,7 @@ type limiter struct {
 	byIP     bool   // some limit counts by the client's address
 	patterns string // of the paths that the gate takes resources from
 	finder   *credential.Finder
-	batches  []string // arrays in the body whose elements are counted
+	batches  []string // arrays in the body whose elements count
 }
 
 // newLimiter returns the limiter of a gate, nil if there is nothing to limit.
@@ -85,9 +85,9 @@ func (g *Gate) limit(r *http.Request, p *passage, bound []boundResource) *refusa
 	return g.limiter.count(r, p, bound)
 }
 
-// enter counts the request as in flight once its key is known: in the head, if it
-// stands there, so that a key whose bodies are slow to arrive does not get at the
-// memory of all others.
+// enter counts the request as in flight once its key is known. For a key in the head that
+// is before the body is read, so that a key with slow bodies cannot use up the memory of
+// all others.
 func (g *Gate) enter(p *passage) *refusal {
 	if g.limiter == nil || p.record == nil || g.limiter.enter(p) {
 		return nil
@@ -128,8 +128,8 @@ func (l *limiter) count(r *http.Request, p *passage, bound []boundResource) *ref
 	return nil
 }
 
-// newTally returns a tally of all limits, with a take for every counter of the
-// request and room for what the counters say.
+// newTally returns a tally of all limits, with a take for every counter of the request
+// and room for the states of the counters.
 func (l *limiter) newTally(r *http.Request, p *passage, bound []boundResource) *tally {
 	t := newTally(l.style)
 	if l.byIP {
@@ -143,9 +143,9 @@ func (l *limiter) newTally(r *http.Request, p *passage, bound []boundResource) *
 	return t
 }
 
-// peek reads, without taking anything, the limits of a request that is refused
-// for another reason, so that the answer says how they stand. Who has no good key
-// is told nothing but how many more may fail.
+// peek reads the limits of a request that is refused for another reason, without counting
+// it, so that the answer can show them. A client without a good key is only told how many
+// more failures it has left.
 func (g *Gate) peek(r *http.Request, p *passage, ref *refusal) {
 	switch {
 	case g.limiter == nil || p.tally != nil:
@@ -165,10 +165,10 @@ func (g *Gate) peek(r *http.Request, p *passage, ref *refusal) {
 	}
 }
 
-// ownResources returns the resources of a request that is refused if the key is
-// allowed for all of them, else none: one that it is allowed for by itself may be
-// another's together with the rest. What a body names is not known of all requests
-// that are refused.
+// ownResources returns the resources of a refused request if the key is allowed for all
+// of them, else none: a name that is allowed may belong to another customer in
+// combination with the rest. Not all refused requests were read so far that the resources
+// in the body are known.
 func (g *Gate) ownResources(r *http.Request, p *passage) []boundResource {
 	if len(g.bodies) > 0 {
 		return nil
@@ -183,7 +183,7 @@ func (g *Gate) ownResources(r *http.Request, p *passage) []boundResource {
 	return bound
 }
 
-// rateFor is the rate of a limit for the caller, whose record may replace it.
+// rateFor is the rate of a limit for the caller. The caller's record may replace it.
 // Rates were checked when the record was read.
 func rateFor(l *config.Limit, overrides map[string]string) limit.Rate {
 	if text, ok := overrides[l.Name]; ok {

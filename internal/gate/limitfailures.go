@@ -7,13 +7,13 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/internal/limit"
 )
 
-// The names of the limits that have none in the settings.
+// The names of the limits that have no name in the settings.
 const (
-	// LimitFailures counts failed authentications of one client. Each gateway counts
-	// its own, in memory: a guess must not cost a round trip to Redis.
+	// LimitFailures counts failed authentications of one client. Each gateway counts for
+	// itself, in memory: a guess must not cost a round trip to Redis.
 	LimitFailures = "limit_failures"
 
-	// LimitInFlight is the one of requests in flight.
+	// LimitInFlight is the limit of requests in flight.
 	LimitInFlight = "in_flight"
 )
 
@@ -30,8 +30,8 @@ func (g *Gate) failedTooOften(r *http.Request, now time.Time) (*tally, *refusal)
 	return g.limiter.failureTally(take, state), refLimited(state)
 }
 
-// peekFailures returns how the limit stands, for an answer that refuses a request
-// for want of a good key; nil if there is no limit.
+// peekFailures returns the state of the limit, for an answer to a request without a good
+// key; nil if there is no limit.
 func (l *limiter) peekFailures(r *http.Request, p *passage) *tally {
 	if l.failures.N == 0 {
 		return nil
@@ -45,8 +45,8 @@ func (l *limiter) failureTally(take limit.Take, state limit.State) *tally {
 	return t.counted()
 }
 
-// noteFailure counts an authentication that has failed. A request without a key
-// is none: it guesses nothing.
+// noteFailure counts a failed authentication. A request without a key does not count: it
+// guesses nothing.
 func (g *Gate) noteFailure(r *http.Request, now time.Time, ref *refusal) {
 	if ref == nil || ref == refMissing || ref.status != unauthorized {
 		return

@@ -45,7 +45,7 @@ func (v *values) combine(t *tally, take limit.Take, by, chosen []string) {
 	}
 }
 
-// single returns the value of a dimension that is no resource.
+// single returns the value of a dimension that is not a resource.
 func (v *values) single(by string) (string, bool) {
 	switch by {
 	case config.ByKey:
@@ -60,8 +60,8 @@ func (v *values) single(by string) (string, bool) {
 	return "", false
 }
 
-// accountOf returns the account, or for a key without one its ID, so that such
-// keys do not count together.
+// accountOf returns the account. For a key without an account it returns the key ID, so
+// that such keys are counted separately.
 func accountOf(rec *keysync.Record) string {
 	if rec.Account == "" {
 		return rec.KeyID
@@ -84,8 +84,8 @@ func (l *limiter) route(method string) string {
 	return method + " " + l.patterns
 }
 
-// networkOf returns an address, of an IPv6 address the /64, all of which one client
-// usually has.
+// networkOf returns an address, or for IPv6 its /64, because one client usually has all
+// of it.
 func networkOf(ip string) string {
 	addr, err := netip.ParseAddr(ip)
 	switch {

@@ -11,11 +11,11 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/internal/multipart"
 )
 
-// maxHead is how much of a multipart body is read for the keys in it. Files are behind it.
+// maxHead is how much of a multipart body is searched for keys. Files come after it.
 const maxHead = 64 << 10
 
-// multipartMedia is how a multipart body of that Content-Type is looked at. sure is false if
-// not all backends take it for one.
+// multipartMedia says how to treat a multipart body with that Content-Type. sure is false if
+// not all backends read it as multipart.
 func multipartMedia(contentType string, sure bool) (media, *refusal) {
 	_, params, _ := strings.Cut(contentType, ";")
 	switch {
@@ -31,8 +31,8 @@ func multipartMedia(contentType string, sure bool) (media, *refusal) {
 	return media{form: form}, nil
 }
 
-// splitBody finds the credentials in the beginning of a multipart body and removes them. If
-// that is not all of it, the rest streams behind it.
+// splitBody finds and removes the credentials in the beginning of a multipart body. The
+// rest of the body streams after it.
 func (g *Gate) splitBody(r *http.Request, p *passage, form *multipart.Form) *refusal {
 	if g.settings.MaxBody > 0 {
 		if err := body.Limit(r, int64(g.settings.MaxBody)); err != nil {
@@ -69,8 +69,8 @@ func (g *Gate) splitBody(r *http.Request, p *passage, form *multipart.Form) *ref
 	return nil
 }
 
-// latePart returns what looks at the parts behind the beginning: their credentials are not
-// removed. A gate that only reports lets them through.
+// latePart returns the check of the parts after the beginning, in which credentials cannot
+// be removed. A gate in report mode lets them through.
 func (g *Gate) latePart() func(multipart.Part) error {
 	if !g.enforces {
 		return nil

@@ -17,12 +17,13 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
-// Options are what a gate is made of. Everything but Events and Counters has to be there.
+// Options are what a gate is made of. All except Events and Counters are required.
 type Options struct {
-	// Settings are valid and have their defaults.
+	// Settings must be valid and have their defaults.
 	Settings config.Gate
 
-	// Guesses says that no location was written: only what a record knows is a key.
+	// Guesses says that no location is configured: then only a value with a record is a
+	// key.
 	Guesses bool
 
 	// Header is the name of the header that carries the assertion.
@@ -31,17 +32,17 @@ type Options struct {
 	Source keysync.Getter
 	Signer *assertion.Signer
 
-	// HalfLife is for how long an assertion is used again.
+	// HalfLife is how long an assertion is reused.
 	HalfLife time.Duration
 
-	// Budget is what the bodies of all gates may take of the memory.
+	// Budget is how much memory the bodies of all gates may use.
 	Budget *body.Budget
 
-	// Counters are needed by a gate that limits anything.
+	// Counters are required if the gate limits anything.
 	Counters Counters
 
-	// Names are the names of places of keys, for all that is shown to people. The
-	// gate adds its own.
+	// Names are the names of places for keys. Everything that people see is cleaned with
+	// them. The gate adds its own.
 	Names *redact.Names
 
 	Meter  Meter
@@ -54,7 +55,7 @@ type Options struct {
 // Counters are where limits count.
 type Counters struct {
 	Requests limit.Counters
-	Failures *limit.Memory // of authentication; apart, so that strangers displace only each other
+	Failures *limit.Memory // of authentication; separate, so that strangers displace only each other
 	InFlight *limit.InFlight
 }
 
@@ -63,7 +64,7 @@ func New(o Options) (*Gate, error) {
 	s := &o.Settings
 	g := &Gate{
 		settings: *s, words: wordsOf(s), host: o.Host, log: o.Log,
-		header: o.Header, source: o.Source, signer: o.Signer, halfLife: o.HalfLife,
+		header: o.Header, scheme: challengeScheme(s.Credentials), source: o.Source, signer: o.Signer, halfLife: o.HalfLife,
 		guesses: o.Guesses, identities: newIdentityCache(),
 		reading: body.Limits{Body: int64(s.MaxRead()), Decoded: int64(s.MaxDecoded), Ratio: s.MaxRatio, Budget: o.Budget},
 		names:   o.Names, meter: o.Meter, flow: o.Flow, events: o.Events,
@@ -86,8 +87,8 @@ func New(o Options) (*Gate, error) {
 	return g, g.onlyReport()
 }
 
-// onlyReport makes a gate that only reports: of what the client sends, it forbids
-// nothing but an identity header if credentials are to stay.
+// onlyReport puts the gate into report mode. If credentials stay, the only header that it
+// forbids is the identity header.
 func (g *Gate) onlyReport() error {
 	g.reporter = newReporter(g.log)
 	if g.strips {
@@ -101,8 +102,8 @@ func (g *Gate) onlyReport() error {
 	return nil
 }
 
-// makeFinders makes what finds and removes keys, and what looks at the rest of the
-// request on the way.
+// makeFinders makes the finders that find and remove keys, and that check the rest of the
+// request in the same scan.
 func (g *Gate) makeFinders() error {
 	o := credential.Options{Keep: !g.strips, Concatenated: g.settings.BodyConcatenated == "on"}
 	g.guardHeaders(&o)
@@ -162,11 +163,11 @@ func (g *Gate) addResource(o *credential.Options, r config.Resource) error {
 	return nil
 }
 
-// words are the settings that are words, as values.
+// words are typed values of the settings that are words.
 type words struct {
 	enforces bool
 	strips   bool
-	// firstCounts says that of two keys the first counts.
+	// firstCounts says that the first of two keys counts.
 	firstCounts bool
 	modes       modeSet
 	shape       credential.Shape // that a body must have, ShapeNone for any
@@ -176,7 +177,7 @@ type words struct {
 	style       limit.Style
 }
 
-// binding is what assertions are bound to besides the identity.
+// binding is what assertions are bound to in addition to the identity.
 type binding uint8
 
 const (

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -12,9 +13,8 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
-// observe notes what became of a request, before the next handler sees it. A
-// streamed body that turns out to be too large is noted twice: as allowed, and as
-// what it was refused for.
+// observe notes the verdict of a request, before the next handler sees it. A streaming
+// body that turns out to be too large is noted twice: as allowed, and as refused.
 func (g *Gate) observe(r *http.Request, p *passage, verdict Verdict) {
 	g.note(r, p, verdict)
 	g.count(p, verdict)
@@ -22,7 +22,7 @@ func (g *Gate) observe(r *http.Request, p *passage, verdict Verdict) {
 	p.observed = true
 }
 
-// note remembers a request for the people who look at the gate.
+// note remembers a request for the admin page.
 func (g *Gate) note(r *http.Request, p *passage, verdict Verdict) {
 	g.flow.Note(p.now, p.record, verdict.String(), limitOf(p))
 	if p.copies != 0 && !p.observed {
@@ -33,7 +33,7 @@ func (g *Gate) note(r *http.Request, p *passage, verdict Verdict) {
 	}
 }
 
-// limitOf describes the limit that the answer to the request describes.
+// limitOf describes the same limit as the answer to the request.
 func limitOf(p *passage) flow.Limit {
 	if p.tally == nil {
 		return flow.Limit{}
@@ -52,8 +52,7 @@ func (g *Gate) count(p *passage, verdict Verdict) {
 	g.countLimits(p, verdict)
 }
 
-// countLimits counts what the limits said of a request: they take from all their
-// counters or from none.
+// countLimits counts what the limits decided: all of them count a request, or none.
 func (g *Gate) countLimits(p *passage, verdict Verdict) {
 	if verdict == tooManyInFlight {
 		g.meter.LimitRefusal(LimitInFlight)
@@ -75,7 +74,7 @@ func (g *Gate) countLimits(p *passage, verdict Verdict) {
 	}
 }
 
-// lookup is the way of a digest through the source.
+// lookup is the look-up of a digest, for metrics and traces.
 type lookup struct {
 	asked   bool // false if there was nothing to look up
 	outcome keysync.Outcome
@@ -100,7 +99,7 @@ func (g *Gate) ask(r *http.Request, c *caller) error {
 const tracerName = "github.com/ingestauth/caddy-ingest-auth"
 
 // traceGate records the way of a request through the gate as a span, a child of
-// the one that the server's tracing started. Without that there is none.
+// the one that the server's tracing started. Without such a span it does nothing.
 func traceGate(ctx context.Context, p *passage, verdict Verdict) {
 	parent := p.span
 	if !parent.IsRecording() || p.observed {
@@ -121,4 +120,21 @@ func traceGate(ctx context.Context, p *passage, verdict Verdict) {
 	_, span := parent.TracerProvider().Tracer(tracerName).Start(ctx, "ingest_auth",
 		trace.WithTimestamp(p.now), trace.WithAttributes(attributes...))
 	span.End()
+}
+
+// cleanPanic takes keys out of what a handler further on panics with: tracing records it, and
+// nobody can change that any more.
+func (g *Gate) cleanPanic(p *passage) {
+	if p.span == nil || !p.span.IsRecording() {
+		return
+	}
+	v := recover()
+	if v == nil {
+		return
+	}
+	text := fmt.Sprint(v)
+	if clean := g.names.Text(text); clean != text {
+		v = clean
+	}
+	panic(v)
 }

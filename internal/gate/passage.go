@@ -19,19 +19,20 @@ type passage struct {
 	now    time.Time
 	slot   []string     // storage of a removed header, for the identity header
 	judge  *judge       // of a gate that names no locations
-	body   *body.Buffer // what was read of the request, nil if nothing was
+	body   *body.Buffer // what was read of the body, nil if nothing was read
 	replay *body.Replay // the body as the next handler sees it
 	head   *body.Buffer // the beginning of a multipart body of which the rest streams
 	media  media        // of the body that was read
 	opaque bool         // the body is of a type that holds no JSON
 
+	path     pathKeys      // what the path has to lose
 	inQuery  bool          // the query holds a JSON document, which stands for the body
 	original *url.URL      // as the client sent it, nil if the host does not keep it
 	copies   copies.Places // in which the key stood once more
 	caller
 
 	// Of a gate that only reports:
-	verdict   Verdict         // that the assertion carries
+	verdict   Verdict         // for the assertion
 	recording *body.Recording // of the body as it came; nil if it was not looked at
 	ownHeaders
 
@@ -40,12 +41,12 @@ type passage struct {
 	enteredAs limit.CounterKey
 
 	// For metrics and traces:
-	span      trace.Span // that the server's tracing started; one that records nothing if there is none
+	span      trace.Span // started by the server's tracing; without tracing one that records nothing
 	readsBody bool
 	observed  bool
 }
 
-// end gives back what the passage borrowed, except for the body: that belongs to
+// end gives back everything that the passage borrowed, except the body: that belongs to
 // the next handlers until release.
 func (p *passage) end(r *http.Request) {
 	credential.PutSet(p.set)
@@ -68,8 +69,8 @@ func (p *passage) end(r *http.Request) {
 	}
 }
 
-// release gives the memory of the body back. It must not be called after an
-// error, because error routes may still read the body.
+// release frees the memory of the body. It must not be called after an error, because
+// error routes may still read the body.
 func (p *passage) release() {
 	if p.replay != nil {
 		p.replay.Release()

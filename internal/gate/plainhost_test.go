@@ -187,7 +187,7 @@ const (
 const identityHeader = "X-Ingest-Identity"
 
 // newGate returns a gate with these settings, and what set sets.
-func newGate(t *testing.T, s config.Gate, records map[string]keysync.Record, set func(*gate.Options)) *gate.Gate {
+func newGate(t testing.TB, s config.Gate, records map[string]keysync.Record, set func(*gate.Options)) *gate.Gate {
 	t.Helper()
 	guesses := len(s.Credentials) == 0
 	s.SetDefaults()
@@ -310,7 +310,7 @@ func (s *site) send(t *testing.T, r *http.Request) reply {
 	return out
 }
 
-// answer is what a client is to get. An empty text is the backend's answer.
+// answer is what a client should get. An empty text is the backend's answer.
 type answer struct {
 	status int
 	text   string

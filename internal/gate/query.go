@@ -10,8 +10,8 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/internal/credential"
 )
 
-// takeQuery removes credentials from the query, both as it is now and as the
-// client sent it: error routes get the latter back, and placeholders show it.
+// takeQuery removes credentials from the current query and from the query as the client
+// sent it: error routes get the latter back, and placeholders show it.
 func (g *Gate) takeQuery(r *http.Request, p *passage) *refusal {
 	raw := r.URL.RawQuery
 	clean, err := g.finder.Query(raw, p.set)
@@ -47,14 +47,14 @@ func (g *Gate) takeQuery(r *http.Request, p *passage) *refusal {
 	}
 }
 
-// errSpaceInQuery is about queries that come by HTTP/2 only: in HTTP/1.1 a space ends
-// the request target.
+// errSpaceInQuery can happen only with HTTP/2: in HTTP/1.1 a space ends the request
+// target.
 var errSpaceInQuery = errors.New("the query has a space or a control character")
 
 func isSpaceOrControl(r rune) bool { return r <= ' ' || r == 0x7f }
 
-// cleanQuery removes credentials from a query without counting them: a rewrite has
-// taken it from the request, so what stood there has a judge of its own.
+// cleanQuery removes credentials from a query that a rewrite has replaced. They do not
+// count for the request, so they get a separate judge.
 func (g *Gate) cleanQuery(r *http.Request, raw string, p *passage) string {
 	set := credential.GetSet()
 	defer credential.PutSet(set)
@@ -105,7 +105,7 @@ func WithQuery(uri, query string) string {
 }
 
 // forgetCompression takes the parameter out of the query that says that the body is gzip, as
-// Content-Encoding is taken out of the header: a backend that goes by it (PostHog's) would
+// Content-Encoding is taken out of the header: a backend that uses it (PostHog's) would
 // fail to decode what is decoded.
 func (g *Gate) forgetCompression(r *http.Request) {
 	if clean := withoutCompression(r.URL.RawQuery); clean != r.URL.RawQuery {

@@ -15,34 +15,34 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
-// refusal is why a request does not get through.
+// refusal says why a request is refused.
 type refusal struct {
 	verdict Verdict
 	status  status
 	message string // for the client's author
 	cause   error  // for logs only
 
-	limit *limit.State // that refuses, nil unless one does
+	limit *limit.State // the limit that refuses, nil if none does
 }
 
-// refuseFor returns the refusal that the verdict's row describes.
+// refuseFor returns the refusal for a verdict, from its row.
 func refuseFor(v Verdict) *refusal {
 	return &refusal{verdict: v, status: verdicts[v].status, message: verdicts[v].message}
 }
 
-// saying has the refusal say more than its row does.
+// saying replaces the message of the row by a more specific one.
 func (ref *refusal) saying(message string) *refusal {
 	ref.message = message
 	return ref
 }
 
-// because has the logs tell the cause.
+// because sets the cause for the logs.
 func (ref *refusal) because(err error) *refusal {
 	ref.cause = err
 	return ref
 }
 
-// denied has the refusal say what the configuration says of it.
+// denied sets the status and message from the configuration.
 func (ref *refusal) denied(d config.Denial) *refusal {
 	ref.status = denialStatus(d.Status, ref.status)
 	if d.Message != "" {
@@ -94,7 +94,7 @@ func refState(s keysync.State) *refusal {
 	}
 }
 
-// refUnavailable refuses a request because something of ours does not work.
+// refUnavailable refuses a request because the gate cannot do its work.
 func refUnavailable(message string, err error) *refusal {
 	return refuseFor(unavailable).saying(message).because(err)
 }
@@ -125,8 +125,8 @@ func refLimited(s limit.State) *refusal {
 	return ref
 }
 
-// refMissingField refuses a row, counted from 0, without required members. Row -1
-// stands for a body that is no array, and for an array of rows that is not there.
+// refMissingField refuses a row, counted from 0, without required members. Row -1 means
+// that the body is not an array, or that the array of rows is missing.
 func refMissingField(r config.Requirement, row int) *refusal {
 	fields := make([]string, len(r.Fields))
 	for i, path := range r.Fields {

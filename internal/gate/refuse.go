@@ -3,6 +3,7 @@ package gate
 import (
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -12,7 +13,7 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/internal/body"
 )
 
-// refuse answers a request that does not get through.
+// refuse answers a refused request.
 func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, p *passage, ref *refusal) error {
 	if ref == refMissing {
 		g.noteSecondGate(r)
@@ -21,9 +22,10 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, p *passage, ref *r
 	g.observe(r, p, ref.verdict)
 	g.peek(r, p, ref)
 	g.emptyRequest(w, r, p)
-	p.set.Judge = nil // everything goes
+	p.set.Judge = nil // remove everything
 	g.remover.Headers(r.Header, p.set)
 	g.redactQuery(r)
+	g.dropPath(r, p)
 	if p.record != nil && g.copies != keepCopies {
 		g.cutHead(r, p) // for error routes
 	}
@@ -37,7 +39,7 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, p *passage, ref *r
 		h.Set("Retry-After", "5")
 	}
 	p.setHeaders(h)
-	if isGRPC(r) { // whatever `errors` says: its shapes are of bodies, and here is none
+	if isGRPC(r) { // `errors` does not apply: it shapes bodies, and gRPC answers have none
 		answer.GRPC(w, ref.status.grpc, ref.message)
 		return nil
 	}
@@ -58,8 +60,7 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, p *passage, ref *r
 	return nil
 }
 
-// emptyRequest leaves nothing of the body: it was not searched for keys to the
-// end.
+// emptyRequest removes the body, because it was not searched for keys to the end.
 func (g *Gate) emptyRequest(w http.ResponseWriter, r *http.Request, p *passage) {
 	unread := p.body == nil && hasBody(r)
 	switch {
@@ -75,24 +76,24 @@ func (g *Gate) emptyRequest(w http.ResponseWriter, r *http.Request, p *passage) 
 	}
 }
 
-// turnAway has a client that waits answered at once, and the connection closed.
-// net/http does so by itself, but not for a body that a handler has wrapped: it would
-// wait for that before it answers.
+// turnAway makes net/http answer a waiting client at once and close the connection.
+// net/http does that by itself, except if a handler has wrapped the body: then it would
+// wait for the body first.
 func (g *Gate) turnAway(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Connection", "close")
-	if g.host.IsCopy(r) { // whoever has the other one must not read the body
+	if g.host.IsCopy(r) { // the holder of the other one must not read the body
 		_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
 		_ = r.Body.Close()
 	}
 }
 
-// maxDrain is as much of a body as is waited for before the rest is given up.
+// maxDrain is how much of a body is read before the rest is given up.
 const maxDrain = 256 << 10
 
-// drain reads a body that another copy of the request holds too, so that nobody
-// can read it there. A body that is too long to wait for ends with an error, and so
-// does what has not arrived on a stream of its own (HTTP/2): a client that streams may
-// be waiting for the answer. In HTTP/1.1 that would end the connection.
+// drain reads a body to its end, so that nobody can read it from another copy of the
+// request. A body that is too long ends with an error. With HTTP/2 a body that has not
+// arrived also ends with an error, because a client that streams may be waiting for the
+// answer. With HTTP/1.1 that would end the connection.
 func drain(w http.ResponseWriter, r *http.Request) {
 	if r.ProtoMajor == 1 {
 		if _, err := io.CopyN(io.Discard, r.Body, maxDrain); err != nil {
@@ -103,9 +104,9 @@ func drain(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(io.Discard, r.Body)
 }
 
-// redactQuery takes out of the query what may be a key in a place or an encoding
-// that is no configured location. The query of a request that was refused is
-// only of use to error routes.
+// redactQuery removes from the query everything that may be a key in another place or
+// encoding than the configured ones. Only error routes use the query of a refused
+// request.
 func (g *Gate) redactQuery(r *http.Request) {
 	r.URL.RawQuery = g.names.Query(r.URL.RawQuery)
 	r.RequestURI = WithQuery(r.RequestURI, r.URL.RawQuery)
@@ -118,17 +119,26 @@ func (g *Gate) redactQuery(r *http.Request) {
 // challenge is the WWW-Authenticate value (RFC 9110, section 11.6.1; RFC 6750,
 // section 3).
 func (g *Gate) challenge(ref *refusal) string {
-	challenge := "ApiKey"
-	for _, l := range g.settings.Credentials {
-		if l.In == config.InBearer {
-			challenge = "Bearer"
-		}
-	}
-	challenge += ` realm="ingest"`
+	challenge := g.scheme + ` realm="ingest"`
 	if ref != refMissing {
 		challenge += `, error="invalid_token"`
 	}
 	return challenge
+}
+
+// challengeScheme is the scheme of Authorization that clients are asked to use: Bearer, or
+// one that was configured, or a word of ours if they cannot use that header.
+func challengeScheme(credentials []config.Location) string {
+	scheme := "ApiKey"
+	for _, l := range slices.Backward(credentials) {
+		switch l.In {
+		case config.InBearer:
+			return "Bearer"
+		case config.InScheme:
+			scheme = l.Names[0]
+		}
+	}
+	return scheme
 }
 
 func jsonBody(ref *refusal) string {
@@ -139,7 +149,7 @@ func jsonBody(ref *refusal) string {
 	}{ref.message, ref.verdict.code(), membersOf(ref)})
 }
 
-// problemBody is the answer as RFC 9457 has it.
+// problemBody is the answer in the form of RFC 9457.
 func problemBody(ref *refusal) string {
 	return answer.JSON(struct {
 		Type   string `json:"type"`
@@ -159,7 +169,7 @@ func (g *Gate) logRefusal(r *http.Request, p *passage, ref *refusal) {
 }
 
 // describe tells placeholders and the access log why a request is refused. If that is for want
-// of a good key, whatever stands in it may be one.
+// of a good key, everything in it may be a key.
 func (g *Gate) describe(r *http.Request, p *passage, ref *refusal) {
 	id := refusedID{record: p.record, ref: ref}
 	g.host.Introduce(r, p.placeholders(id.placeholder), id)
@@ -176,7 +186,7 @@ type limitMembers struct {
 	ResetTime int64 `json:"resetTime"` // Unix seconds
 }
 
-// membersOf returns what the body says of the limit that refuses, or nil.
+// membersOf returns the members about the limit that refuses, or nil.
 func membersOf(ref *refusal) *limitMembers {
 	if ref.limit == nil {
 		return nil
@@ -184,12 +194,12 @@ func membersOf(ref *refusal) *limitMembers {
 	return &limitMembers{ref.limit.Limit, ref.limit.Remaining, unixSeconds(ref.limit.Reset)}
 }
 
-// unixSeconds is the end of a window as clients are told: rounded up.
+// unixSeconds is the end of a window for clients: rounded up.
 func unixSeconds(t time.Time) int64 { return t.Add(time.Second - 1).Unix() }
 
-// noteSecondGate tells the operator, once, of a request without a key that another gate has
-// let through. That one has taken its key, which may be the one that is missing here; or the
-// client lacks a second key that this gate wants.
+// noteSecondGate tells the operator, once, that a request without a key has come through
+// another gate. That gate may have removed the key that is missing here, or the client lacks
+// a second key for this gate.
 func (g *Gate) noteSecondGate(r *http.Request) {
 	if g.host.Value(r, placeholderTaken) != true {
 		return

@@ -12,8 +12,8 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
-// report lets a request through and says why it would have been refused: in the
-// assertion, in logs and placeholders.
+// report lets a request through and says in assertion, logs and placeholders why it would
+// have been refused.
 func (g *Gate) report(w http.ResponseWriter, r *http.Request, p *passage, next Handler) error {
 	ref := g.takeHead(r, p)
 	body.Trailers(r, g.forbidden)
@@ -34,9 +34,9 @@ func (g *Gate) report(w http.ResponseWriter, r *http.Request, p *passage, next H
 	return err
 }
 
-// tryToAdmit takes a request through the gate, or, if credentials are to stay in
-// it, a copy. What the gate made of the body is undone unless it was to remove
-// credentials from it and could.
+// tryToAdmit takes a request through the gate, or a copy of it if credentials must stay
+// in the request. Changes to the body are undone, unless the gate has to remove
+// credentials from it and could do so.
 func (g *Gate) tryToAdmit(r *http.Request, p *passage) *refusal {
 	p.verdict = allowed
 	tried := r
@@ -58,7 +58,7 @@ func (g *Gate) tryToAdmit(r *http.Request, p *passage) *refusal {
 	return ref
 }
 
-// noteRefused says of a request that passes why it would have been refused.
+// noteRefused notes why a request that passes would have been refused.
 func (g *Gate) noteRefused(r *http.Request, p *passage, ref *refusal) {
 	p.verdict = ref.verdict
 	g.reporter.count(p.verdict.String())
@@ -81,15 +81,16 @@ type reporter struct {
 
 	mu     sync.Mutex
 	counts map[string]int
-	copies map[string]int // requests whose key stands in more places than one, by place
-	timer  *time.Timer    // nil unless something is to be logged
+	copies map[string]int // requests whose key is in more than one place, by place
+	timer  *time.Timer    // nil unless something must be logged
 }
 
 func newReporter(log *zap.Logger) *reporter {
 	return &reporter{log: log, counts: make(map[string]int), copies: make(map[string]int)}
 }
 
-// count counts a request. Verdicts are few, clients cannot make up any.
+// count counts a request. There are only a few verdicts, and clients cannot invent new
+// ones.
 func (r *reporter) count(verdict string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -97,7 +98,7 @@ func (r *reporter) count(verdict string) {
 	r.flushLater()
 }
 
-// countCopies counts a request by the places in which its key stands once more.
+// countCopies counts a request by the other places of its key.
 func (r *reporter) countCopies(places copies.Places) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

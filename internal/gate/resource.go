@@ -55,14 +55,14 @@ func (g *Gate) mismatch(name string) *refusal {
 	return refResource(name, config.Denial{})
 }
 
-// queryResource is a resource that stands in the query.
+// queryResource is a resource in the query.
 type queryResource struct {
 	name     string
 	param    *credential.Param
 	optional bool
 }
 
-// bodyResource is a resource that stands in the body.
+// bodyResource is a resource in the body.
 type bodyResource struct {
 	name     string
 	optional bool
@@ -127,18 +127,17 @@ func (g *Gate) bindBody(p *passage, bound []boundResource) ([]boundResource, *re
 	return bound, nil
 }
 
-// pathResource is a resource that stands in the path.
+// pathResource is a resource in the path.
 type pathResource struct {
 	name    string
 	pattern config.Pattern
 }
 
-// plainPath returns the decoded path of u, and false if a backend could read it
-// in another way than the gate does. Proxies and backends differ in whether they
-// decode %2F, undo %2e%2e, merge slashes, take '\' for a slash, cut path
-// parameters off at ';' or decode twice, and Windows drops dots and spaces at the end
-// of a name, so none of these may be in a path whose segments decide what a key is
-// good for.
+// plainPath returns the decoded path of u, and false if a backend could read it in
+// another way than the gate does. Proxies and backends differ in whether they decode %2F,
+// resolve %2e%2e, merge slashes, treat '\' as a slash, cut off path parameters at ';' or
+// decode twice. Windows drops dots and spaces at the end of a name. So none of these may
+// be in a path whose segments must be allowed for the key.
 func plainPath(u *url.URL) (string, bool) {
 	path := u.Path
 	if path == "" || path[0] != '/' || !utf8.ValidString(path) {
@@ -163,9 +162,9 @@ func hidesSlash(escaped string) bool {
 	return strings.Contains(escaped, "%2F") || strings.Contains(escaped, "%2f")
 }
 
-// oddSegment reports whether rest, what follows a slash, starts with an empty
-// segment, or with one that Windows takes for another: a dot segment is one, too.
-// A slash at the very end is no empty segment.
+// oddSegment reports whether rest, the text after a slash, starts with an empty segment,
+// a dot segment, or a segment that Windows changes. A slash at the very end is not an
+// empty segment.
 func oddSegment(rest string) bool {
 	seg, _, more := strings.Cut(rest, "/")
 	if seg == "" {

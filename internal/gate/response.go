@@ -7,9 +7,9 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/internal/cors"
 )
 
-// ownHeaders are the headers that the gate has for an answer.
+// ownHeaders are the headers that the gate adds to an answer.
 type ownHeaders struct {
-	tally *tally // what the limits said, nil if none counted the request
+	tally *tally // the states of the limits, nil if none counted the request
 	cors  cors.Answer
 }
 
@@ -23,8 +23,8 @@ func (o *ownHeaders) setHeaders(h http.Header) {
 	}
 }
 
-// forward hands the request to the next handler, and adds the gate's headers to
-// the answer.
+// forward passes the request to the next handler, and adds the gate's headers to the
+// answer.
 func (p *passage) forward(w http.ResponseWriter, r *http.Request, next Handler) error {
 	var resp *response
 	switch {
@@ -41,9 +41,9 @@ func (p *passage) forward(w http.ResponseWriter, r *http.Request, next Handler) 
 	return err
 }
 
-// response is what the next handlers answer into where the gate has headers of
-// its own. It sets them at the last moment, so that they replace what the backend
-// has sent in their names.
+// response is the writer for the next handlers if the gate has its own headers. It sets
+// them at the last moment, so that they replace headers of the backend with the same
+// names.
 type response struct {
 	http.ResponseWriter
 	ownHeaders
@@ -66,8 +66,8 @@ func (w *response) start() {
 	}
 }
 
-// WriteHeader implements http.ResponseWriter. Informational responses (RFC 9110,
-// section 15.2) pass as they are, but for the one that ends HTTP.
+// WriteHeader implements http.ResponseWriter. Informational responses (RFC 9110, section
+// 15.2) pass unchanged, except 101, which ends HTTP.
 func (w *response) WriteHeader(status int) {
 	if status >= http.StatusOK || status == http.StatusSwitchingProtocols {
 		w.start()
@@ -101,8 +101,8 @@ func (w *response) Push(target string, o *http.PushOptions) error {
 // Unwrap is what http.ResponseController looks for.
 func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// FlushError implements what http.ResponseController looks for. Whether a flush
-// starts the response is up to the writer below.
+// FlushError implements what http.ResponseController looks for. The writer below decides
+// whether a flush starts the response.
 func (w *response) FlushError() error {
 	w.finish()
 	return http.NewResponseController(w.ResponseWriter).Flush()

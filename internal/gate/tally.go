@@ -7,16 +7,16 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/internal/limit"
 )
 
-// tally is what the counters said of one request.
+// tally holds the states of the counters for one request.
 type tally struct {
 	takes   []limit.Take
 	states  []limit.State
 	closest int // index of the state closest to refusing, -1 if nothing was counted
 	style   limit.Style
-	known   placeholders // answers the placeholders that are not about limits
+	known   placeholders // answers placeholders other than those of limits
 
-	// Room for the usual number of counters, and for what the request is answered into:
-	// one allocation is cheaper than two.
+	// Room for the usual number of counters, and for the response writer: one allocation
+	// is cheaper than two.
 	takesRoom  [2]limit.Take
 	statesRoom [2]limit.State
 	response   response
@@ -37,8 +37,8 @@ func (t *tally) makeStates() {
 	t.states = make([]limit.State, len(t.takes))
 }
 
-// counted returns t after its states have been filled, or nil if they were not:
-// counters that are down may let requests through uncounted.
+// counted returns t if its states were filled, else nil: counters that are down may let
+// requests through uncounted.
 func (t *tally) counted() *tally {
 	if t.closest = limit.Closest(t.states); t.closest < 0 {
 		return nil
@@ -54,8 +54,8 @@ func (t *tally) setHeaders(h http.Header) {
 	}
 }
 
-// placeholder answers placeholders: those of the limit that the headers describe,
-// and those that t.known does.
+// placeholder answers the placeholders of the limit that the headers describe, and those
+// of t.known.
 func (t *tally) placeholder(key string) (any, bool) {
 	name, ours := strings.CutPrefix(key, placeholderPrefix+"limit.")
 	if !ours {

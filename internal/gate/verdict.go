@@ -6,7 +6,7 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-// Verdict is what a gate comes to about a request. It is an index of the metrics, too.
+// Verdict is the decision of a gate about a request. It is also an index of the metrics.
 type Verdict uint8
 
 // The verdicts.
@@ -47,13 +47,13 @@ const (
 	Verdicts = int(iota)
 )
 
-// invalidKey is the code for all that is wrong with a key: clients are not told what it
-// is, the verdict says so to operators.
+// invalidKey is the code for everything that can be wrong with a key. Clients are not
+// told what it is; operators see it in the verdict.
 const invalidKey = "invalid_key"
 
-// verdicts has a row for each. The code is for the client's program: stable, lower case;
-// it is the name unless it is written. The message is for the client's author; where the
-// request has more to say on it, that is said in its place.
+// verdicts has a row for each verdict. The code is for the client's program: stable,
+// lower case, and by default the name. The message is for the client's author; a more
+// specific message may replace it.
 var verdicts = [Verdicts]struct {
 	name    string // for logs, placeholders, metrics and assertions
 	status  status
@@ -96,7 +96,7 @@ var verdicts = [Verdicts]struct {
 // String returns the name.
 func (v Verdict) String() string { return verdicts[v].name }
 
-// code is what the client is told.
+// code is the code for the client.
 func (v Verdict) code() string {
 	if code := verdicts[v].code; code != "" {
 		return code
@@ -104,9 +104,9 @@ func (v Verdict) code() string {
 	return verdicts[v].name
 }
 
-// status is that of an answer, and the one that stands for it in gRPC: what
-// google.rpc.Code documents for it, and for a body that is too large what gRPC itself
-// says of a message that is.
+// status is the HTTP status of an answer and its gRPC status: the one that
+// google.rpc.Code documents for it. For a body that is too large it is the one that gRPC
+// itself uses for a message that is too large.
 type status struct {
 	http int
 	grpc codes.Code
@@ -123,11 +123,11 @@ var (
 	serviceUnavailable = status{http.StatusServiceUnavailable, codes.Unavailable}
 )
 
-// denials are the statuses that the configuration may choose for a key that is not good
-// for what it asks.
+// denials are the statuses that the configuration may choose for a key that does not
+// allow the request.
 var denials = [...]status{badRequest, unauthorized, forbidden, notFound}
 
-// denialStatus returns the one that was chosen, usual if none was.
+// denialStatus returns the chosen status, or usual if none was chosen.
 func denialStatus(chosen int, usual status) status {
 	for _, s := range denials {
 		if s.http == chosen {

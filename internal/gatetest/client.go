@@ -29,8 +29,8 @@ var clients = map[Framing]*http.Client{
 	HTTP2:   newClient(true),
 }
 
-// Client returns a client that sends requests in that framing, if their length is
-// known or not as it has them.
+// Client returns a client that sends requests in that framing. The request decides
+// whether its length is known.
 func Client(f Framing) *http.Client { return clients[f] }
 
 func newClient(http2 bool) *http.Client {

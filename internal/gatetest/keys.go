@@ -7,11 +7,11 @@ import (
 	"maps"
 )
 
-// Record is a record as it stands in a key file.
+// Record is a record as in a key file.
 type Record map[string]any
 
-// Keys returns a key file that holds a record for every key. Records without an
-// ID and an account get ones; a field that is nil is left out.
+// Keys returns a key file that holds a record for every key. Records without an ID and an
+// account get them; a field that is nil is left out.
 func Keys(records map[string]Record) string {
 	list := make([]Record, 0, len(records))
 	for key, rec := range records {

@@ -14,7 +14,7 @@ import (
 // Seen is a request as the backend saw it.
 type Seen struct {
 	Method  string
-	URI     string // request target, as it stood in the request line
+	URI     string // request target, as in the request line
 	Proto   string
 	Length  int64 // Content-Length, -1 for chunked
 	Header  http.Header

@@ -1,10 +1,10 @@
-// Package heapfloor keeps the garbage collector of a process with a small heap
-// from running all the time.
+// Package heapfloor stops the garbage collector of a process with a small heap from
+// running all the time.
 //
-// Go collects when the heap has doubled (GOGC=100). A proxy has some 10 MB of
-// live memory and fills as much again many times a second, so that it spends a
-// good part of its time on collecting next to nothing. With a floor the heap
-// grows to that size first, however little of it is live.
+// Go collects when the heap has doubled (GOGC=100). A proxy has about 10 MB of live
+// memory and allocates as much again many times per second. So it spends much of its time
+// on collecting almost nothing. With a floor the heap first grows to that size, however
+// little of it is live.
 package heapfloor
 
 import (
@@ -15,10 +15,10 @@ import (
 	"runtime/metrics"
 )
 
-// Set sets a floor of so many bytes. It does nothing if the environment has GOGC:
-// then somebody knows better. The floor is never more than a quarter of the memory
-// limit (GOMEMLIMIT, or what was made of the container's limit), which the runtime
-// keeps to in any case.
+// Set sets a floor of so many bytes. It does nothing if GOGC is in the environment: then
+// somebody has decided otherwise. The floor is never more than a quarter of the memory
+// limit (GOMEMLIMIT, or the limit derived from the container's), which the runtime
+// observes in any case.
 func Set(floor uint64) {
 	if _, ok := os.LookupEnv("GOGC"); ok {
 		return
@@ -26,7 +26,7 @@ func Set(floor uint64) {
 	watch(&cycle{floor: floor})
 }
 
-// cycle is garbage at every collection, which is how we are told of one.
+// cycle becomes garbage at every collection: that is how we notice one.
 type cycle struct {
 	floor uint64
 	last  int // GOGC as it was set last

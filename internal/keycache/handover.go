@@ -10,9 +10,9 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/keysync/cache"
 )
 
-// runningCaches are the caches by the place of the records they know, so that a
-// configuration with other settings for the same place does not begin with an empty
-// one: the source may be down just when somebody changes them.
+// runningCaches are the caches by the place of their records, so that a configuration
+// with other settings for the same place does not start with an empty cache: the source
+// may be down when somebody changes the settings.
 var runningCaches = cacheRegistry{caches: make(map[string][]*cache.Cache)}
 
 type cacheRegistry struct {
@@ -40,7 +40,7 @@ func (r *cacheRegistry) remove(place string, c *cache.Cache) {
 	}
 }
 
-// takeOver fills a cache with what the one before it knows. The records keep their
+// takeOver fills a cache with the records of the previous one. The records keep their
 // age, and are read again before they count as fresh.
 func takeOver(c, before *cache.Cache, log *zap.Logger) {
 	key := make([]byte, 32)

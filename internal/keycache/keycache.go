@@ -1,5 +1,5 @@
-// Package keycache puts the cache in front of a source. What the cache knows outlives it where
-// the source has a place: the next cache of that place takes it over, and a snapshot keeps it.
+// Package keycache puts the cache in front of a source. If the source has a place, the records
+// outlive the cache: the next cache of that place takes them over, and a snapshot keeps them.
 package keycache
 
 import (
@@ -15,12 +15,12 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/keysync/cache"
 )
 
-// Options say what is in front of a source.
+// Options are the settings of the cache in front of a source.
 type Options struct {
 	// Settings are those of the cache. A snapshot needs a Place.
 	Settings config.Cache
 
-	// Place is where the records are, "" if the source does not tell.
+	// Place is where the records are, "" if the source does not say.
 	Place string
 
 	// Storage keeps snapshots, which are authenticated with what Derive returns.
@@ -31,7 +31,7 @@ type Options struct {
 	Meter func(took time.Duration, err error)
 }
 
-// Cache is a cache that follows what its source tells of changes.
+// Cache is a cache that follows the changes that its source reports.
 type Cache struct {
 	*cache.Cache
 	place    string
@@ -62,8 +62,8 @@ func Open(origin keysync.Source, o Options, log *zap.Logger) (*Cache, error) {
 	return c, nil
 }
 
-// keep takes over what is known already of the records in this place, and sees to it that
-// what this cache knows is not lost.
+// keep takes over the records that are already known for this place, and makes sure that
+// the records of this cache are not lost.
 func (c *Cache) keep(o Options, log *zap.Logger) {
 	if before := runningCaches.add(c.place, c.Cache); before != nil {
 		takeOver(c.Cache, before, log)
@@ -73,7 +73,7 @@ func (c *Cache) keep(o Options, log *zap.Logger) {
 	}
 }
 
-// watch follows changes, if the source tells of them.
+// watch follows changes, if the source reports them.
 func (c *Cache) watch(origin keysync.Source) {
 	w, ok := origin.(keysync.Watcher)
 	if !ok {

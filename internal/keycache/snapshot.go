@@ -11,7 +11,7 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/keysync/cache"
 )
 
-// snapshotter writes the cache to storage now and then, and once more at the end.
+// snapshotter writes the cache to storage regularly, and once more at the end.
 type snapshotter struct {
 	cache   *cache.Cache
 	storage certmagic.Storage
@@ -75,8 +75,8 @@ func (s *snapshotter) write() {
 	}
 }
 
-// restore fills the cache from the last snapshot. One that cannot be trusted is
-// left alone: the cache then starts empty.
+// restore fills the cache from the last snapshot. A snapshot that cannot be trusted is
+// ignored: then the cache starts empty.
 func (s *snapshotter) restore() {
 	ctx, cancel := context.WithTimeout(context.Background(), snapshotTimeout)
 	defer cancel()

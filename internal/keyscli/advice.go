@@ -10,8 +10,8 @@ import (
 	"github.com/hashicorp/vault/api"
 )
 
-// advise adds to an error of Vault what its own text does not say: what an
-// administrator needs, where a gateway would need less.
+// advise adds to an error of Vault what its own text does not say: that an administrator
+// needs more rights than a gateway.
 func advise(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err

@@ -22,7 +22,7 @@ type finding struct {
 	Problem string `json:"problem"` // malformed, expired, or old
 	KeyID   string `json:"key_id,omitempty"`
 	Account string `json:"account,omitempty"`
-	Digest  string `json:"digest,omitempty"` // if there is no key ID to be had
+	Digest  string `json:"digest,omitempty"` // if the key ID is unknown
 	Detail  string `json:"detail"`
 }
 

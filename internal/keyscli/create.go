@@ -45,7 +45,7 @@ shown again. If storing it fails, nothing is written to standard output.`,
 	return cmd
 }
 
-// make makes a key for a record, stores and hands it out.
+// make makes a key for a record, stores it and hands it out.
 func (c *cli) make(ctx context.Context, cmd *cobra.Command, s keysync.Store, rec *keysync.Record, give handout) error {
 	entry, key, err := newEntry(rec)
 	if err != nil {

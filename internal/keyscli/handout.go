@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// handout gives a new key away, once.
+// handout hands out a new key, once.
 type handout struct {
 	out         string
 	json, quiet bool
@@ -23,8 +23,8 @@ func (h *handout) flags(cmd *cobra.Command) {
 	cmd.MarkFlagsMutuallyExclusive("json", "quiet")
 }
 
-// reserve writes the file, if one is wanted, before the key is stored: a key that
-// cannot be written must not be stored. undo removes it again.
+// reserve writes the file, if there is one, before the key is stored: a key that cannot
+// be written must not be stored. undo removes it again.
 func (h *handout) reserve(key string) (undo func(), err error) {
 	if h.out == "" {
 		return func() {}, nil
@@ -46,7 +46,7 @@ func (h *handout) reserve(key string) (undo func(), err error) {
 }
 
 // give writes the key to standard output, unless it is in a file, and the record
-// to standard error: what a script reads is the key alone.
+// to standard error: so a script reads only the key.
 func (h *handout) give(cmd *cobra.Command, v view) error {
 	if err := h.write(cmd, v); err != nil {
 		return fmt.Errorf("writing the key: %w; it is lost: revoke %s and make another", err, v.KeyID)

@@ -54,7 +54,7 @@ type keyReader struct {
 }
 
 func newKeyReader(defaults *keysync.Record, idPrefix string) (*keyReader, error) {
-	// What is wrong with the flags is no line's fault.
+	// A mistake in the flags is not the fault of a line.
 	try := *defaults
 	try.KeyID = newKeyID(idPrefix)
 	if _, err := checkRecord(&try); err != nil {
@@ -105,10 +105,11 @@ func (in *keyReader) add(n int, line []byte) error {
 	return nil
 }
 
-// separates tells what stands between the columns of a table, far more often than in a key.
+// separates reports whether c usually separates the columns of a table; keys rarely have
+// it.
 func separates(c rune) bool { return unicode.IsSpace(c) || strings.ContainsRune("|,;", c) }
 
-// warning tells of keys that can be guessed. It is empty if there are none.
+// warning names keys that can be guessed. It is empty if there are none.
 func (in *keyReader) warning() string {
 	if len(in.short) == 0 {
 		return ""
@@ -117,10 +118,10 @@ func (in *keyReader) warning() string {
 		len(in.short), minKey, in.short[0])
 }
 
-// optionalTimes may be null in a line, which is as good as left out.
+// optionalTimes may be null in a line, which counts as left out.
 var optionalTimes = []string{"created_at", "not_before", "expires_at", "revoked_at"}
 
-// record adds what the line does not say.
+// record adds the fields that the line leaves out.
 func (in *keyReader) record(line map[string]json.RawMessage) (*keysync.Record, error) {
 	fields := maps.Clone(in.defaults)
 	for name, value := range line {

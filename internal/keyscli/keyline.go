@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// maxKey is the longest credential a gate takes for a key, in bytes.
+	// maxKey is the longest key that a gate accepts, in bytes.
 	maxKey = 4096
 
 	// maxLine is far more than any key with its record needs, in bytes.
@@ -25,8 +25,8 @@ func isObject(line []byte) bool {
 }
 
 // readKeyLine reads a line that is a key, or a JSON object with the key in it, and
-// returns the key and the other members. In JSON a key can hold whatever a gate takes
-// for one, line ends too.
+// returns the key and the other members. In JSON a key can contain everything that a gate
+// accepts, also line ends.
 func readKeyLine(line []byte) (key string, fields map[string]json.RawMessage, err error) {
 	if key = string(line); isObject(line) {
 		if key, fields, err = readObject(line); err != nil {
@@ -71,7 +71,7 @@ func readObject(line []byte) (key string, fields map[string]json.RawMessage, err
 	return key, fields, nil
 }
 
-// checkKey says why a gate would not take key for one, without quoting it.
+// checkKey says why a gate would not accept the key, without quoting it.
 func checkKey(key string) error {
 	switch {
 	case key == "":
@@ -88,8 +88,8 @@ func checkKey(key string) error {
 
 var errDamaged = errors.New("the key begins with iak_ but its checksum is wrong: a character is missing, added or wrong")
 
-// checkAgainst refuses a record that tells its key, or contradicts it. What is shorter
-// than a key should be stands in most records by chance.
+// checkAgainst refuses a record that contains its key, or contradicts it. A very short
+// key is in most records by chance, so it is not searched for.
 func checkAgainst(key string, rec *keysync.Record) error {
 	b, err := json.Marshal(rec)
 	if err != nil {

@@ -36,9 +36,9 @@ const example = `  ingest-auth ingest-keys create --file keys.json --account acm
   ingest-auth ingest-keys list   --vault --account acme
   ingest-auth ingest-keys rotate --vault key_4z7qk2m5x3ta6wne --overlap 24h`
 
-// Setup returns what makes a command this one, with all its subcommands. The exit code is 0, or 1
-// if there is an error, if the key that was to be checked does not work, or if
-// the audit has found something.
+// Setup returns a function that turns a command into ingest-keys, with all its subcommands. The
+// exit code is 0, or 1 if there is an error, if the checked key does not work, or if the audit
+// has found something.
 func Setup(configured OpenConfigured) func(cmd *cobra.Command) {
 	return func(cmd *cobra.Command) { setup(cmd, time.Now, configured) }
 }
@@ -65,7 +65,7 @@ func setup(cmd *cobra.Command, now func() time.Time, configured OpenConfigured) 
 	cmd.AddCommand(c.create(), c.importKeys(), c.list(), c.show(), c.verify(), c.rotate(), c.revoke(), c.audit())
 }
 
-// unknownCommand does not quote what it was given, which may be a key.
+// unknownCommand does not quote the argument, which may be a key.
 func unknownCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return cmd.Help()
@@ -77,7 +77,7 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 	return fmt.Errorf("unknown command; use one of %s", strings.Join(names, ", "))
 }
 
-// flagError leaves out what stands on the command line, but for flag names.
+// flagError quotes nothing of the command line except flag names.
 func flagError(_ *cobra.Command, err error) error {
 	if _, ok := errors.AsType[*pflag.NotExistError](err); ok && strings.HasPrefix(err.Error(), "unknown shorthand") {
 		return errors.New("the only flag of one letter is -h")
@@ -88,7 +88,7 @@ func flagError(_ *cobra.Command, err error) error {
 	return err
 }
 
-// noArguments accepts none. Like oneKeyID it quotes nothing.
+// noArguments accepts no arguments. Like oneKeyID it quotes nothing.
 func noArguments(_ *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return errors.New("takes no argument; write a key to standard input, and everything else as a flag")

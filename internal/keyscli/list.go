@@ -17,7 +17,7 @@ var states = []string{
 	keysync.StateRevoked.String(), keysync.StateNotYetValid.String(),
 }
 
-// filter holds what records must be like. Empty means anything.
+// filter says which records are listed. Empty fields match everything.
 type filter struct {
 	account, mode, env, state string
 }

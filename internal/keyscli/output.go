@@ -13,7 +13,7 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
-// view is a record as it is shown.
+// view is a record for output.
 type view struct {
 	Key    string `json:"key,omitempty"` // only of a new key
 	State  string `json:"state"`
@@ -28,7 +28,7 @@ func printJSON(w io.Writer, v any) error {
 	return enc.Encode(v)
 }
 
-// printRecord writes a record as an aligned table, without what is not set.
+// printRecord writes a record as an aligned table, without empty fields.
 func printRecord(w io.Writer, v view) error {
 	t := newTable(w)
 	row := func(name, value string) {
@@ -69,7 +69,7 @@ func moment(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// cell writes a dash for what is empty.
+// cell writes a dash for an empty text.
 func cell(s string) string {
 	if s == "" {
 		return "-"

@@ -78,7 +78,7 @@ func parseExpiry(text string, now time.Time) (time.Time, error) {
 }
 
 // checkRecord reads the record as a gateway does, so that a mistake is found
-// before anything is made. It also sets what a record has by default.
+// before anything is made. It also sets the defaults of a record.
 func checkRecord(rec *keysync.Record) (*keysync.Record, error) {
 	b, err := json.Marshal(rec)
 	if err != nil {

@@ -50,7 +50,7 @@ func revokeAt(ctx context.Context, cmd *cobra.Command, s keysync.Store, keyID st
 			if when.After(now) {
 				return errors.New("the key is already revoked, and that cannot be undone")
 			}
-			return nil // written all the same, so that the gateways are told
+			return nil // written again, so that the gateways are told
 		}
 		r.RevokedAt = keysync.MomentOf(when)
 		return nil

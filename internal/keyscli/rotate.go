@@ -91,8 +91,8 @@ type rotation struct {
 	end, now time.Time // when the old key ends
 }
 
-// run stores the new key before the old one gets an end: whatever fails, the
-// client has a key that works.
+// run stores the new key before it sets the end of the old one: whatever fails, the
+// client has a working key.
 func (r rotation) run(ctx context.Context, cmd *cobra.Command, s keysync.Store, rec *keysync.Record, give handout) error {
 	entry, key, err := newEntry(rec)
 	if err != nil {
@@ -119,7 +119,7 @@ func (r rotation) run(ctx context.Context, cmd *cobra.Command, s keysync.Store, 
 	return errors.Join(err, failed)
 }
 
-// endOld names the successor in the old record, and lets the old key expire.
+// endOld writes the successor into the old record, and sets the end of the old key.
 func (r rotation) endOld(ctx context.Context, s keysync.Store, successor string) error {
 	_, err := s.Update(ctx, r.old.Digest, func(old *keysync.Record) error {
 		if old.Successor != "" && old.Successor != successor {
@@ -134,8 +134,8 @@ func (r rotation) endOld(ctx context.Context, s keysync.Store, successor string)
 	return err
 }
 
-// revokeUnused ends a new key that nobody has got, because somebody else has
-// rotated the old one at the same time.
+// revokeUnused revokes a new key that was not handed out, because somebody else has
+// rotated the old key at the same time.
 func revokeUnused(ctx context.Context, s keysync.Store, e keysync.Entry, now time.Time) error {
 	_, err := s.Update(ctx, e.Digest, func(r *keysync.Record) error {
 		r.RevokedAt = keysync.MomentOf(now)

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/term"
 )
 
-// readKey reads one key from standard input, as it is or in a JSON object. On a terminal it asks for it, and
-// what is typed does not show.
+// readKey reads one key from standard input, as it is or in a JSON object. On a terminal it asks for the
+// key, and does not show what is typed.
 func readKey(cmd *cobra.Command) ([]byte, error) {
 	if f, ok := cmd.InOrStdin().(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		fmt.Fprint(cmd.ErrOrStderr(), "Key (does not show): ")

@@ -22,13 +22,13 @@ import (
 )
 
 const (
-	// loginTimeout bounds the wait for Vault at the start.
+	// loginTimeout limits the wait for Vault at the start.
 	loginTimeout = 15 * time.Second
 
 	// readTimeout is for one record in Vault: no client waits for it.
 	readTimeout = 10 * time.Second
 
-	// tolerableSkew is how far our clock and Vault's may differ unsaid.
+	// tolerableSkew is how far our clock and Vault's may differ without a warning.
 	tolerableSkew = 30 * time.Second
 )
 
@@ -61,7 +61,7 @@ const (
 	mayExist  mayBeAbsent = true
 )
 
-// store gives do the store that the flags name. What it returns has advice in it.
+// store calls do with the store that the flags name. The returned error has advice in it.
 func (c *cli) store(cmd *cobra.Command, absent mayBeAbsent, do func(ctx context.Context, s keysync.Store) error) error {
 	if !c.target.isOne() {
 		return errors.New("say where the keys are: give one of --file PATH, --vault and --config PATH")
@@ -105,7 +105,7 @@ func (t *target) hasVaultFlags() bool {
 	return t.mount != "" || t.prefix != "" || t.auth != (vault.Auth{})
 }
 
-// configuredStore uses the source of a configuration, whatever source that is.
+// configuredStore uses the source of a configuration, of any kind.
 func (c *cli) configuredStore(cmd *cobra.Command, do func(ctx context.Context, s keysync.Store) error) error {
 	if c.target.hasVaultFlags() {
 		return errors.New("the --vault-… flags need --vault, not --config")
@@ -133,7 +133,7 @@ func (t *target) fileStore(cmd *cobra.Command, absent mayBeAbsent, do func(ctx c
 	return do(cmd.Context(), file.NewStore(t.file))
 }
 
-// vaultOptions uses what `vault login` has left if there is no VAULT_TOKEN.
+// vaultOptions uses the token that `vault login` wrote if VAULT_TOKEN is not set.
 func (t *target) vaultOptions() (vault.Options, error) {
 	opts := vault.Options{Mount: t.mount, Prefix: t.prefix, Timeout: readTimeout, Auth: t.auth}
 	if cmp.Or(opts.Auth.Method, vault.Token) != vault.Token || os.Getenv(api.EnvVaultToken) != "" {
@@ -150,8 +150,7 @@ func (t *target) vaultOptions() (vault.Options, error) {
 	return opts, nil
 }
 
-// warnOfSkew compares the clocks, because times that count from now are reckoned
-// by ours.
+// warnOfSkew compares the clocks, because times from now use our clock.
 func warnOfSkew(cmd *cobra.Command, v *vault.Source) {
 	skew, err := v.ClockSkew(cmd.Context())
 	if err != nil || skew.Abs() <= tolerableSkew {

@@ -11,7 +11,7 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
-// demand is what a key is to be good for.
+// demand is what a key must be valid for.
 type demand struct {
 	scopes, resources []string
 }

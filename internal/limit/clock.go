@@ -5,14 +5,13 @@ import (
 	"time"
 )
 
-// jitter is how far, in milliseconds, the two readings of a time may be apart without a step:
-// they are not taken in the same instant.
+// jitter is how far, in milliseconds, the two readings of a time may differ without a step:
+// they are not taken at the same instant.
 const jitter = 100
 
-// clock is what Memory counts by: it goes with the monotonic clock, so that a window lasts as
-// long as it should, whatever is done to the clock of the machine meanwhile (NTP, a virtual
-// machine that wakes up, a hand). Where windows begin and what clients are told follows the
-// latter.
+// clock is the time for Memory. It uses the monotonic clock, so that a window has the right
+// length even if the machine's clock changes meanwhile (NTP, a virtual machine that wakes up,
+// an administrator). The start of windows and the times for clients use the machine's clock.
 type clock struct {
 	start time.Time // with both readings
 	last  atomic.Pointer[step]
@@ -21,10 +20,10 @@ type clock struct {
 // step is a step of the machine's clock, or the beginning.
 type step struct {
 	at    int64 // when it was seen
-	ahead int64 // how far the machine's clock has been ahead of this one since
+	ahead int64 // how far the machine's clock is ahead of this one since then
 }
 
-// instant is a time in milliseconds: since the Unix epoch, if the machine's clock had made
+// instant is a time in milliseconds, since the Unix epoch if the machine's clock had made
 // no step since the start.
 type instant struct {
 	now   int64
@@ -37,7 +36,7 @@ func newClock() *clock {
 	return c
 }
 
-// read returns the instant of a time that has a monotonic reading, as those of time.Now do.
+// read returns the instant of a time with a monotonic reading, such as one from time.Now.
 func (c *clock) read(t time.Time) instant {
 	now := (c.start.UnixNano() + int64(t.Sub(c.start))) / int64(time.Millisecond)
 	last := c.last.Load()
@@ -52,7 +51,7 @@ func (c *clock) read(t time.Time) instant {
 	return instant{now, ahead}
 }
 
-// windowEnd returns when the window that the machine's clock shows is over.
+// windowEnd returns when the current window of the machine's clock ends.
 func (i instant) windowEnd(window int64) int64 {
 	return windowEnd(i.now+i.ahead, window) - i.ahead
 }

@@ -20,10 +20,10 @@ const (
 )
 
 // SetHeaders sets X-RateLimit-Limit, X-RateLimit-Remaining and X-RateLimit-Reset
-// (rounded up) to describe s, and if it refused also Retry-After (seconds, rounded
-// up, at least 1), replacing what h has under these names. Retry-After is HTTP's own
-// (RFC 9110, section 10.2.3) and set in every style. For several states, pass the
-// Closest one. A state that was not counted sets none.
+// (rounded up) to describe s, and if it refused also Retry-After (seconds, rounded up, at
+// least 1). It replaces headers with these names in h. Retry-After is standard HTTP (RFC
+// 9110, section 10.2.3) and set in every style. For several states, pass the Closest one.
+// A state that was not counted sets no headers.
 func SetHeaders(h http.Header, style Style, s State) {
 	if s.Limit == 0 {
 		return
@@ -80,8 +80,8 @@ func SetIETFHeaders(h http.Header, takes []Take, states []State) {
 	h["Ratelimit"] = values[1:2:2]
 }
 
-// resetOf returns when the window of s ends. In seconds from now that is when a
-// refused request may succeed, at least 1, or a client would try again at once.
+// resetOf returns when the window of s ends. In seconds from now it is at least 1,
+// because otherwise a client would try again at once.
 func resetOf(style Style, s State) int64 {
 	if style == Seconds {
 		return RetryAfter(s)
@@ -89,8 +89,8 @@ func resetOf(style Style, s State) int64 {
 	return ceilUnix(s.Reset)
 }
 
-// RetryAfter returns the seconds after which a refused request may succeed, as
-// in the header of that name: rounded up, at least 1.
+// RetryAfter returns the seconds after which a refused request may succeed, for the
+// header Retry-After: rounded up, at least 1.
 func RetryAfter(s State) int64 {
 	return max(1, ceilSeconds(s.Wait))
 }

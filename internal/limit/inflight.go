@@ -2,13 +2,13 @@ package limit
 
 import "sync"
 
-// maxInFlightKeys bounds the keys of one shard of InFlight: 100,000 in all, far
-// beyond the requests one process can hold at a time.
+// maxInFlightKeys limits the keys of one shard of InFlight: 100,000 in all, far more than
+// one process can serve at a time.
 const maxInFlightKeys = 100_000 / maxShards
 
-// InFlight counts the requests that are being served, by key. It holds no entry
-// for a key without requests, so its size is bounded by the requests in flight,
-// and whatever those are, by 100,000 keys: beyond, new keys are refused.
+// InFlight counts the requests that are being served, by key. It holds no entry for a key
+// without requests, so its size is limited by the requests in flight, and in any case to
+// 100,000 keys: beyond that, new keys are refused.
 type InFlight struct {
 	seed   seed
 	shards [maxShards]inFlightShard

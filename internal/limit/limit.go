@@ -9,9 +9,8 @@ import (
 	"time"
 )
 
-// ErrUnavailable is returned by Count when the counters cannot be reached and
-// the policy for that case is OnErrorDeny. It says nothing about the client:
-// the answer to it is 503 with Retry-After, never 429.
+// ErrUnavailable is returned by Count if the counters cannot be reached and the policy is
+// OnErrorDeny. It says nothing about the client: answer 503 with Retry-After, never 429.
 var ErrUnavailable = errors.New("counters unavailable")
 
 // Rate is N units per Window. Windows are fixed and aligned to the Unix epoch:
@@ -23,8 +22,8 @@ type Rate struct {
 }
 
 // CounterKey names one counter: a hash of the limit's name and the values of
-// its dimensions. It may stand in logs and in the names of Redis keys, so
-// dimension values are key IDs, accounts, addresses or digests, never keys.
+// its dimensions. It may be in logs and in the names of Redis keys, so dimension values
+// must be key IDs, accounts, addresses or digests, never keys.
 type CounterKey [16]byte
 
 // KeyOf returns the counter key of a limit for the values of its dimensions, in
@@ -45,10 +44,9 @@ func appendSized(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-// Take is what a request asks of one counter. A counter is identified by Key
-// and the length of the window; the N of the rate is read afresh each time, so
-// a limit that was changed applies at once to the units already counted. One
-// request asks at most once of a counter.
+// Take is a request's use of one counter. A counter is identified by Key and the length
+// of the window. The N of the rate is read each time, so a changed limit applies at once
+// to the units already counted. One request has at most one Take for a counter.
 type Take struct {
 	Limit string // name of the limit, for the RateLimit headers
 	Key   CounterKey
@@ -69,32 +67,30 @@ type State struct {
 type Op uint8
 
 const (
-	// OpTake takes the cost of every counter if all fit, and nothing otherwise.
+	// OpTake adds the cost to every counter if all have room, and nothing otherwise.
 	OpTake Op = iota
-	// OpPeek takes nothing and answers what OpTake would have answered.
+	// OpPeek adds nothing and answers what OpTake would have answered.
 	OpPeek
-	// OpAdd takes the cost of every counter whether it fits or not. OpPeek
-	// before and OpAdd after the event count only some requests, such as failed
-	// authentications; requests that peek at the same time can then together
-	// exceed the limit by their number.
+	// OpAdd adds the cost to every counter, even without room. OpPeek before and OpAdd
+	// after the event count only some requests, such as failed authentications. Requests
+	// that peek at the same time can then together exceed the limit by their number.
 	OpAdd
 )
 
 // Counters counts units in fixed windows. Implementations are safe for
 // concurrent use.
 type Counters interface {
-	// Count does op to all counters of a request in one step that no other
-	// request can come between, fills states, which is as long as takes, and
-	// reports whether every cost fitted. now is the caller's clock; counters
-	// that are shared by several gates use their own instead.
+	// Count does op to all counters of a request in one atomic step, fills states, which
+	// is as long as takes, and reports whether all had room. now is the caller's clock;
+	// counters shared by several gates use their own clock instead.
 	Count(ctx context.Context, op Op, now time.Time, takes []Take, states []State) (fits bool, err error)
 }
 
-// Closest returns the index of the state that is closest to refusing: a refused
-// one before all others, and of several refused ones that with the latest
-// reset, because only then can the request succeed; else the one with the
-// smallest part of its limit remaining, and of equal ones that with the latest
-// reset. It returns -1 if no state was counted.
+// Closest returns the index of the state that is closest to refusing: a refused state
+// before all others, and of several refused states the one with the latest reset, because
+// only then can the request succeed. Otherwise it is the state with the smallest
+// remaining part of its limit, and of equal ones the one with the latest reset. It
+// returns -1 if no state was counted.
 func Closest(states []State) int {
 	closest := -1
 	for i := range states {
@@ -133,8 +129,8 @@ func windowEnd(now, window int64) int64 {
 	return now - now%window + window
 }
 
-// stateOf describes a counter with used units in the window that ends at end,
-// before anything is taken. All times are in milliseconds.
+// stateOf describes a counter with used units in the window that ends at end, before the
+// request counts. All times are in milliseconds.
 func stateOf(t *Take, used, end, now int64) State {
 	return State{
 		Limit:     t.Rate.N,

@@ -20,30 +20,28 @@ const (
 
 // Memory counts in this process.
 //
-// A counter begins no window before the one it had is over in elapsed time, see
-// clock. If the machine's clock has made a step meanwhile, the next window ends
-// where that clock has one end, after half a window at least and one and a half
-// at most, and all is as before.
+// A counter begins a new window only when its old window has ended in elapsed time: see
+// clock. If the machine's clock has made a step meanwhile, the next window ends where a
+// window of that clock ends, after at least half and at most one and a half windows.
+// After that everything is normal again.
 //
 // It holds at most the given number of counters; a new one displaces the least
-// recently used. A displaced counter whose window is still running is not
-// forgotten, or a client could empty its own counter by flooding the gate with
-// new keys. Its used units go into the floor of its window (see floor), and a
-// counter that is new, or comes back, starts from there instead of from zero.
-// So for any counter the units let through in one window never exceed its
-// limit, however many keys an attacker makes up.
+// recently used. A displaced counter whose window has not ended is not forgotten:
+// otherwise a client could empty its own counter by flooding the gate with new keys. Its
+// used units go into the floor of its window (see floor), and a counter that is new, or
+// comes back, starts from there instead of from zero. So the units let through in one
+// window never exceed the limit of any counter, however many keys an attacker makes up.
 //
-// The price is paid by newcomers during a flood, never by counters that are
-// still held: a newcomer starts with at most the units that the displaced
-// counters sharing its cell have taken in this window. There are at least four
-// cells for each counter of the bound, so when D counters of one unit each are
-// displaced within one window, that is D/(4·size) units on average: with the
-// default bound and one million strangers a minute, two or three units of a
+// Newcomers during a flood pay for that, never counters that are still held: a newcomer
+// starts with at most the units that the displaced counters in its cell have used in this
+// window. There are at least four cells for each counter of the bound, so when D counters
+// of one unit each are displaced within one window, that is D/(4·size) units on average:
+// with the default bound and one million strangers a minute, two or three units of a
 // limit per minute. Without displacement it is nothing.
 //
-// A counter takes about 200 bytes, and while counters are being displaced the
-// floors take 32 to 64 bytes per counter of the bound for each length of window
-// in use: some 20 MB and 4 MB with the default bound.
+// A counter needs about 200 bytes. While counters are being displaced, the floors need 32
+// to 64 bytes per counter of the bound for each length of window in use. With the default
+// bound that is about 20 MB and 4 MB.
 type Memory struct {
 	seed   seed
 	clock  *clock
@@ -108,7 +106,7 @@ func (m *Memory) count(op Op, at instant, takes []Take, states []State) bool {
 	return fits
 }
 
-// giveBack undoes what was taken before the first counter that refused.
+// giveBack undoes the changes in the counters before the first one that refused.
 func (m *Memory) giveBack(at instant, takes []Take, states []State) {
 	for i := 0; !states[i].Refused; i++ {
 		t := &takes[i]
@@ -119,10 +117,10 @@ func (m *Memory) giveBack(at instant, takes []Take, states []State) {
 	}
 }
 
-// raise lifts counters to the used units that states report, which come from
-// counters shared with other gates: should those become unreachable, this one
-// goes on from the last known state and not from zero. Where the two windows have
-// less than a half in common, nothing is lifted.
+// raise raises counters to the used units in states, which come from counters shared with
+// other gates. If those become unreachable, this process continues from the last known
+// state and not from zero. If the two windows overlap by less than a half, nothing is
+// raised.
 func (m *Memory) raise(now time.Time, takes []Take, states []State) {
 	at := m.clock.read(now)
 	held := m.lock(takes)
@@ -207,8 +205,9 @@ func (s *shard) init(size int) {
 	s.size, s.lru, s.floors = size, lru, newFloors(size)
 }
 
-// find returns the counter k in the window of now. If it is not held, that is
-// s.absent, which add turns into a held one: looking at counters displaces none.
+// find returns the counter k in the window of now. If it is not held, it returns
+// s.absent, and add turns that into a held counter: only looking at counters displaces
+// none.
 func (s *shard) find(k id, hash uint64, at instant) *counter {
 	s.now = max(s.now, at.now)
 	at.now = s.now

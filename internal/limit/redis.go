@@ -15,8 +15,7 @@ import (
 // DefaultTimeout is how long a request waits for Redis by default.
 const DefaultTimeout = 50 * time.Millisecond
 
-// dialTimeout bounds connecting to one server, and how long Probe waits for an
-// answer.
+// dialTimeout limits connecting to one server, and how long Probe waits for an answer.
 const dialTimeout = time.Second
 
 // calls are reused.
@@ -37,11 +36,10 @@ type RedisOptions struct {
 
 // Redis counts in a Redis server, version 5 or later, that several gates share.
 //
-// All counters of a request are taken in one round trip by a script, which no
-// other command can come between. The server's clock counts, so gates with
-// skewed clocks agree. Counters are named ingest_auth:{limits}:<counter
-// key>:<window in ms>, hold no secrets and expire one second after their
-// window. The one hash tag puts them all on one node of a cluster.
+// A script counts in all counters of a request atomically, in one round trip. The
+// server's clock decides, so gates with different clocks agree. Counters are named
+// ingest_auth:{limits}:<counter key>:<window in ms>, hold no secrets and expire one
+// second after their window. The one hash tag puts them all on one node of a cluster.
 type Redis struct {
 	client  *redis.Client
 	timeout time.Duration
@@ -66,8 +64,9 @@ func NewRedis(o RedisOptions) (*Redis, error) {
 	return r, nil
 }
 
-// clientName is what operators of Redis see of a gate. The name of the host, in
-// Kubernetes that of the pod, tells gates apart whose addresses a proxy hides.
+// clientName is the name of a gate that operators of Redis see. It has the name of the
+// host (in Kubernetes of the pod), which distinguishes gates if a proxy hides their
+// addresses.
 func clientName() string {
 	host, err := os.Hostname()
 	if err != nil {
@@ -76,8 +75,8 @@ func clientName() string {
 	return "ingest-auth@" + host
 }
 
-// checkServer makes sure that the server can count, now and here: it has the script
-// from then on, is no replica and has the slot of the counters.
+// checkServer makes sure that the server can count: it has the script from then on, is
+// not a replica, and has the slot of the counters.
 func checkServer(do redis.Do) error {
 	reply, err := do(appendEval(nil, "EVAL", takeScript, OpAdd, probeTake))
 	if err != nil {
@@ -91,12 +90,12 @@ func checkServer(do redis.Do) error {
 	return err
 }
 
-// errNoCounter is the error of one counter: Redis counts, but something else is
-// where this one should be, or those of one request are on two nodes just now.
-// Others are not concerned.
+// errNoCounter is the error of one counter: Redis works, but something else has the name
+// of the counter, or the counters of one request are on two nodes at the moment. Other
+// counters are not affected.
 var errNoCounter = errors.New("no counter")
 
-// ofCounter makes of an answer that one counter cannot be used the error that says so.
+// ofCounter wraps err in errNoCounter if the answer says that one counter cannot be used.
 func ofCounter(err error) error {
 	if code := codeOf(err); code == "WRONGTYPE" || code == codeMoving {
 		return fmt.Errorf("%w: %w", errNoCounter, err)
@@ -117,7 +116,7 @@ func codeOf(err error) string {
 	return answered.Code()
 }
 
-// patience is how long what no request waits for may take.
+// patience is how long commands may take for which no request waits.
 func (r *Redis) patience() time.Duration { return max(dialTimeout, r.timeout) }
 
 // Count implements Counters. It fails if Redis does not answer in time, and at
@@ -126,10 +125,10 @@ func (r *Redis) Count(ctx context.Context, op Op, _ time.Time, takes []Take, sta
 	return r.count(ctx, r.timeout, op, takes, states)
 }
 
-// Probe finds out whether Redis can count now, and connects if need be: first
-// with time to do so, then within the timeout that Count has. A connection on
-// which it cannot is dropped, so that the next probe looks for the server anew.
-// That the counter of probes cannot be used shows that others can.
+// Probe finds out whether Redis can count now, and connects if necessary. It tries first
+// with a long timeout, then within the timeout of Count. If it fails, it drops the
+// connection, so that the next probe looks for the server again. If only the counter of
+// probes cannot be used, other counters can.
 func (r *Redis) Probe(ctx context.Context) error {
 	drop, err := r.client.Connect(ctx)
 	if err != nil {
@@ -164,7 +163,8 @@ func (r *Redis) count(ctx context.Context, timeout time.Duration, op Op, takes [
 }
 
 // run runs the script. While a cluster moves the slot of the counters, a node serves
-// several only if it has them all, so those that nobody has are made first.
+// several counters only if it has all of them. So counters that do not exist yet are
+// created first.
 func (r *Redis) run(ctx context.Context, c *redis.Call, op Op, takes []Take, states []State) (bool, error) {
 	err := r.eval(ctx, c, op, takes)
 	if err != nil && len(takes) > 1 && codeOf(err) == codeMoving {
@@ -178,7 +178,7 @@ func (r *Redis) run(ctx context.Context, c *redis.Call, op Op, takes []Take, sta
 	return statesOf(c.Reply.Numbers, op, takes, states)
 }
 
-// create makes sure that there are counters to take from: adding nothing makes one.
+// create makes sure that the counters exist: adding zero creates a counter.
 func (r *Redis) create(ctx context.Context, c *redis.Call, takes []Take) error {
 	for _, t := range takes {
 		t.Cost = 0
@@ -189,7 +189,8 @@ func (r *Redis) create(ctx context.Context, c *redis.Call, takes []Take) error {
 	return nil
 }
 
-// eval runs the script, by its name, which is shorter, if the server knows it.
+// eval runs the script by its name, which is shorter, if the server knows it, else by its
+// text.
 func (r *Redis) eval(ctx context.Context, c *redis.Call, op Op, takes []Take) error {
 	c.Command = appendEval(c.Command[:0], "EVALSHA", takeScriptName, op, takes)
 	err := r.client.Do(ctx, c)

@@ -11,8 +11,8 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/internal/redis"
 )
 
-// keyPrefix holds the hash tag that puts all counters into one slot of a
-// cluster: only then can one script take several of them.
+// keyPrefix has the hash tag that puts all counters into one slot of a cluster: only then
+// can one script use several of them.
 const keyPrefix = "ingest_auth:{limits}:"
 
 //go:embed take.lua
@@ -26,7 +26,7 @@ var takeScriptName = func() string {
 
 var opNames = [...]string{OpTake: "take", OpPeek: "peek", OpAdd: "add"}
 
-// probeTake is the counter that probes count in.
+// probeTake is the counter for probes.
 var probeTake = []Take{{Key: KeyOf("probe"), Rate: Rate{1, time.Second}, Cost: 1}}
 
 // appendEval appends the command that runs the script: EVALSHA with its name,

@@ -12,15 +12,15 @@ import (
 )
 
 // Probes of unreachable counters start after probeMin, and each next pause is
-// twice as long, up to probeMax. Pauses vary by a fifth so that the gates that
-// lost one Redis together do not come back together.
+// twice as long, up to probeMax. Pauses vary by a fifth, so that gates that lost Redis
+// together do not come back together.
 const (
 	probeMin = 100 * time.Millisecond
 	probeMax = 5 * time.Second
 )
 
 // maxLate is how many answers in a row may come too late before the circuit
-// opens: one is a hiccup, and concerns one request.
+// opens: a single late answer affects only one request.
 const maxLate = 3
 
 // OnError says how requests are counted while shared counters are down.
@@ -28,7 +28,7 @@ type OnError string
 
 const (
 	// OnErrorMemory counts in this process, from the last state known of each
-	// counter: over a whole outage every gate can let through a limit of its own.
+	// counter: during an outage every gate can let through its own full limit.
 	OnErrorMemory OnError = "memory"
 	// OnErrorAllow lets everything through, uncounted: states stay empty.
 	OnErrorAllow OnError = "allow"
@@ -39,7 +39,7 @@ const (
 // Shared is counters in a server that may be down.
 type Shared interface {
 	Counters
-	// Probe connects if need be and reports whether Count would work.
+	// Probe connects if necessary and reports whether Count would work.
 	Probe(ctx context.Context) error
 	// Close frees all resources.
 	Close()
@@ -61,9 +61,9 @@ type Health struct {
 // A request whose answer fails or comes too late is counted without them at
 // once. An error, or three late answers in a row, also opens the circuit: from
 // then on no request waits for the shared counters, until a probe in the
-// background has succeeded. Both turns are logged, once each, and in between other
-// reasons than the first. An error of one counter concerns the requests that count
-// in it, and is logged once a minute.
+// background has succeeded. Both changes are logged once, and during the outage also new
+// reasons. An error of one counter affects only the requests that count in it, and is
+// logged at most once a minute.
 type Resilient struct {
 	shared  Shared
 	memory  *Memory
@@ -104,7 +104,7 @@ func (r *Resilient) Count(ctx context.Context, op Op, now time.Time, takes []Tak
 			r.succeeded(now, takes, states)
 			return fits, nil
 		}
-		if ctx.Err() != nil { // the client is gone, which is not the server's fault
+		if ctx.Err() != nil { // the client has gone: that is not an error of the server
 			return false, ctx.Err()
 		}
 		switch {
@@ -190,7 +190,7 @@ func (r *Resilient) explain(err error) {
 	r.problem.Store(&text)
 }
 
-// outage is what is kept of one until it is over.
+// outage is what is remembered during an outage.
 type outage struct {
 	began    time.Time
 	degraded uint64          // requests before it
@@ -210,8 +210,8 @@ func (o *outage) isNew(err error) bool {
 	return true
 }
 
-// cause returns what is at the bottom of an error, without the ports and times that
-// errors around it may have.
+// cause returns the innermost error, without the ports and times that errors around it
+// may have.
 func cause(err error) string {
 	for next := err; next != nil; next = errors.Unwrap(next) {
 		err = next

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// Kind is how a body of a type is looked at.
+// Kind says how to treat a body of a type.
 type Kind uint8
 
 // The kinds of bodies.
@@ -17,18 +17,18 @@ const (
 	Opaque Kind = iota // not looked at
 	JSON               // must be one JSON text
 	Lines              // must be NDJSON, or a sequence of JSON texts
-	Form               // JSON if it opens it, else application/x-www-form-urlencoded
-	Any                // JSON if it opens it
-	Frames             // JSON if it opens it and is no frame of gRPC
+	Form               // JSON if it opens JSON, else application/x-www-form-urlencoded
+	Any                // JSON if it opens JSON
+	Frames             // JSON if it opens JSON and is not a frame of gRPC
 )
 
 // Of classifies a Content-Type in lower case, as the most lenient backend
-// would read it. Some take a comma or a space for the end of the type, some search
-// all of it for a word. Many do not care for it at all: text, bytes, what has no
-// type (navigator.sendBeacon) or one that is none, and what has "json" anywhere in
-// its type count as JSON if they open it; so do forms, which is what curl -d sends.
-// What has no type is a form to Rack. ok is false if one backend would take the body
-// for JSON and another for something else.
+// would read it. Some backends end the type at a comma or a space, some search the whole
+// text for a word. Many ignore it: so text, bytes, bodies without a type
+// (navigator.sendBeacon) or with an invalid one, and types with "json" anywhere in them
+// count as JSON if the body opens JSON. So do forms, because curl -d sends this type. For
+// Rack a body without a type is a form. ok is false if one backend would read the body as
+// JSON and another as something else.
 func Of(contentType string) (kind Kind, params string, ok bool) {
 	essence, params := cutEssence(contentType)
 	form, lines := strings.Contains(contentType, "urlencoded"), isLines(essence)
@@ -50,23 +50,23 @@ func Of(contentType string) (kind Kind, params string, ok bool) {
 	return kind, params, true
 }
 
-// IsMultipart reports whether some backend takes a body of that Content-Type, in lower case,
-// for a form in parts: those that search for the word, and those that look for parts in
-// multipart/mixed, too. ok is false if not all do that look for forms.
+// IsMultipart reports whether some backend reads a body with that Content-Type, in lower
+// case, as a form in parts. Some backends search for the word, and some also read
+// multipart/mixed. ok is false if not all backends that read forms do.
 func IsMultipart(contentType string) (is, ok bool) {
 	essence, _ := cutEssence(contentType)
 	ok = strings.HasPrefix(essence, "multipart/") && !strings.Contains(contentType, "urlencoded")
 	return strings.Contains(contentType, "multipart/"), ok
 }
 
-// IsPlainText reports whether a Content-Type, in lower case, is what browsers send a string
-// with (navigator.sendBeacon, fetch).
+// IsPlainText reports whether a Content-Type, in lower case, is the type that browsers use
+// for a string (navigator.sendBeacon, fetch).
 func IsPlainText(contentType string) bool {
 	essence, _ := cutEssence(contentType)
 	return essence == "text/plain"
 }
 
-// cutEssence cuts a Content-Type where the first backend ends the type.
+// cutEssence cuts a Content-Type at the first place where some backend ends the type.
 func cutEssence(contentType string) (essence, params string) {
 	contentType = strings.Trim(contentType, " \t")
 	if i := strings.IndexAny(contentType, ";, \t"); i >= 0 {
@@ -75,10 +75,10 @@ func cutEssence(contentType string) (essence, params string) {
 	return contentType, ""
 }
 
-// lineTypes are the subtypes, without a prefix, of bodies of many JSON texts.
+// lineTypes are the subtypes, without a prefix, of bodies with many JSON texts.
 var lineTypes = []string{"ndjson", "ldjson", "jsonl", "jsonlines", "json-lines", "json-seq", "json-stream", "jsonstream"}
 
-// isLines reports whether a type is that of a body of many JSON texts, such as
+// isLines reports whether a type means many JSON texts, such as
 // application/x-ndjson, application/vnd.elasticsearch+x-ndjson, application/json-seq.
 func isLines(essence string) bool {
 	name := essence[strings.LastIndexAny(essence, "/+.")+1:]
@@ -99,8 +99,8 @@ func isMediaType(contentType string) bool {
 	return ok && httpguts.ValidHeaderFieldName(main) && httpguts.ValidHeaderFieldName(sub) && !strings.Contains(t, "*")
 }
 
-// IsUTF8 reports whether the parameters of a media type leave the charset open,
-// or name UTF-8 or its subset US-ASCII.
+// IsUTF8 reports whether the parameters of a media type name no charset, or UTF-8 or its
+// subset US-ASCII.
 func IsUTF8(params string) bool {
 	_, parsed, err := mime.ParseMediaType("text/plain;" + params)
 	if err != nil {
@@ -113,8 +113,7 @@ func IsUTF8(params string) bool {
 	return false
 }
 
-// IsGRPC reports whether a body of the type is made of gRPC's frames, whatever is
-// in them.
+// IsGRPC reports whether a body of the type is made of gRPC's frames, with any content.
 func IsGRPC(mediaType string) bool {
 	t, _, _ := strings.Cut(mediaType, "+")
 	return strings.EqualFold(t, "application/grpc")

@@ -12,11 +12,11 @@ import (
 )
 
 // gateMeter counts what one gate does. It allocates nothing and takes no lock that all
-// requests share, unless keys are counted apart.
+// requests share, except to count by key.
 type gateMeter struct {
 	meters *Meters
 	limits []limitMeter // of all limits of the gate, so that their names are not looked up for every request
-	perKey bool         // requests are counted by key, too
+	perKey bool         // requests are also counted by key
 }
 
 // limitMeter counts what a limit of a gate does.
@@ -25,8 +25,8 @@ type limitMeter struct {
 	takes, refusals prometheus.Counter
 }
 
-// ForGate returns what counts for a gate with these settings. perKey says that requests
-// are counted by key, too.
+// ForGate returns the meter of a gate with these settings. perKey says that requests are
+// also counted by key.
 func (m *Meters) ForGate(s *config.Gate, perKey bool) gate.Meter {
 	meter := &gateMeter{meters: m, perKey: perKey}
 	for _, l := range s.Limits {

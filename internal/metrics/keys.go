@@ -9,9 +9,9 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/internal/gate"
 )
 
-// maxMeteredKeys is how many keys are counted apart. The series of a key that was
-// not used for the longest time goes when there are more; if the key comes back it
-// counts from zero.
+// maxMeteredKeys is how many keys are counted separately. With more keys, the series of
+// the key that was unused for longest is deleted. If that key comes back, it counts from
+// zero.
 const maxMeteredKeys = 1000
 
 // KeyCounts counts requests by key ID and verdict.

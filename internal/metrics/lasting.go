@@ -8,15 +8,15 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/internal/limit"
 )
 
-// Lasting adds up what things count that come and go with their settings, such as
-// the cache: the sum must not go back when a configuration replaces one.
+// Lasting adds up the counts of things that are replaced when their settings change, such
+// as the cache: the sum must not decrease when a configuration replaces one.
 type Lasting struct {
 	mu    sync.Mutex
 	ended uint64
 	live  map[*func() uint64]struct{}
 }
 
-// Follow adds what read counts, until end is called.
+// Follow adds the count that read returns, until end is called.
 func (l *Lasting) Follow(read func() uint64) (end func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -42,7 +42,7 @@ func (l *Lasting) sum() uint64 {
 	return sum
 }
 
-// FollowRedis counts what befalls Redis, until the end is called.
+// FollowRedis counts outages and fallbacks of Redis, until end is called.
 func (m *Meters) FollowRedis(r *limit.Resilient) (end func()) {
 	outages := m.redisOutages.Follow(func() uint64 { return r.Health().Outages })
 	fallbacks := m.redisFallbacks.Follow(func() uint64 { return r.Health().Degraded })

@@ -3,7 +3,7 @@ package metrics
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Prefix is what the names of all metrics begin with.
+// Prefix is the start of the names of all metrics.
 const Prefix = "ingest_auth_"
 
 // Meters are what all gates count together.
@@ -66,7 +66,7 @@ var (
 	sourceBuckets  = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5}
 )
 
-// Collectors returns all that counts for the life of the process.
+// Collectors returns everything that counts for the life of the process.
 func (m *Meters) Collectors() []prometheus.Collector {
 	return []prometheus.Collector{
 		&m.requests, &m.lookups, &m.copies, m.handler, m.source, m.Unusable, m.limitTakes, m.limitRefusals,

@@ -13,8 +13,8 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
-// locations are all values of the label location, the styles of credentials. The
-// first is for requests without one that counts.
+// locations are all values of the label location, the styles of credentials. The first is
+// for requests without a credential that counts.
 var locations = append([]string{"none"}, config.LocationStyles()...)
 
 // locationNumber returns the index of the style of a location, such as "header
@@ -25,7 +25,7 @@ func locationNumber(location string) int {
 }
 
 // requestCounts counts requests by verdict, location, mode, and whether the gate
-// enforces. It shows only what has happened.
+// enforces. It shows only series that have counted something.
 type requestCounts [gate.Verdicts][1 + config.Styles][gate.Modes][2]atomic.Uint64
 
 var requestsDesc = prometheus.NewDesc(Prefix+"requests_total",
@@ -57,8 +57,8 @@ func (c *requestCounts) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// count is a counter with the value n. Label values are words of ours, IDs of keys
-// and names from the configuration, which are all valid.
+// count is a counter with the value n. Label values are our own words, IDs of keys and
+// names from the configuration. All are valid.
 func count(desc *prometheus.Desc, n uint64, labels ...string) prometheus.Metric {
 	return prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(n), labels...)
 }

@@ -12,9 +12,10 @@ type Form struct {
 	delimiter []byte // two hyphens and the boundary
 }
 
-// New reads the boundary from a Content-Type, of which the caller knows that it is
-// multipart. Readers search it in the text or in the parameters, in quotes or not, and end
-// it at different characters: the word has to be there once, as the name of a parameter.
+// New reads the boundary from a Content-Type, which the caller knows to be multipart.
+// Readers search for it in the text or in the parameters, in quotes or not, and end it at
+// different characters. So the word boundary must be there only once, as the name of a
+// parameter.
 func New(contentType string) (*Form, error) {
 	_, params, _ := strings.Cut(contentType, ";")
 	if strings.Count(strings.ToLower(contentType), "boundary") != 1 {
@@ -38,8 +39,8 @@ func New(contentType string) (*Form, error) {
 	return nil, errBoundary
 }
 
-// isNoBoundary reports whether some reader may not take r for a part of the boundary.
-// Spaces, commas and parentheses, which RFC 2046 allows, end it for some.
+// isNoBoundary reports whether some reader may end the boundary at r. RFC 2046 allows
+// spaces, commas and parentheses, but for some readers they end it.
 func isNoBoundary(r rune) bool {
 	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("'+_-./:=?", r)
 }

@@ -1,10 +1,10 @@
 // Package multipart finds the parts of a form in a multipart body (RFC 7578), so that some
 // can be cut out of it, also if the body streams.
 //
-// It reads what all readers read alike, and refuses everything else: readers of multipart
-// bodies differ in line ends, in what ends a part, in quotes, and in what follows the last
-// boundary. What it accepts has each boundary alone on a line that ends in CRLF, and parts
-// whose headers name them in one way only.
+// It accepts only bodies that all readers understand alike: readers of multipart bodies
+// differ in line ends, in what ends a part, in quotes, and in what follows the last
+// boundary. In an accepted body each boundary is alone on a line that ends in CRLF, and
+// the header of each part names it in only one way.
 package multipart
 
 // Error says why a body is refused. It never quotes the body.

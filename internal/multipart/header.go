@@ -8,13 +8,13 @@ import (
 // maxHeader is how long the header of a part may be.
 const maxHeader = 8 << 10
 
-// Part is what the header of a part says of it.
+// Part is what the header of a part says.
 type Part struct {
-	// Name is the name of the field, as it is written. It lies in the bytes of the body.
+	// Name is the name of the field as written. It is a slice of the body.
 	Name []byte
-	// File says that it has a file name, Unsure that not all readers see one.
+	// File says that it has a file name. Unsure says that not all readers see one.
 	File, Unsure bool
-	// Encoded says that the value is in a transfer encoding, which some readers undo.
+	// Encoded says that the value is in a transfer encoding, which some readers decode.
 	Encoded bool
 }
 
@@ -49,7 +49,7 @@ func parseHeader(b []byte) (p Part, err error) {
 	return p, nil
 }
 
-// nested begins the types of parts that some readers look for parts in.
+// nested is the start of types of parts in which some readers look for more parts.
 const nested = "multipart/"
 
 // isIdentity reports whether a Content-Transfer-Encoding leaves a value as it is.
@@ -79,7 +79,7 @@ func (p *Part) disposition(value []byte) error {
 			return errName
 		case name == "name":
 			named, p.Name = true, text
-		case name == "filename" && extended: // which not all readers know
+		case name == "filename" && extended: // not all readers know this
 			p.File = true
 		case name == "filename" && hasFileName:
 			return errHeader
@@ -94,13 +94,13 @@ func (p *Part) disposition(value []byte) error {
 	return nil
 }
 
-// mayBeEscaped reports whether some readers unescape a name: backslashes, and words as of
-// RFC 2047.
+// mayBeEscaped reports whether some readers unescape a name: backslashes, and encoded
+// words (RFC 2047).
 func mayBeEscaped(name []byte) bool {
 	return bytes.IndexByte(name, '\\') >= 0 || bytes.Contains(name, []byte("=?"))
 }
 
-// parameter reads `name=value` or `name="value"`, and what follows it up to the next one.
+// parameter reads `name=value` or `name="value"`, and the text up to the next parameter.
 func parameter(b []byte) (name, value, rest []byte, more, ok bool) {
 	name, b, ok = bytes.Cut(bytes.TrimLeft(b, " \t"), []byte("="))
 	if !ok || !isToken(name) {
@@ -115,7 +115,7 @@ func parameter(b []byte) (name, value, rest []byte, more, ok bool) {
 		if end < 0 {
 			end = len(b)
 		}
-		// A single quote is one for PHP.
+		// For PHP a single quote is a quote, too.
 		if value, rest = b[:end], b[end:]; !isToken(value) || bytes.IndexByte(value, '\'') >= 0 {
 			return nil, nil, nil, false, false
 		}
@@ -140,6 +140,6 @@ func isToken(b []byte) bool {
 	return len(b) > 0
 }
 
-// isControl reports whether r is a character that no header has, of which readers make an
-// end of line, nothing, or something else.
+// isControl reports whether r is a character that no header may have. Readers treat it as
+// an end of line, as nothing, or as something else.
 func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }

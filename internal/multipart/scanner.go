@@ -2,13 +2,13 @@ package multipart
 
 import "bytes"
 
-// Scanner reads a body from boundary to boundary. The bytes that it is given may be the
-// whole body, or a window that moves over it.
+// Scanner reads a body from boundary to boundary. Its input may be the whole body, or a
+// window that moves over it.
 type Scanner struct {
 	delimiter []byte
 	state     state
-	floor     int // where the content begins that the next boundary ends
-	pos       int // what is before it was read
+	floor     int // where the content before the next boundary begins
+	pos       int // everything before it was read
 }
 
 type state uint8
@@ -16,28 +16,28 @@ type state uint8
 const (
 	inPreamble state = iota
 	inPart
-	atEnd // behind the last boundary
+	atEnd // after the last boundary
 )
 
-// Boundary is one that was found, with what follows it.
+// Boundary is a boundary that was found, with the header after it.
 type Boundary struct {
-	// At is where it stands, with its two hyphens; what is before, but for one CRLF, is the
-	// value of the part that it ends.
+	// At is its position, including its two hyphens. The bytes before it, without one CRLF,
+	// are the value of the part that it ends.
 	At int
 	// Last says that no part follows.
 	Last bool
-	// Part is the one that follows, whose value begins at Value.
+	// Part is the part after it. Its value begins at Value.
 	Part  Part
 	Value int
 }
 
-// Scanner returns a scanner of a body of that form.
+// Scanner returns a scanner for a body of that form.
 func (f *Form) Scanner() Scanner { return Scanner{delimiter: f.delimiter} }
 
 // Next returns the next boundary in b. found is false if it needs more of the body than b,
 // or, with whole, if there is no more.
 //
-// Boundaries are looked for anywhere: some readers find one in the middle of a line.
+// It looks for boundaries everywhere: some readers find one in the middle of a line.
 func (s *Scanner) Next(b []byte, whole bool) (next Boundary, found bool, err error) {
 	i := bytes.Index(b[s.pos:], s.delimiter)
 	if i < 0 {
@@ -57,15 +57,15 @@ func (s *Scanner) Next(b []byte, whole bool) (next Boundary, found bool, err err
 	case whole:
 		err = errTruncated
 	default:
-		s.pos = max(s.pos, next.At-len(crlf)) // it is looked for again
+		s.pos = max(s.pos, next.At-len(crlf)) // the next call looks for it again
 	}
 	return next, enough && err == nil, err
 }
 
-// Read returns how much of the bytes that Next was given last need not be given again.
+// Read returns how many of the bytes in the last call of Next need not be passed again.
 func (s *Scanner) Read() int { return s.pos }
 
-// Move tells that the first n bytes will not be given again.
+// Move says that the first n bytes will not be passed again.
 func (s *Scanner) Move(n int) {
 	s.pos -= n
 	s.floor -= n
@@ -73,7 +73,7 @@ func (s *Scanner) Move(n int) {
 
 const crlf = "\r\n"
 
-// none goes on to where a boundary may begin that is not all there.
+// none moves on to where an incomplete boundary may begin.
 func (s *Scanner) none(b []byte, whole bool) error {
 	switch {
 	case !whole:
@@ -86,7 +86,7 @@ func (s *Scanner) none(b []byte, whole bool) error {
 	return nil
 }
 
-// check makes sure that the boundary at that place begins a line, and may be there.
+// check makes sure that the boundary at that place begins a line and is allowed there.
 func (s *Scanner) check(b []byte, at int) error {
 	first := s.state == inPreamble && at == s.floor
 	switch {
@@ -99,7 +99,7 @@ func (s *Scanner) check(b []byte, at int) error {
 }
 
 // read reads the rest of the line, and the header if there is one. enough is false if they
-// are not all there.
+// are not complete.
 func (s *Scanner) read(b []byte, whole bool, next *Boundary) (enough bool, err error) {
 	from := next.At + len(s.delimiter)
 	line := b[from:min(from+4, len(b))]

@@ -6,14 +6,14 @@ import (
 	"sync/atomic"
 )
 
-// Stream passes a body on as it comes. It fails before it passes on the value of a part
-// that may not be there, and at what readers may understand differently.
+// Stream passes a body on as it arrives. It fails before it passes on the value of a
+// forbidden part, and if readers may understand the body differently.
 type Stream struct {
 	scanner Scanner
 	known   int
 	check   func(Part) error // nil to let everything through
 	src     io.ReadCloser
-	buf     []byte // what was read of src and not passed on is buf[from:to]
+	buf     []byte // buf[from:to] was read from src and not yet passed on
 	from    int
 	to      int
 	ready   int   // how much of that may be passed on
@@ -21,10 +21,10 @@ type Stream struct {
 	closed  atomic.Bool
 }
 
-// Stream returns the body that begins with head and goes on with src. It asks check about
-// all parts but the first known ones; without check it lets everything through.
+// Stream returns the body that begins with head and continues with src. It asks check
+// about all parts except the first known ones. Without check it lets everything through.
 //
-// It keeps the memory of head, up to its capacity, which is no less than minWindow.
+// It uses the memory of head, up to its capacity, which must be at least minWindow.
 func (f *Form) Stream(head []byte, src io.ReadCloser, known int, check func(Part) error) *Stream {
 	s := &Stream{scanner: f.Scanner(), known: known, check: check, src: src, buf: head[:cap(head)], to: len(head)}
 	if len(s.buf) < minWindow {

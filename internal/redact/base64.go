@@ -4,53 +4,85 @@ const (
 	// maxDepth is how many times in a row a text may be in base64 to be understood.
 	maxDepth = 2
 
-	// sure is how many bytes have to be text for a text not to be there by chance.
+	// sure is how many bytes must be text, so that it is not text by chance.
 	sure = 64
 )
 
-// encoded cuts those parts of a segment that are base64 of something with a key in it. What
-// has a '+' or a '/' may be base64 of the standard alphabet, or several parts.
+// encoded cuts those parts of a segment that are base64 of something with a key in it. A
+// segment with a '+' or a '/' may be base64 of the standard alphabet, or several parts. In
+// base64 no text begins with one of them.
 func (c *Cleaner) encoded(text []byte, s segment) {
 	for start := s.from; s.end-start >= minToken*4/3; {
 		_, part := mixOf(text, start, s.end)
-		stretch := part
-		for stretch < s.end && text[stretch] != '.' {
-			stretch++
+		if part == start {
+			start++
+			continue
 		}
-		decoded, end := c.decode64(text[start:stretch])
-		end += start
-		found := c.holdsKey(decoded, s.depth+1)
-		if part < stretch && end+4 > part { // it may be that part alone
-			d, _ := c.decode64(text[start:part])
-			if c.holdsKey(d, s.depth+1) {
-				found, stretch = true, part
-			}
-			c.giveBack(d)
-		}
-		readable := len(decoded) >= sure
-		c.giveBack(decoded)
+		stretch := stretchEnd(text, part, s.end)
+		end, found, read := c.encodedAt(text, start, part, stretch, s.depth)
 		switch {
-		case found && stretch == s.end:
-			c.hit(start, s.padded)
-			return
 		case found:
-			c.hit(start, stretch)
-			start = stretch + 1
-		case readable:
-			start = max(end, part+1)
+			start = c.latest(text, start, end, s.depth)
+			if end == s.end {
+				end = s.padded
+			}
+			c.hit(start, end)
+			start = end + 1
+		case read >= sure:
+			start = max(start+read, part+1)
 		default:
 			start = part + 1
 		}
 	}
 }
 
-// holdsKey reports whether a text that was decoded has a key in it.
-func (c *Cleaner) holdsKey(text []byte, depth int) bool {
+// stretchEnd returns the end of the base64 that continues at i.
+func stretchEnd(text []byte, i, to int) int {
+	for i < to && text[i] != '.' {
+		i++
+	}
+	return i
+}
+
+// encodedAt reports whether base64 with a key in it begins at start, and whether it ends
+// with the part or with the stretch. read is how much of it is text.
+func (c *Cleaner) encodedAt(text []byte, start, part, stretch, depth int) (end int, found bool, read int) {
+	if found, read = c.holdsKey(text[start:stretch], depth); !found && read+4 <= part-start {
+		return 0, false, read
+	}
+	if part < stretch {
+		if short, _ := c.holdsKey(text[start:part], depth); short {
+			return part, true, read
+		}
+	}
+	return stretch, found, read
+}
+
+// latest returns the last part from which the base64 contains a key: parts before it can
+// be base64 by chance.
+func (c *Cleaner) latest(text []byte, start, end, depth int) int {
+	next := start
+	for range maxParts {
+		_, part := mixOf(text, next, end)
+		if next = part + 1; next >= end {
+			break
+		}
+		if found, _ := c.holdsKey(text[next:end], depth); found {
+			start = next
+		}
+	}
+	return start
+}
+
+// holdsKey reports whether base64 has a key in it, and how many bytes of it are text.
+func (c *Cleaner) holdsKey(encoded []byte, depth int) (found bool, read int) {
+	text, read := decode64(c.borrow(), encoded)
 	known := len(c.cuts)
-	c.search(text, depth, maxLevels)
-	found := len(c.cuts) > known
+	c.search(text, depth+1, maxLevels)
+	found = len(c.cuts) > known
 	c.cuts = c.cuts[:known]
-	return found
+	c.giveBack(text)
+	return found, read
 }
 
 // search looks for keys in a text and behind so many levels of escapes.
@@ -67,17 +99,16 @@ func (c *Cleaner) search(text []byte, depth, levels int) {
 	c.giveBack(plain)
 }
 
-// decode64 decodes base64 of both alphabets without padding, as far as it is text, and
-// returns where that ends. The result belongs to giveBack.
-func (c *Cleaner) decode64(text []byte) (decoded []byte, end int) {
-	decoded = c.borrow()
+// decode64 decodes base64 of both alphabets without padding, as far as it is text, appends
+// that to dst, and returns where it ends.
+func decode64(dst, text []byte) (decoded []byte, end int) {
 	for i := 0; i+1 < len(text); i += 4 {
 		var group uint32
 		n := min(4, len(text)-i)
 		for _, b := range text[i : i+n] {
 			v := valueOf64[b]
 			if v > 63 {
-				return decoded, i
+				return dst, i
 			}
 			group = group<<6 | uint32(v)
 		}
@@ -85,12 +116,12 @@ func (c *Cleaner) decode64(text []byte) (decoded []byte, end int) {
 		for j := range n - 1 {
 			b := byte(group >> (16 - 8*j))
 			if b < ' ' && b != '\n' && b != '\r' && b != '\t' || b == 0x7f {
-				return decoded, i
+				return dst, i
 			}
-			decoded = append(decoded, b)
+			dst = append(dst, b)
 		}
 	}
-	return decoded, len(text)
+	return dst, len(text)
 }
 
 var valueOf64 = func() (t [256]uint8) {

@@ -12,7 +12,9 @@ import (
 // Cleaner cleans texts, one after the other. It is reused and keeps nothing of them.
 type Cleaner struct {
 	set     *set
-	strict  bool // whatever could be a key is taken for one
+	strict  bool // everything that could be a key counts as one
+	exempt  bool // but not in this text
+	product bool // this text is like a path
 	text    []byte
 	plain   [maxLevels][]byte // the text without one, two, … levels of escapes
 	offsets []int
@@ -20,17 +22,23 @@ type Cleaner struct {
 	spare   [][]byte
 	cuts    []cut
 	prose   bool // text may be more than a URL: pairs are left to those who know quotes
+
+	// Caller is the ID of the key of the request that the texts are about, "" if it is not
+	// known. In the path of the request it stands in the place of the key.
+	Caller   string
+	calledBy string // is Caller if the text is the request's URI
+	named    []cut  // in whose place it stands
 }
 
-// cut is a part of the text that has to go.
+// cut is a part of the text to remove.
 type cut struct {
 	from, to int
 }
 
 var cleaners = sync.Pool{New: func() any { return new(Cleaner) }}
 
-// Cleaner returns what cleans several texts. A strict one is for requests in which no key is
-// known: it redacts whatever could be one. Free it in the end.
+// Cleaner returns a cleaner for several texts. A strict one is for requests without a known
+// key: it redacts everything that could be a key. Call Free at the end.
 func (n *Names) Cleaner(strict bool) *Cleaner {
 	c := cleaners.Get().(*Cleaner)
 	c.set, c.strict = n.set.Load(), strict
@@ -51,11 +59,12 @@ func (c *Cleaner) IsName(name string) bool {
 // differently than before: a word may have become the end of a value.
 const maxRounds = 5
 
-// clean cuts keys out of s, those under names of credentials where find finds them. It returns
-// s itself if there are none, and drops the whole text if there is no end to them.
+// clean cuts keys out of s; find finds those under names of credentials. It returns s itself
+// if there are none, and drops the whole text if it still finds keys after maxRounds.
 func (c *Cleaner) clean(s string, find func(*Cleaner)) string {
 	for range maxRounds {
-		c.text, c.cuts = append(c.text[:0], s...), c.cuts[:0]
+		c.text, c.cuts, c.named = append(c.text[:0], s...), c.cuts[:0], c.named[:0]
+		c.keysInPaths()
 		if c.look() {
 			find(c)
 			c.each(findScheme)
@@ -81,7 +90,7 @@ func (c *Cleaner) Free() {
 	for i := range c.spare {
 		c.spare[i] = wiped(c.spare[i])
 	}
-	c.set, c.cuts, c.prose = nil, c.cuts[:0], false
+	c.set, c.cuts, c.prose, c.Caller = nil, c.cuts[:0], false, ""
 	cleaners.Put(c)
 }
 
@@ -93,7 +102,7 @@ func wiped(b []byte) []byte {
 	return b[:0]
 }
 
-// each cuts all that find finds.
+// each cuts everything that find finds.
 func (c *Cleaner) each(find func(text []byte, from int) (start, end int, ok bool)) {
 	for from := 0; ; {
 		start, end, ok := find(c.text, from)
@@ -123,7 +132,11 @@ func (c *Cleaner) apply(s string) string {
 			merged.to = max(merged.to, c.cuts[i].to)
 		}
 		b.WriteString(s[pos:merged.from])
-		b.WriteString(Redacted)
+		if slices.Contains(c.named, merged) {
+			b.WriteString(c.calledBy)
+		} else {
+			b.WriteString(Redacted)
+		}
 		pos = merged.to
 	}
 	b.WriteString(s[pos:])
@@ -162,8 +175,8 @@ func (c *Cleaner) judge(part []byte) verdict {
 	return clean
 }
 
-// decodeAndLook decodes part until it stays as it is. A part cannot be decided that does not
-// get there, has an odd name, or has a damaged escape and anything in it that reminds of a name.
+// decodeAndLook decodes part until it no longer changes. A part is not decidable if it keeps
+// changing, has an odd name, or has a damaged escape and something similar to a name.
 func (c *Cleaner) decodeAndLook(part []byte) (found, decidable bool) {
 	c.decoded = append(c.decoded[:0], part...)
 	text, changed, damaged := decode(c.decoded)
@@ -183,8 +196,9 @@ func (c *Cleaner) decodeAndLook(part []byte) (found, decidable bool) {
 	return found, !mentioned && !changed
 }
 
-// oddName reports whether the name of a parameter has a character that readers differ in: not
-// UTF-8, as overlong forms are, or %uXXXX beyond ASCII, of which IIS makes a similar letter.
+// oddName reports whether the name of a parameter has a character that readers understand
+// differently: not UTF-8, such as overlong forms, or %uXXXX beyond ASCII, which IIS turns
+// into a similar letter.
 func oddName(text []byte) bool {
 	name, _, ok := bytes.Cut(text, []byte{'='})
 	return ok && !utf8.Valid(name)

@@ -1,7 +1,8 @@
 package redact
 
-// decode undoes, in place, one level of %XX, %uXXXX, \uXXXX, \xXX and '+' for a space.
-// changed says that there was an escape, damaged that there was a '%' that begins none.
+// decode decodes, in place, one level of %XX, %uXXXX, \uXXXX, \xXX and '+' for a space.
+// changed says that there was an escape, damaged that there was a '%' without a valid
+// escape.
 func decode(text []byte) (decoded []byte, changed, damaged bool) {
 	out := 0
 	for i := 0; i < len(text); {
@@ -15,8 +16,8 @@ func decode(text []byte) (decoded []byte, changed, damaged bool) {
 	return text[:out], changed, damaged
 }
 
-// unescape returns the first byte of text without escaping, and the bytes it takes. Of a
-// character beyond ASCII it makes one that no name has.
+// unescape returns the first byte of text without escaping, and how many bytes it takes
+// in text. It replaces a character beyond ASCII by one that no name has.
 func unescape(text []byte) (c byte, size int, ok bool) {
 	switch {
 	case text[0] == '+':

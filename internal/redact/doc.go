@@ -1,6 +1,6 @@
-// Package redact takes credentials out of text that goes into logs and spans.
+// Package redact removes credentials from text for logs and spans.
 //
-// It is the opposite of a parser: what some parser anywhere might take for a credential is
-// one. Names are compared without regard to case, encoding and punctuation, and what cannot
-// be decided is dropped as a whole. So it may remove too much, and that is what it is for.
+// It is the opposite of a parser: if any parser might read something as a credential, it is
+// one. Names are compared without regard to case, encoding and punctuation, and text that
+// cannot be decided is dropped as a whole. So it may remove too much; that is intended.
 package redact

@@ -11,7 +11,7 @@ import (
 // pair is a credential name with a separator after it.
 type pair struct {
 	name int // where the name begins
-	sep  int // where '=' or ':' stands
+	sep  int // where '=' or ':' is
 }
 
 // findPair returns the first pair at or after from.
@@ -38,7 +38,7 @@ func (s *set) findPair(text []byte, from int) (p pair, ok bool) {
 // may be space, quotes, escapes, and what PHP cuts off a name: brackets, and NUL with what
 // follows it.
 func (s *set) nameBefore(text []byte, sep int) int {
-	// A name takes up to three times its bytes where it is written with foreign letters.
+	// A name written with foreign letters needs up to three times as many bytes.
 	stop := max(0, sep-4*s.longest-64)
 	for end := sep; end > stop; {
 		for end > stop && closesName(text[end-1]) {
@@ -65,8 +65,8 @@ func (s *set) nameBefore(text []byte, sep int) int {
 	return -1
 }
 
-// documentBefore returns where the parameter of a URL begins that is a document and whose
-// name ends at sep, or -1.
+// documentBefore returns the start of the URL parameter whose name ends at sep, if it is
+// a document, else -1.
 func (s *set) documentBefore(text []byte, sep int) int {
 	if len(s.documents) == 0 || text[sep] != '=' {
 		return -1
@@ -100,8 +100,9 @@ func closesName(c byte) bool {
 	return c <= ' ' || c == 0x7f || c == '"' || c == '\'' || c == '`' || c == '\\' || c == ']'
 }
 
-// known looks for a name that begins at any boundary in text[start:end] and goes on to its
-// end. A boundary is the start, and whatever is neither a letter, a digit, '_' nor '-'.
+// known looks for a name that begins at any boundary in text[start:end] and reaches to its
+// end. A boundary is the start, and every character that is not a letter, a digit, '_' or
+// '-'.
 func (s *set) known(text []byte, start, end int) int {
 	var buf [128]byte
 	for i := start; i < end; i++ {
@@ -134,8 +135,9 @@ func (s *set) field(text []byte, stop, start, end int) int {
 	return -1
 }
 
-// worded returns where the name begins that ends at end and is known by its words, or -1. An
-// unquoted name before a ':' may as well be one of a host, or of what is done to a path.
+// worded returns the start of the name that ends at end, if its words make it a name of a
+// credential, else -1. An unquoted name before a ':' may also be a host name, or an
+// operation on a path.
 func (s *set) worded(text []byte, stop, end, sep int) int {
 	unquoted := text[sep] == ':' && end == sep
 	if unquoted && isPort(text[sep+1:]) {
@@ -195,15 +197,14 @@ func (s *set) isParameter(segment []byte) bool {
 	return s.byWords(name) || s.names[string(plain)] || s.documents[string(plain)] || s.isNoisy(name)
 }
 
-// mentions reports whether text has a name in it in any way, with damaged escapes taken
-// for nothing.
+// mentions reports whether text contains a name in any form, ignoring damaged escapes.
 func (s *set) mentions(text []byte) bool {
 	var buf [256]byte
 	return s.trie.hints(text)&hintName != 0 || s.trie.hints(lettersOutsideEscapes(buf[:0], text))&hintName != 0
 }
 
-// findUserinfo returns where the user name and password of the first URL at or after from
-// stand (RFC 3986, section 3.2.1).
+// findUserinfo returns the place of the user name and password in the first URL at or
+// after from (RFC 3986, section 3.2.1).
 func findUserinfo(text []byte, from int) (start, end int, ok bool) {
 	for {
 		i := bytes.Index(text[from:], []byte("//"))
@@ -232,7 +233,7 @@ var notCredentials = map[string]bool{
 	"token": true, "tokens": true, Redacted: true,
 }
 
-// findScheme returns where the credentials stand that follow the name of a scheme at or
+// findScheme returns the place of the credentials after the first name of a scheme at or
 // after from.
 func findScheme(text []byte, from int) (start, end int, ok bool) {
 	for i := from; i < len(text); i++ {

@@ -2,18 +2,19 @@ package redact
 
 import "github.com/ingestauth/caddy-ingest-auth/config"
 
-// AddLocation adds the names of a place where keys stand. A name may stand in any
-// place of a log, whatever the location is.
+// AddLocation adds the names of a place for keys. A name may be anywhere in a log,
+// whatever the location is.
 func (n *Names) AddLocation(l config.Location) {
-	if l.Place() == config.PlaceHeader {
-		n.AddHeader(l.Names...)
-	}
+	n.AddHeader(l.Headers()...)
 	n.AddQuery(l.Fields()...)
+	if l.Place() == config.PlacePath {
+		n.AddPath(l.Names...)
+	}
 }
 
-// AddDocument adds the names of query parameters whose value is a JSON document, in which
-// keys stand that nobody sees who does not decode it. Unlike names of keys, these are
-// usual words: only what is written as a parameter is one.
+// AddDocument adds the names of query parameters whose value is a JSON document. A key in
+// it is visible only after decoding. Unlike names of keys, these are usual words, so they
+// count only if written as a parameter.
 func (n *Names) AddDocument(b config.BodyIn) {
 	if b.In == config.InQuery {
 		n.addDocuments(b.Names)

@@ -14,7 +14,7 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
-// Redacted stands in the place of a secret.
+// Redacted replaces a secret.
 const Redacted = "REDACTED"
 
 // Names are what credentials are known by: names of places, by words and as they were added,
@@ -25,7 +25,7 @@ type Names struct {
 	set atomic.Pointer[set]
 }
 
-// NewNames returns what is known without any configuration: words of names, and the forms of
+// NewNames returns the names that need no configuration: words of names, and the forms of
 // well-known vendors' keys.
 func NewNames() *Names {
 	n := new(Names)
@@ -62,7 +62,7 @@ func (n *Names) addDocuments(names []string) {
 	})
 }
 
-// AddSource has the keys redacted that a source holds, until remove is called.
+// AddSource makes the keys of a source redacted, until remove is called.
 func (n *Names) AddSource(k keysync.Knower) (remove func()) {
 	added := &k // interfaces may not be comparable
 	n.change(func(s *set) { s.sources = append(s.sources, added) })
@@ -71,7 +71,7 @@ func (n *Names) AddSource(k keysync.Knower) (remove func()) {
 	})
 }
 
-// AddPattern has what a pattern matches redacted, until remove is called.
+// AddPattern makes everything redacted that a pattern matches, until remove is called.
 func (n *Names) AddPattern(p *regexp.Regexp) (remove func()) {
 	n.change(func(s *set) { s.patterns = append(s.patterns, p) })
 	return sync.OnceFunc(func() {
@@ -94,12 +94,12 @@ func (n *Names) change(do func(*set)) {
 	n.set.Store(next)
 }
 
-// IsField reports whether name is that of a field with a credential, in a header or in a log
-// entry, in any of the spellings that package fieldname takes for one.
+// IsField reports whether name is the name of a field with a credential, in a header or a
+// log entry, in any spelling that package fieldname treats as the same.
 func (n *Names) IsField(name string) bool { return n.set.Load().isField(name) }
 
 // IsName reports whether name is that of a parameter, member or header field with a
-// credential, written in any of the ways that Query sees through.
+// credential, in any encoding that Query can decode.
 func (n *Names) IsName(name string) bool {
 	c := n.Cleaner(false)
 	defer c.Free()
@@ -120,6 +120,7 @@ type set struct {
 	documents map[string]bool // canonical, of parameters only
 
 	patterns []*regexp.Regexp
+	paths    []pathPattern
 }
 
 // longestWords is how long a name is that is known by its words, at most.
@@ -137,6 +138,7 @@ func (s *set) clone() *set {
 	c := *s
 	c.words, c.names, c.headers, c.documents = maps.Clone(s.words), maps.Clone(s.names), maps.Clone(s.headers), maps.Clone(s.documents)
 	c.letters, c.sources, c.patterns = slices.Clone(s.letters), slices.Clone(s.sources), slices.Clone(s.patterns)
+	c.paths = slices.Clone(s.paths)
 	return &c
 }
 

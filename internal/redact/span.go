@@ -7,10 +7,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Span takes keys out of the span that the server's tracing started: it ran
-// before the gate and has recorded the URL. The attributes are read back from
-// the span, so that it does not matter which ones the instrumentation sets. strict has it
-// cleaned as Cleaner says.
+// Span removes keys from the span that the server's tracing started: it ran before the
+// gate and has recorded the URL. The attributes are read back from the span, so it does
+// not matter which ones the instrumentation sets. For strict see Cleaner.
 func (n *Names) Span(span trace.Span, strict bool) {
 	if !span.IsRecording() {
 		return

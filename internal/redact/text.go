@@ -5,12 +5,12 @@ import "bytes"
 // Text cleans any text that goes into a log: URLs and queries in it, names of credentials
 // with '=' or ':' and a value after them, as in forms, header fields, JSON and Go's
 // fmt.Print, credentials after "Bearer" and "Basic", and keys that are known by their value
-// or form wherever they stand. It returns s itself if nothing has to be done.
+// or form wherever they stand. It returns s itself if there is nothing to clean.
 //
-// A value ends where the syntax around it says; without quotes it ends, after '=', at the
-// next space or '&', and after ':' with the line. One kind of text is left alone, because it
-// is how errors are put: the name in small letters, or that of a host, a colon, and more than
-// one word, as in "renewing token: permission denied".
+// A value ends where the syntax around it says. Without quotes, a value after '=' ends at the
+// next space or '&', and a value after ':' ends with the line. One kind of text is left
+// alone, because errors look like that: the name in small letters, or a host name or
+// the name of a module, a colon, and more than one word, as in "renewing token: permission denied".
 func (n *Names) Text(s string) string {
 	c := n.Cleaner(false)
 	defer c.Free()
@@ -43,7 +43,7 @@ func (c *Cleaner) pairs() {
 	}
 }
 
-// words looks for names that are encoded, or have something long between them and the '='.
+// words looks for names that are encoded, or that have long text between them and the '='.
 func (c *Cleaner) words() {
 	if !bytes.ContainsAny(c.text, `%+\[`) {
 		return
@@ -76,7 +76,7 @@ func (c *Cleaner) isQuote(i int) bool {
 		bytes.IndexByte([]byte(" \t\r\n)]}:,;\\"), c.text[i+1]) >= 0
 }
 
-// valueStart skips what may stand between a name and its value.
+// valueStart skips what may be between a name and its value.
 func (c *Cleaner) valueStart(p pair) int {
 	start := p.sep + 1
 	for start < len(c.text) && bytes.IndexByte([]byte(" \t=:>"), c.text[start]) >= 0 {
@@ -192,7 +192,7 @@ func (c *Cleaner) isError(p pair, start int) bool {
 		return false
 	}
 	for _, b := range c.text[p.name:p.sep] {
-		if (b < 'a' || b > 'z') && b != ' ' && b != '.' {
+		if (b < 'a' || b > 'z') && bytes.IndexByte([]byte(" ._'"), b) < 0 {
 			return false
 		}
 	}

@@ -39,7 +39,7 @@ func (c *Cleaner) tokens(text []byte, depth int) {
 // token looks at a token, and at the segments of it that stand between '=', ':' and the
 // like.
 func (c *Cleaner) token(text []byte, from, to, depth int) {
-	path := text[from] == '/' || bytes.Contains(text[from:to], []byte("//"))
+	path := c.product || text[from] == '/' || bytes.Contains(text[from:to], []byte("//"))
 	for start := from; start < to; {
 		end, padded := segmentEnd(text, start, to)
 		switch together := c.knownTogether(text, start, padded, to); {
@@ -95,7 +95,7 @@ type segment struct {
 }
 
 func (c *Cleaner) segment(text []byte, s segment) {
-	if c.known(text, s) || c.strict && c.suspect(text, s) {
+	if c.known(text, s) || c.strict && !c.exempt && c.suspect(text, s) {
 		return
 	}
 	c.cutShapes(text, s.from, s.end)
@@ -198,8 +198,8 @@ func (c *Cleaner) isKnown(token []byte) bool {
 	return len(c.set.sources) > 0 && len(token) <= maxToken && c.set.knows(sha256.Sum256(token))
 }
 
-// suspect cuts what could be a key though nobody knows it, and reports whether that is all
-// of the segment. In a path it may be a part of it only.
+// suspect cuts what could be an unknown key, and reports whether that is the whole
+// segment. In a path it may be only a part of the segment.
 func (c *Cleaner) suspect(text []byte, s segment) (all bool) {
 	if !s.path {
 		all = couldBeKey(text[s.from:s.padded])

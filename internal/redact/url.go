@@ -2,9 +2,9 @@ package redact
 
 import "bytes"
 
-// URL cleans a URL, a request URI, or a part of one. What follows the first '?' is the query,
-// whatever comes before it: net/http takes "/x#?apiKey=…" for a path and a query too. User
-// name and password become REDACTED. It returns s itself if nothing has to be done.
+// URL cleans a URL, a request URI, or a part of one. Everything after the first '?' is the
+// query, whatever comes before it: net/http also reads "/x#?apiKey=…" as a path and a query.
+// User name and password become REDACTED. It returns s itself if there is nothing to clean.
 func (n *Names) URL(s string) string {
 	c := n.Cleaner(false)
 	defer c.Free()

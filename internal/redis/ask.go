@@ -5,12 +5,12 @@ import (
 	"errors"
 )
 
-// While a cluster moves the slot to another node, the one that has it answers ASK for
-// keys that it does not have any more, or never had: they are to be asked of the
-// other, command by command. That takes a connection beside the current one.
+// While a cluster moves the slot to another node, the old node answers ASK for keys that
+// it no longer has, or never had: ask the other node, for each command. That needs a
+// second connection.
 
-// ask sends the command of a call to the node to which the slot is moving, and once
-// more if the connection turns out to have been closed while it was idle.
+// ask sends the command of a call to the node to which the slot is moving. If the
+// connection was closed while it was idle, it sends the command once more.
 func (c *Client) ask(ctx context.Context, call *Call, address string) error {
 	err := c.askOnce(ctx, call, address)
 	if errors.Is(err, errGone) {
@@ -32,8 +32,8 @@ func (c *Client) askOnce(ctx context.Context, call *Call, address string) error 
 	return p.do(ctx, call)
 }
 
-// beside returns the connection to the node at the address, and begins to connect if
-// there is none.
+// beside returns the second connection, to the node at the address, and begins to connect
+// if there is none.
 func (c *Client) beside(address string) (*dialing, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -49,8 +49,8 @@ func (c *Client) beside(address string) (*dialing, error) {
 	return c.second, nil
 }
 
-// enterSecond connects to the node, which is not asked whether it is the right one:
-// it will be later.
+// enterSecond connects to the node. It does not check whether the node has the slot: it
+// will have it later.
 func (c *Client) enterSecond(d *dialing) {
 	conn, err := c.finder.enter(c.ctx, d.address, func(Do) error { return nil })
 	if d.err = err; err == nil {
@@ -62,7 +62,7 @@ func (c *Client) enterSecond(d *dialing) {
 	}
 }
 
-// leaveSecond gives the connection beside the current one up. The lock is held.
+// leaveSecond gives up the second connection. The lock is held.
 func (c *Client) leaveSecond() {
 	d := c.second
 	if d == nil {
@@ -77,7 +77,7 @@ func (c *Client) leaveSecond() {
 	})
 }
 
-// over reports whether there is no connection, and will be none.
+// over reports whether the attempt has failed or its connection has ended.
 func (d *dialing) over() bool {
 	select {
 	case <-d.done:

@@ -9,15 +9,15 @@ import (
 	"time"
 )
 
-// minReplace is the least time between connections that are replaced without
-// being asked: a server that drops every connection is not dialled in a loop.
+// minReplace is the shortest time between automatic replacements of a connection, so that
+// a server that drops every connection is not dialled in a loop.
 const minReplace = time.Second
 
 var errNotConnected = errors.New("not connected")
 
-// Client keeps one connection to the right server, which many callers share, and
-// replaces it when the server moves or the connection breaks. If this fails there
-// is none until Connect makes one.
+// Client keeps one connection to the right server, shared by many callers. It replaces
+// the connection when the server moves or the connection breaks. If that fails, there is
+// no connection until Connect makes one.
 type Client struct {
 	finder  finder
 	timeout time.Duration // of a write
@@ -42,7 +42,7 @@ type dialing struct {
 	err     error
 }
 
-// wait returns what the attempt comes to.
+// wait returns the result of the attempt.
 func (d *dialing) wait(ctx context.Context) (*pipe, error) {
 	select {
 	case <-d.done:
@@ -53,8 +53,8 @@ func (d *dialing) wait(ctx context.Context) (*pipe, error) {
 }
 
 // Do sends the command of a call and waits for its answer. It fails at once if
-// there is no connection. A command that the server has not executed, because it
-// is not the right one any more, or is gone, is sent once more to the one that is.
+// there is no connection. If the server has not executed the command, because it is no
+// longer the right one, or is gone, Do sends the command once more to the right server.
 //
 // The error is that of ctx, a ServerError, or what is wrong with the connection.
 // After any but a ServerError the call must not be used again: the answer may
@@ -80,8 +80,8 @@ func (c *Client) Do(ctx context.Context, call *Call) error {
 	return err
 }
 
-// notConnected says why there is no pipe. The reason is only told: however long dialling
-// took, it is no late answer.
+// notConnected says why there is no pipe. It hides the type of the reason, because a slow
+// dial is not a late answer.
 func (c *Client) notConnected() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -107,8 +107,8 @@ func notExecuted(err error, asked string) (hint string, yes bool) {
 	return "", answered.readOnly()
 }
 
-// Connect makes a connection if there is none. If what is done with it fails, drop
-// gives it up, so that the next Connect looks for the server anew.
+// Connect makes a connection if there is none. If the connection then fails to work, call
+// drop: it gives the connection up, so that the next Connect looks for the server again.
 func (c *Client) Connect(ctx context.Context) (drop func(why error), err error) {
 	p := c.current.Load()
 	if p == nil {
@@ -119,7 +119,7 @@ func (c *Client) Connect(ctx context.Context) (drop func(why error), err error) 
 	return func(why error) { c.drop(p, why) }, nil
 }
 
-// replace returns the pipe that has come in the place of the old one.
+// replace returns the pipe that replaced the old one.
 func (c *Client) replace(ctx context.Context, old *pipe, hint string) (*pipe, error) {
 	c.mu.Lock()
 	switch p := c.current.Load(); p {
@@ -182,8 +182,8 @@ func (c *Client) serve(p *pipe) {
 	c.lost(p)
 }
 
-// lost replaces a broken pipe. As nobody need have noticed, an idle connection
-// that the server closes disturbs no request.
+// lost replaces a broken pipe. It does not wait for a request, so no request is disturbed
+// if the server closes an idle connection.
 func (c *Client) lost(p *pipe) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -209,8 +209,8 @@ func (c *Client) drop(p *pipe, why error) {
 	p.fail(why)
 }
 
-// Close gives everything up and waits for nothing that could hang. Do and Connect
-// fail from then on.
+// Close gives up everything, and does not wait for anything that could hang. Do and
+// Connect fail from then on.
 func (c *Client) Close() {
 	c.mu.Lock()
 	c.cancel()

@@ -46,13 +46,13 @@ func dial(ctx context.Context, address string, config *tls.Config) (*serverConn,
 	return &serverConn{conn, below, bufio.NewReaderSize(conn, bufferSize), address}, nil
 }
 
-// Close closes the connection at once: it does not say goodbye as TLS would,
-// which can hang.
+// Close closes the connection at once, without the closing message of TLS, which can
+// hang.
 func (c *serverConn) Close() error { return c.below.Close() }
 
-// do sends a command and reads the answer. What the server answers as an error
-// is returned as a ServerError. A server that hangs up may have said why before the
-// command was sent, as it does with TLS if it wants a certificate.
+// do sends a command and reads the answer. An error in the answer is returned as a
+// ServerError. A server that hangs up may have said why before the command was sent: with
+// TLS it does so if it needs a certificate.
 func (c *serverConn) do(command []byte) (r Reply, err error) {
 	_, unsent := c.Write(command)
 	if err = readReply(c.in, &r); err == nil {
@@ -64,7 +64,7 @@ func (c *serverConn) do(command []byte) (r Reply, err error) {
 	return r, err
 }
 
-// isAlert reports whether the error is what the server has said in TLS.
+// isAlert reports whether the error is a TLS alert from the server.
 func isAlert(err error) bool {
 	var op *net.OpError
 	return errors.As(err, &op) && op.Op == "remote error"
@@ -88,11 +88,11 @@ func (c *serverConn) login(user, password string, database int) error {
 	return err
 }
 
-// errUnnamed is the error of a connection that ended when it was given a name.
+// errUnnamed is the error of a connection that ended while it was being named.
 var errUnnamed = errors.New("naming the connection")
 
-// setName gives the connection a name, if there is one. It is as good without if the
-// server answers that it does not want it, for example because the user may not.
+// setName gives the connection a name, if there is one. If the server refuses the name,
+// for example because the user may not set it, the connection is used without.
 func (c *serverConn) setName(name string) error {
 	if name == "" {
 		return nil
@@ -105,7 +105,7 @@ func (c *serverConn) setName(name string) error {
 	return fmt.Errorf("%w: %w", errUnnamed, err)
 }
 
-// withoutDetails leaves of a server's error the code: the rest may quote the
+// withoutDetails keeps only the code of a server's error: the rest may quote the
 // password, as in "ERR unknown command 'AUTH', with args beginning with: …".
 func withoutDetails(err error) error {
 	var answered ServerError

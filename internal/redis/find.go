@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// maxMoves is how often in a row nodes of a cluster may send on to others.
+// maxMoves is how many times in a row nodes of a cluster may redirect to others.
 const maxMoves = 3
 
 // finder finds and connects to the right server. It is used by one
@@ -17,7 +17,7 @@ type finder struct {
 	target
 	name    string         // of connections
 	timeout time.Duration  // of connecting to one server, until it has proved itself
-	check   func(Do) error // whether it is the right one
+	check   func(Do) error // whether it is the right server
 	last    string         // what found it last: a sentinel, or the node itself
 }
 
@@ -48,7 +48,7 @@ func (f *finder) try(ctx context.Context, one func(context.Context, string) (*se
 			return conn, nil
 		}
 		if !slices.ContainsFunc(errs, func(e error) bool { return e.Error() == err.Error() }) {
-			errs = append(errs, err) // two nodes may send on to the same third
+			errs = append(errs, err) // two nodes may redirect to the same third
 		}
 		if ctx.Err() != nil {
 			break
@@ -76,7 +76,7 @@ func (f *finder) askSentinel(ctx context.Context, sentinel string) (*serverConn,
 	return conn, err
 }
 
-// follow connects to the node, or to the one that it sends on to.
+// follow connects to the node, or to the node to which it redirects.
 func (f *finder) follow(ctx context.Context, address string) (*serverConn, error) {
 	for moves := 0; ; moves++ {
 		conn, err := f.node(ctx, address)
@@ -96,8 +96,8 @@ func (f *finder) follow(ctx context.Context, address string) (*serverConn, error
 	}
 }
 
-// node connects to what may be the right server. One that sends on to where the slot
-// is moving has it until then.
+// node connects to a server that may be the right one. A node that redirects because the
+// slot is moving still has the slot.
 func (f *finder) node(ctx context.Context, address string) (*serverConn, error) {
 	return f.enter(ctx, address, func(do Do) error {
 		err := f.check(do)
@@ -108,7 +108,7 @@ func (f *finder) node(ctx context.Context, address string) (*serverConn, error) 
 	})
 }
 
-// asks returns where a node of a cluster that was asked sends on to for one command.
+// asks returns the node to which a node of a cluster redirects for one command.
 func (f *finder) asks(err error, asked string) (address string, ok bool) {
 	var answered ServerError
 	if f.kind != "cluster" || !errors.As(err, &answered) {
@@ -117,9 +117,9 @@ func (f *finder) asks(err error, asked string) (address string, ok bool) {
 	return answered.sendsOn("ASK", asked)
 }
 
-// enter connects to a data node and checks it. Proxies are known to hang up on
-// commands that they do not know: one that does so when the connection is given a
-// name is tried once more without.
+// enter connects to a data node and checks it. Some proxies hang up on commands that they
+// do not know: if that happens while naming the connection, it is tried once more without
+// a name.
 func (f *finder) enter(ctx context.Context, address string, check func(Do) error) (*serverConn, error) {
 	conn, err := f.enterAs(ctx, f.name, address, check)
 	if errors.Is(err, errUnnamed) {
@@ -140,7 +140,7 @@ func (f *finder) enterAs(ctx context.Context, name, address string, check func(D
 	})
 }
 
-// connect returns a connection on which the introduction has succeeded in time.
+// connect returns a connection after login, name and check have succeeded in time.
 func (f *finder) connect(ctx context.Context, address string, introduce func(*serverConn) error) (*serverConn, error) {
 	ctx, cancel := context.WithTimeout(ctx, f.timeout)
 	defer cancel()
@@ -150,7 +150,7 @@ func (f *finder) connect(ctx context.Context, address string, introduce func(*se
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	err = introduce(conn)
-	if !stop() { // so the connection is closed, whatever the introduction said
+	if !stop() { // so the connection is closed, whatever the result was
 		err = ctx.Err()
 	}
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Bounds of what a server that hangs can make pile up.
+// Limits of what can pile up while a server hangs.
 const (
 	maxUnanswered = 10_000  // calls
 	maxUnwritten  = 1 << 20 // bytes; one call is at most 130 KB
@@ -37,7 +37,8 @@ func NewCall() *Call { return &Call{answered: make(chan struct{}, 1)} }
 // asking makes a node to which the slot is moving execute the next command.
 const asking = "*1\r\n$6\r\nASKING\r\n"
 
-// readReply reads the answer to the command. If ASKING was refused, so was that.
+// readReply reads the answer to the command. If ASKING was refused, the command was
+// refused, too.
 func (c *Call) readReply(in *bufio.Reader) error {
 	var refused error
 	if c.asking {
@@ -55,8 +56,8 @@ func (c *Call) readReply(in *bufio.Reader) error {
 
 // pipe is a connection to a server that many callers share: it sends their
 // commands as they come, without waiting for answers, which come in the same
-// order. A caller that leaves does not disturb the others: its answer is
-// dropped when it comes.
+// order. A caller that stops waiting does not disturb the others: its answer is dropped
+// when it comes.
 type pipe struct {
 	conn    *serverConn
 	timeout time.Duration // of a write, and of answers once the pipe is retired
@@ -87,9 +88,9 @@ func (p *pipe) do(ctx context.Context, c *Call) error {
 	}
 }
 
-// send queues the call, and writes the command or lets somebody else do it. A
-// caller that is alone writes itself, which cannot take long as the connection
-// is empty; nobody waits for what others write.
+// send queues the call, and writes the command or leaves that to another goroutine. A
+// single caller writes by itself, which is fast because the connection is empty. No
+// caller waits while the commands of others are written.
 func (p *pipe) send(c *Call) error {
 	p.mu.Lock()
 	if err := p.refuse(c); err != nil {
@@ -131,13 +132,13 @@ func (p *pipe) refuse(c *Call) error {
 	}
 }
 
-// gather lets callers that are ready to send do so, and writes for all of them.
+// gather lets other ready callers queue their commands, and writes for all of them.
 func (p *pipe) gather() {
 	runtime.Gosched()
 	p.write()
 }
 
-// write writes what is there. What has come meanwhile is for the next.
+// write writes what is queued. Commands that come meanwhile are for the next write.
 func (p *pipe) write() {
 	p.mu.Lock()
 	batch := p.unwritten
@@ -181,7 +182,7 @@ func (p *pipe) read() {
 	}
 }
 
-// pop returns the call that is to be answered next, or nil.
+// pop returns the call that is answered next, or nil.
 func (p *pipe) pop() *Call {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -197,9 +198,9 @@ func (p *pipe) pop() *Call {
 	return c
 }
 
-// fail closes the connection and answers all calls with the error, or with that
-// of who was first to fail. It takes them all at once: read may still find
-// answers in its buffer, which must not go to whoever is first then.
+// fail closes the connection and answers all calls with the error, or with the error of
+// the first failure. It takes all calls at once: read may still find answers in its
+// buffer, which must not go to the wrong calls.
 func (p *pipe) fail(err error) {
 	p.mu.Lock()
 	p.over = true
@@ -232,8 +233,8 @@ func (p *pipe) isOver() bool {
 	return p.over
 }
 
-// retire lets no more calls in. Those that are under way have their time to be
-// answered.
+// retire accepts no more calls. Calls that are under way still get their time for an
+// answer.
 func (p *pipe) retire() {
 	p.mu.Lock()
 	p.over = true

@@ -26,15 +26,15 @@ type Options struct {
 	// private CA. By default the system's CAs are trusted, from TLS 1.2 on.
 	TLS *tls.Config
 
-	// Name is what CLIENT LIST shows of the connection. A server that refuses it is
-	// used without.
+	// Name is the name of the connection in CLIENT LIST. If a server refuses it, the
+	// connection has no name.
 	Name string
 
-	// DialTimeout bounds connecting to one server, until Check has passed.
+	// DialTimeout limits connecting to one server, until Check has passed.
 	DialTimeout time.Duration
 
-	// WriteTimeout bounds a write. A connection that is replaced also has it to
-	// answer what is under way.
+	// WriteTimeout limits a write. A replaced connection also gets this long to answer
+	// calls that are under way.
 	WriteTimeout time.Duration
 
 	// Check reports whether a server is the right one and of use now. It is asked

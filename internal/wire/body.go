@@ -11,11 +11,11 @@ import (
 // body is the body of a response. It frees the connection at its end, when it fails, and
 // when it is closed, whichever comes first.
 type body struct {
-	content io.ReadCloser // as http.ReadResponse made it
+	content io.ReadCloser // from http.ReadResponse
 	conn    *conn
 	ctx     context.Context //nolint:containedctx // of the request
 	reuse   bool            // the connection may be kept after the end
-	done    atomic.Bool     // the connection is free, or about to be
+	done    atomic.Bool     // the connection is free, or will be soon
 	err     error           // how reading ended; only Read uses it
 }
 
@@ -47,13 +47,13 @@ func (b *body) end(err error) error {
 	case canceled:
 		return context.Cause(b.ctx)
 	case !whole && failed != nil && !errors.Is(failed, io.EOF):
-		return failed // of which err may say that a trailer ends too early
+		return failed // err may instead say that a trailer ends too early
 	}
 	return err
 }
 
-// Close implements io.Closer. It may be called while Read waits, and ends it. A connection
-// with a rest of the body on it is closed, not read to its end.
+// Close implements io.Closer. It may be called while Read waits, and ends it. If a part of
+// the body is unread, the connection is closed, not read to its end.
 func (b *body) Close() error {
 	if !b.done.Swap(true) {
 		b.conn.end(false)

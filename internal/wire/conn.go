@@ -27,8 +27,8 @@ func (timeoutError) Timeout() bool   { return true }
 func (timeoutError) Temporary() bool { return true }
 func (timeoutError) Unwrap() error   { return context.DeadlineExceeded }
 
-// conn is a connection to a backend. One goroutine at a time uses it; besides, the context of
-// the request closes it.
+// conn is a connection to a backend. One goroutine at a time uses it; in addition, the
+// context of the request may close it.
 type conn struct {
 	steady
 	key   key
@@ -41,7 +41,7 @@ type conn struct {
 	transport *Transport
 	unwatch   func() bool // ends abort's watch over the context, false if abort was called
 	left      int64       // bytes that may be read
-	headerBy  time.Time   // when the response header has to be there, zero for never
+	headerBy  time.Time   // when the response header must have arrived, zero for never
 	reused    bool        // there was a request before
 	wrote     bool        // a byte of the request was written
 	answered  bool        // a byte of a response was read
@@ -55,7 +55,7 @@ func newConn(c net.Conn, k key) *conn {
 	return out
 }
 
-// begin starts an exchange, which end has to follow. The end of ctx closes the connection.
+// begin starts an exchange; call end after it. The end of ctx closes the connection.
 func (c *conn) begin(ctx context.Context, t *Transport) {
 	c.transport = t
 	c.wrote, c.answered = false, false
@@ -63,7 +63,7 @@ func (c *conn) begin(ctx context.Context, t *Transport) {
 }
 
 // end keeps the connection for the next request if it can be reused. A byte after the end of
-// a response belongs to no request: then it can not.
+// a response belongs to no request: then it cannot be reused.
 func (c *conn) end(reuse bool) {
 	if !c.unwatch() || !reuse || c.failed != nil || c.in.Buffered() > 0 {
 		_ = c.Close()
@@ -77,7 +77,7 @@ func (c *conn) end(reuse bool) {
 }
 
 // quiet reports whether the backend has neither closed the idle connection nor sent
-// something, which would be the answer to no request.
+// anything, which would not belong to a request.
 func (c *conn) quiet() bool {
 	return c.probe.quiet()
 }
@@ -107,7 +107,7 @@ func (c *conn) Read(p []byte) (int, error) {
 }
 
 // hasInput reports whether the backend has answered a request that could not be written. Its
-// bytes are here by now or will never be.
+// bytes have arrived by now, or never will.
 func (c *conn) hasInput() bool {
 	c.left = c.transport.maxResponseHeader()
 	c.headerBy = time.Now().Add(100 * time.Millisecond)
@@ -161,9 +161,8 @@ func (c *conn) endHeader() {
 	}
 }
 
-// readError returns why the response header could not be read, for which err was given: why the
-// connection failed, if it did. http.ReadResponse may have complained of the line that was cut
-// short instead.
+// readError returns why the response header could not be read. If the connection failed, that
+// is the reason: err from http.ReadResponse may instead be about the line that was cut off.
 func (c *conn) readError(err error) error {
 	switch {
 	case c.failed == nil:

@@ -24,7 +24,7 @@ type exchange struct {
 	complete  bool            // the message has the body, and the body is closed
 }
 
-// free closes the request body, as every RoundTripper has to, and gives the buffer back.
+// free closes the request body, as every RoundTripper must, and gives the buffer back.
 func (x *exchange) free() {
 	x.closeBody()
 	putBuffer(x.message)
@@ -37,7 +37,7 @@ func (x *exchange) closeBody() {
 	x.complete = true
 }
 
-// do sends the request, twice if need be.
+// do sends the request, twice if necessary.
 func (x *exchange) do() (*http.Response, error) {
 	var err error
 	if *x.message, err = appendHeader(*x.message, x.req); err != nil {
@@ -47,8 +47,8 @@ func (x *exchange) do() (*http.Response, error) {
 	if err != nil {
 		return nil, x.cause(err)
 	}
-	// The body is read when there is a connection, not before: a proxy may send a request
-	// whose body is untouched to another backend.
+	// The body is read only when there is a connection: a proxy may send a request to
+	// another backend if its body was not touched.
 	if err := x.readBody(); err != nil {
 		x.transport.idle.put(c, x.transport)
 		return nil, x.cause(err)
@@ -141,11 +141,11 @@ func (x *exchange) try(c *conn) (*http.Response, error) {
 	return res, nil
 }
 
-// write sends the message. A backend may answer early and then neither read nor keep the
-// connection, as for a body that is too long: write does not fail if there is something to
-// read.
+// write sends the message. A backend may answer early and then close the connection
+// without reading, for example if a body is too long. So write does not fail if there is
+// an answer to read.
 func (x *exchange) write(c *conn) error {
-	if c.reused && x.req.ContentLength > 0 && !c.quiet() { // reading the body may have taken a while
+	if c.reused && x.req.ContentLength > 0 && !c.quiet() { // reading the body may have taken long
 		return errStale
 	}
 	if err := c.SetWriteDeadline(time.Now().Add(x.transport.writeTimeout())); err != nil {
@@ -172,7 +172,7 @@ func (c *conn) mayRetry(req *http.Request, err error) bool {
 	return !c.wrote || !c.answered && replayable(req)
 }
 
-// replayable reports whether it does no harm to send req twice.
+// replayable reports whether sending req twice does no harm.
 func replayable(req *http.Request) bool {
 	switch req.Method {
 	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:

@@ -12,7 +12,7 @@ type key struct{ network, address string }
 // pool holds the idle connections. The zero value is ready to use.
 type pool struct {
 	mu      sync.Mutex
-	conns   map[key][]*conn // the one that was used last comes last
+	conns   map[key][]*conn // the most recently used is last
 	timer   *time.Timer     // removes old connections, nil when there are none
 	timeout time.Duration
 	closed  bool
@@ -43,9 +43,8 @@ func (p *pool) add(c *conn, t *Transport) bool {
 	return true
 }
 
-// get returns the connection that was used last, nil if there is none. It asks the operating
-// system whether the backend has closed it meanwhile, so that no request gets lost on one
-// that was.
+// get returns the most recently used connection, nil if there is none. It asks the operating
+// system whether the backend has closed it meanwhile, so that no request gets lost.
 func (p *pool) get(k key) *conn {
 	for {
 		c := p.remove(k)
@@ -70,7 +69,8 @@ func (p *pool) remove(k key) *conn {
 	return c
 }
 
-// expire closes connections that are too old, and comes back when the next one will be.
+// expire closes connections that are too old, and runs again when the next one is too
+// old.
 func (p *pool) expire() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -110,7 +110,7 @@ func (p *pool) clear() {
 	}
 }
 
-// close makes that no connection is kept any more.
+// close makes the pool keep no connection any more.
 func (p *pool) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -4,8 +4,8 @@ package wire
 
 import "net"
 
-// prober can not look at sockets here: a connection that the backend has closed shows when a
-// request is written to it.
+// prober cannot check sockets on this system: only writing a request shows that the backend
+// has closed a connection.
 type prober struct{}
 
 func newProber(net.Conn) prober { return prober{} }

@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// prober looks at the socket of an idle connection without waiting.
+// prober checks the socket of an idle connection without waiting.
 type prober struct {
-	socket syscall.RawConn // nil if the connection has none
+	socket syscall.RawConn // nil if the connection has no socket
 	look   *look
 }
 

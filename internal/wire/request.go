@@ -13,7 +13,7 @@ import (
 )
 
 // appendHeader appends the request line and the header fields, as http.Request.Write writes
-// them, up to the empty line. Unlike there, no User-Agent is invented.
+// them, up to the empty line. Unlike that, it does not add a User-Agent.
 func appendHeader(b []byte, req *http.Request) ([]byte, error) {
 	method := req.Method
 	if method == "" {
@@ -49,7 +49,7 @@ func appendHeader(b []byte, req *http.Request) ([]byte, error) {
 // appendFields appends the fields of header that are not written already, in the order of
 // their names, after a check that none of them can break the message.
 func appendFields(b []byte, header http.Header) ([]byte, error) {
-	var room [32]string // enough for most, and then not on the heap
+	var room [32]string // enough for most requests, without the heap
 	names := room[:0]
 	for name := range header {
 		names = append(names, name)
@@ -76,7 +76,8 @@ func appendField(b []byte, name, value string) []byte {
 	return append(append(b, textproto.TrimString(value)...), "\r\n"...)
 }
 
-// ours reports whether appendHeader decides on the field of this name, in whatever case.
+// ours reports whether appendHeader itself writes or drops the field with this name, in
+// any case.
 func ours(name string) bool {
 	switch len(name) {
 	case len("Host"):
@@ -93,7 +94,7 @@ func ours(name string) bool {
 	return false
 }
 
-// hostField returns the value of the Host field: the one of req or else of its URL, in ASCII,
+// hostField returns the value of the Host field: from req, or else from its URL, in ASCII,
 // without an IPv6 zone (RFC 6874), and empty if it is not valid.
 func hostField(req *http.Request) (string, error) {
 	host := req.Host
@@ -110,7 +111,7 @@ func hostField(req *http.Request) (string, error) {
 	return withoutZone(host), nil
 }
 
-// withoutZone makes [fe80::1]:80 of [fe80::1%eth0]:80.
+// withoutZone turns [fe80::1%eth0]:80 into [fe80::1]:80.
 func withoutZone(host string) string {
 	if !strings.HasPrefix(host, "[") {
 		return host

@@ -5,11 +5,11 @@ import (
 	"net"
 )
 
-// steady is a connection whose first failed read is its last one: every later read fails with
-// the same error. What parses responses relies on that. A bufio.Reader gives the beginning of a
-// line for a whole line when reading the rest of it fails, and forgets the error. After a time-out,
-// unlike after the end of a connection, the next read may go well, and then the rest of the line
-// would be the next one.
+// steady is a connection on which every read after a failed one fails with the same error. The
+// parser of responses relies on that: if reading a line fails in the middle, a bufio.Reader returns
+// the beginning as a whole line and forgets the error. After a time-out, unlike after the end of a
+// connection, the next read may succeed, and then the rest of the line would look like the next
+// line.
 type steady struct {
 	net.Conn
 	failed error

@@ -21,8 +21,8 @@ const (
 )
 
 // Transport is an http.RoundTripper. It is safe for concurrent use and must be neither copied
-// nor changed after its first use. A request goes through no HTTP proxy, and no compression
-// is asked for or undone.
+// nor changed after its first use. It uses no HTTP proxy, and neither requests nor removes
+// compression.
 type Transport struct {
 	// Other gets every request that is not sent here: those with a scheme other than http,
 	// CONNECT, requests with an Upgrade, Connection, Expect or Incremental field, with
@@ -36,17 +36,18 @@ type Transport struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 	// ResponseHeaderTimeout is how long the response header may take once the request is
-	// written. 0 is for ever.
+	// written. 0 means no limit.
 	ResponseHeaderTimeout time.Duration
 
-	// ReadTimeout is how long a single read may wait for the backend. 0 is for ever.
+	// ReadTimeout is how long a single read may wait for the backend. 0 means no limit.
 	ReadTimeout time.Duration
 
 	// WriteTimeout is how long writing a request may take. The default is 30 s.
 	WriteTimeout time.Duration
 
-	// MaxResponseHeader is how many bytes a response header may have, those informational
-	// responses (1xx) included that no trace of the request has seen. The default is 1 MiB.
+	// MaxResponseHeader is how many bytes a response header may have, including
+	// informational responses (1xx) that no trace of the request has seen. The default is 1
+	// MiB.
 	MaxResponseHeader int64
 
 	// MaxIdle is how many idle connections are kept for an address. The default is 128.
@@ -58,8 +59,8 @@ type Transport struct {
 	idle pool
 }
 
-// RoundTrip implements http.RoundTripper. Of the hooks of httptrace only Got1xxResponse and
-// those of net.Dialer are called.
+// RoundTrip implements http.RoundTripper. It calls only the httptrace hook Got1xxResponse
+// and those of net.Dialer.
 //
 // A request that fails on a connection which was idle is sent once more on a new one if no
 // byte of it was written, or if no byte of a response was read and RFC 9110, section 9.2.2,
@@ -82,14 +83,14 @@ func (t *Transport) CloseIdleConnections() {
 }
 
 // Close closes the idle connections, and every other one as soon as its response is read.
-// Requests can still be sent, each on a connection of its own.
+// Requests can still be sent, each on its own connection.
 func (t *Transport) Close() {
 	t.idle.close()
 	t.CloseIdleConnections()
 }
 
-// plain reports whether req can be sent here. Whatever http.Transport would refuse is not
-// plain, so that its errors are the same.
+// plain reports whether req can be sent here. A request that http.Transport would refuse
+// is not plain, so that the errors are the same.
 func plain(req *http.Request) bool {
 	if req.URL == nil || req.Header == nil || req.URL.Scheme != "http" || req.URL.Host == "" ||
 		req.Method == http.MethodConnect || req.Close || req.Cancel != nil { //nolint:staticcheck // others may set Cancel
@@ -106,8 +107,8 @@ func plain(req *http.Request) bool {
 	return true
 }
 
-// plainBody reports whether the body of req is missing, or of a known and small length. A
-// body with a ContentLength of 0 has an unknown one, see http.Request.
+// plainBody reports whether req has no body, or a small one of known length. A body with
+// a ContentLength of 0 has unknown length, see http.Request.
 func plainBody(req *http.Request) bool {
 	if req.Body == nil || req.Body == http.NoBody {
 		return req.ContentLength == 0
