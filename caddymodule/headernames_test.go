@@ -224,7 +224,7 @@ func TestAttackKeysInEverySpelling(t *testing.T) {
 }
 
 // TestAttackConnectionNamesWhatTheGateGoesBy: what a client lists in Connection is removed by
-// the proxy, and must not be what the gate has gone by.
+// the proxy, and must not be what the gate relied on.
 func TestAttackConnectionNamesWhatTheGateGoesBy(t *testing.T) {
 	g, up := start(t, "", map[string]gatetest.Record{keyA: {}})
 	for _, name := range []string{"Content-Type", "content-TYPE", "Content-Language", "X-Ingest-Identity"} {

@@ -199,8 +199,8 @@ func (l Location) Headers() []string {
 	}
 }
 
-// Fields returns the names that stand before the values in a location: of the path of a member
-// its last. There are none where a value is not one of a pair.
+// Fields returns the names directly before the values in a location: for the path of a member
+// its last name. There are none if values have no name before them.
 func (l Location) Fields() []string {
 	switch l.Place() {
 	case PlaceAuthorization, PlacePath:

@@ -70,7 +70,8 @@ func newLogProbe(places []config.Location, identityHeader string, logCredentials
 	response := func(name string) zapcore.Field {
 		return zap.Object(name, caddyhttp.LoggableHTTPHeader{Header: p.header(name+">", "Location", places, identityHeader), ShouldLogCredentials: logCredentials})
 	}
-	// The access log calls the headers of an answer resp_headers, reverse_proxy headers.
+	// The access log calls the headers of an answer resp_headers; reverse_proxy calls
+	// them headers.
 	p.fields = append(p.fields, response("resp_headers"), response("headers"))
 	return p
 }

@@ -6,9 +6,10 @@ import (
 	"unsafe"
 )
 
-// A run is text without white space, quotes, '!' and control characters. A copy of a key without
-// those is a part of one, in any encoding: escapes and base64 have none. Most texts have no
-// run that is as long as a key, which is found out without looking at all of them.
+// A run is text without white space, quotes, '!' and control characters. If a key has none of
+// those, every copy of it is within one run, in any encoding: escapes and base64 have none of
+// them either. Most texts have no run as long as a key, and that can be found out without
+// reading all bytes.
 
 // longRun returns the first run of at least n bytes, n >= 16, from an index on; end is 0 if
 // there is none. Such a run contains at least one of the words that are checked.
@@ -56,7 +57,7 @@ func runEnd(text string, i int) int {
 
 func endsRun(text string) bool { return lastEnder(text) >= 0 }
 
-// firstOther is the first byte that ends no run.
+// firstOther is the first byte that does not end a run.
 const firstOther = '"' + 1
 
 func isEnder(c byte) bool { return c < firstOther }

@@ -64,11 +64,11 @@ func (f *Finder) scheme(name string) *scheme {
 	return nil
 }
 
-// authorization adds the credentials of a value, of which comma may join several, and
-// returns what belongs to other schemes: v itself if that is all of it.
+// authorization adds the credentials of a value, which may have several separated by commas.
+// It returns the rest, which belongs to other schemes: v itself if there are no credentials.
 func (f *Finder) authorization(v string, s *Set) (rest string) {
 	var others []string
-	var own *scheme // that the part before belongs to
+	var own *scheme // of the previous part
 	found := false
 	for tail, first, more := v, true, true; more; first = false {
 		var part string
@@ -89,9 +89,9 @@ func (f *Finder) authorization(v string, s *Set) (rest string) {
 	return strings.Join(others, ", ")
 }
 
-// part adds the credential in part, if its scheme is looked for, and returns that scheme,
-// otherwise nil, and whether the part is to go. A part without a scheme of its own continues
-// the one before it: as a parameter, or else with a comma in its token, which is malformed.
+// part adds the credential in part, if its scheme is a location, and returns the scheme, else
+// nil. cut says whether to remove the part. A part without a scheme continues the part before
+// it: with a parameter, or because its token has a comma, which is malformed.
 func (f *Finder) part(part string, before *scheme, first bool, s *Set) (own *scheme, cut bool) {
 	n := tokenLen(part)
 	name, rest := part[:n], part[n:]
@@ -112,7 +112,7 @@ func (f *Finder) part(part string, before *scheme, first bool, s *Set) (own *sch
 	return before, s.addMalformed(before.location, []byte(part))
 }
 
-// addBearer adds what follows the scheme: a token.
+// addBearer adds the text after the scheme: a token.
 func (s *Set) addBearer(location, rest string) (cut bool) {
 	token, ok := token68(rest)
 	if !ok {

@@ -34,7 +34,7 @@ type Options struct {
 	Pairs []Pair
 	// Paths are patterns of paths in which the segment {key} is the credential.
 	Paths []string
-	// Drop are header names, compared likewise, that no client may send: Headers
+	// Drop are header names, compared in the same way, that no client may send: Headers
 	// deletes them unread, also with Keep.
 	Drop []string
 	// Plain are header names, compared in the same way, of which a client may send only

@@ -15,7 +15,7 @@ import (
 type header struct {
 	folded    string // name as of fieldname.Fold
 	canonical string // name as net/http has it
-	drop      bool   // is deleted unread, also if everything is kept
+	drop      bool   // is deleted unread, even if everything is kept
 	plain     bool   // is left alone in its canonical spelling
 	pairs     *pairs // in its values; nil if they are read in another way
 	// take adds the credentials in a value, and returns what is to stay of it.
@@ -205,6 +205,6 @@ func trimOWS(s string) string {
 
 func isOWS(c byte) bool { return c == ' ' || c == '\t' }
 
-// IsHeader tells whether Headers looks at a header of that name, be it to find
-// credentials or to drop it or other spellings of it.
+// IsHeader tells whether Headers looks at a header with that name: to find credentials,
+// or to drop it or other spellings of it.
 func (f *Finder) IsHeader(name string) bool { return f.headerIndex(name) >= 0 }

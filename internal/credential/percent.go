@@ -43,7 +43,7 @@ func appendUnescapedURI(dst, src []byte) ([]byte, bool) {
 	return dst, true
 }
 
-// damage is what a reader makes of an escape that is none.
+// damage is what a reader does with a bad escape.
 type damage uint8
 
 const (

@@ -31,7 +31,7 @@ type Gate struct {
 	host     Host
 	log      *zap.Logger
 
-	header   string // canonical name of the one that carries the assertion
+	header   string // canonical name of the header with the assertion
 	scheme   string // of Authorization, that clients are asked to use
 	source   keysync.Getter
 	signer   *assertion.Signer

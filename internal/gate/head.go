@@ -13,9 +13,9 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/internal/redact"
 )
 
-// takeHead finds the credentials in header, path and query and removes them, and with
-// them what the client sent in the identity header's name. The span is cleaned
-// whatever was found: a key may stand where no credential is looked for.
+// takeHead finds and removes the credentials in header, path and query, and the identity
+// header if the client sent one. It always cleans the span: a key may be in a place that is
+// not a location.
 func (g *Gate) takeHead(r *http.Request, p *passage) *refusal {
 	g.takeHeaders(r.Header, p)
 	g.keepConnection(r.Header)
