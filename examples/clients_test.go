@@ -278,12 +278,13 @@ func document(s string) any {
 	}
 }
 
-// withoutKey removes members that are the key, and the key from other strings.
+// withoutKey removes members that are the key or empty, and the key from other strings. A
+// member is emptied rather than cut where the body as a whole is no JSON.
 func withoutKey(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
 		for name, member := range v {
-			if v[name] = withoutKey(member); member == clientKey {
+			if v[name] = withoutKey(member); v[name] == "" {
 				delete(v, name)
 			}
 		}
