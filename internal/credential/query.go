@@ -14,6 +14,7 @@ type params struct {
 	exact     bool     // a name with other upper and lower case is ambiguous
 	locations []string // by index of name; unread if only removed, embedding for a document, "" for a name that only PHP turns into one
 	folded    [][]byte // as of appendFolded, by index of name
+	longest   int      // bytes of a name that differs from one of ours in case only, at most
 }
 
 func (p *params) init(kind string, list, remove, documents []string) error {
@@ -55,6 +56,7 @@ func (p *params) add(name, location string) error {
 	}
 	p.locations = append(p.locations, location)
 	p.folded = append(p.folded, appendFolded(nil, []byte(name)))
+	p.longest = max(p.longest, utf8.UTFMax*len(name))
 	return nil
 }
 

@@ -41,9 +41,15 @@ func (g *Gate) guardHeaders(o *credential.Options) {
 	if slices.ContainsFunc(g.settings.Scopes, func(s config.Scope) bool { return s.Method != "" }) {
 		o.Drop = append(o.Drop, methodOverrides...)
 	}
-	if slices.ContainsFunc(g.settings.Resources, func(r config.Resource) bool { return r.In == "path" }) {
+	if g.readsPath() {
 		o.Drop = append(o.Drop, pathOverrides...)
 	}
+}
+
+// readsPath reports whether the gate looks at the segments of the path.
+func (g *Gate) readsPath() bool {
+	return slices.ContainsFunc(g.settings.Resources, func(r config.Resource) bool { return r.In == "path" }) ||
+		slices.ContainsFunc(slices.Concat(g.settings.Credentials, g.settings.Remove), func(l config.Location) bool { return l.Place() == config.PlacePath })
 }
 
 // dropMethodOverrides deletes them in every spelling.

@@ -42,6 +42,11 @@ func TestKeyInPath(t *testing.T) {
 	if got := g.do(t, get("/old/"+keyC, keyA)); got.status != http.StatusOK || got.seen[0].uri != "/old" {
 		t.Errorf("removed only: %+v", got)
 	}
+	override := get("/services/"+keyA, "")
+	override.header = http.Header{"X-Original-Url": {"/services/other"}}
+	if got := g.do(t, override); got.status != http.StatusOK || got.seen[0].header["X-Original-Url"] != nil {
+		t.Errorf("another path in a header: %+v", got)
+	}
 	malformed, conflict, unknown, missing := answer{400, "malformed_path"}, answer{400, "conflicting_credentials"}, answer{401, "invalid_key"}, answer{401, "missing_key"}
 	requests, want := make(map[string]request), make(map[string]answer)
 	for target, a := range map[string]answer{
