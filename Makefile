@@ -81,5 +81,5 @@ browser: ## Install what the tests in a browser need (Node.js 20, npm; chromium 
 	cd internal/browsertest && npm ci --no-audit --no-fund
 
 .PHONY: decoders
-decoders: ## Install what the tests against decoders of other languages need (Node.js 20, npm; php and python3 from the system)
+decoders: ## Install what the tests against decoders of other languages need (Node.js 20, npm; php, php-cgi and python3 from the system)
 	cd internal/decodertest && npm ci --no-audit --no-fund

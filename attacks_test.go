@@ -47,6 +47,9 @@ var attackTable = []struct{ kind, tests string }{
 	{"an upgrade to another version of HTTP, in which requests pass unseen", "caddymodule.TestAttackUpgradeToHTTP2"},
 	{"what is not a key of ours, taken for one", "caddymodule.TestSomebodyElsesValue caddymodule.TestNamedLocationHoldsKeys caddymodule.TestStrangersAreNoFailures internal/credential.TestJudge"},
 
+	{"the key once more where nobody looks: deep in the body, another header, a cookie, the path, percent-encoded, escaped, in base64 (segment, PostHog and Sentry clients by default)", "internal/copies.TestOracle internal/copies.FuzzCopies internal/gate.FuzzForwarded internal/gate.TestCopiesAreCut internal/gate.TestCopiesInHeaders internal/gate.TestCopiesInTrailers caddymodule.TestCopiesInTheOriginalRequest"},
+	{"a cut that makes a credential, a resource, another media type or half an escape of what is left", "internal/gate.TestCopiesThatCannotBeCut internal/copies.TestNotExact internal/copies.TestHalfAnEscape"},
+
 	// Too much of anything.
 	{"huge bodies and forms (Go CVE-2025-61726), bombs, nested encodings", "caddymodule.TestAttackBodySizes internal/body.TestBombStopsEarly"},
 	{"thousands of heads that announce bodies, thousands of slow uploads", "caddymodule.TestHeadsWithoutBodies caddymodule.TestSlowUploads internal/body.TestBudgetKeepsRoom"},
@@ -59,6 +62,8 @@ var attackTable = []struct{ kind, tests string }{
 	{"a cache key that leaves out the source (Oathkeeper GHSA-4mq7-pvjg-xp2r)", "caddymodule.TestAttackTwoGatesTwoSources"},
 	{"an error page or error route with the original request (Traefik CVE-2026-41181)", "caddymodule.TestNothingLeaks caddymodule.TestAttackErrorRouteBehindTracing"},
 	{"a raw key as a label, in a span, an event, an error, a log (caddy-ratelimit, Tyk PR #6296)", "caddymodule.TestNothingLeaks caddymodule.TestSpanHidesKeysWithoutAQuery caddymodule.TestLeakSuiteSeesLeaks"},
+	{"a key in a place that no list has, in any encoding, in any log (?sentry_key=, X-Honeycomb-Team, a path segment, base64)", "caddymodule.TestNothingLeaksFromAnyPlace internal/redact.TestKnownKeys internal/redact.TestStrict internal/redact.FuzzKnownKeys"},
+	{"a digest of the body as it was, under another spelling of its name", "internal/gate.TestDigestsOfAnotherBody"},
 	{"a log that would write keys, also by a filter around redact_keys", "caddymodule.TestLogCheck caddymodule.TestLogCheckFilters"},
 	{"{env.X} in a credential or query is expanded (Caddy CVE-2026-77281)", "caddymodule.TestAttackHeaders caddymodule.TestAttackQuery"},
 	{"counters of somebody else's resource on a 404", "caddymodule.TestRefusalsTellNothingOfOthers examples.TestInstasentTellsNothingOfOthers"},

@@ -118,8 +118,8 @@ func TestRemoveStays(t *testing.T) {
 // for keys, too.
 func TestRemoveDefaultLocation(t *testing.T) {
 	for remove, want := range map[string]string{
-		"remove bearer": "remove bearer: is a place", "remove header x-api-key": "remove header: x-api-key is a place", "remove query _apikey": "query: _apikey is a place",
-		"remove body Token": "body: Token is a place", "remove body token in events": "", "remove basic": "",
+		"remove bearer": "remove bearer: is also a place", "remove header x-api-key": "remove header: x-api-key is also a place", "remove query _apikey": "query: _apikey is also a place",
+		"remove body Token": "body: Token is also a place", "remove body token in events": "", "remove basic": "",
 	} {
 		g := gatetest.New(t, nil)
 		g.Write(t, "keys.json", gatetest.Keys(nil))

@@ -36,12 +36,23 @@ func (e *contextEncoder) Clone() zapcore.Encoder {
 func (e *contextEncoder) EncodeEntry(ent zapcore.Entry, fields []zapcore.Field) (*buffer.Buffer, error) {
 	with := Names.Cleaner(lacksKey(e.pending) || lacksKey(fields))
 	defer with.Free()
+	with.Caller = callerIn(fields)
 	to := cleaner{e.encoder().Clone(), with}
 	addTo(to, e.pending)
 	addTo(to, fields)
 	ent.Message = with.Text(ent.Message)
 	ent.Stack = with.Text(ent.Stack)
 	return to.ObjectEncoder.(zapcore.Encoder).EncodeEntry(ent, nil)
+}
+
+// callerIn returns who called, as the fields of an access log's entry tell.
+func callerIn(fields []zapcore.Field) string {
+	for i := range fields {
+		if fields[i].Key == "user_id" && fields[i].Type == zapcore.StringType {
+			return fields[i].String
+		}
+	}
+	return ""
 }
 
 func addTo(c cleaner, fields []zapcore.Field) {

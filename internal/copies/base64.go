@@ -68,7 +68,7 @@ type anchor struct {
 func (k *Key) anchorOf(phase int) (a anchor) {
 	first, end := k.ends(phase)
 	c, _ := k.six(phase, first+1)
-	for i := first + 1; i+2 < end && (a.first == 0 || i < first+8); i++ {
+	for i := first + 1; i+2 < end && (a.first == 0 || i < first+5); i++ {
 		next, _ := k.six(phase, i+1)
 		if c < odd && next < odd && (a.first == 0 || rarity[alphabet[c]] > rarity[a.first]) {
 			a = anchor{i, alphabet[c], alphabet[next]}

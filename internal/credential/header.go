@@ -15,9 +15,11 @@ import (
 type header struct {
 	folded    string // name as of fieldname.Fold
 	canonical string // name as net/http has it
-	location  string // "" for Authorization, where it depends on the scheme; unread if only removed
-	drop      bool   // is deleted unread, even if everything is kept
+	drop      bool   // is deleted unread, also if everything is kept
 	plain     bool   // is left alone in its canonical spelling
+	pairs     *pairs // in its values; nil if they are read in another way
+	// take adds the credentials in a value, and returns what is to stay of it.
+	take func(value string, s *Set) (rest string)
 }
 
 // hit is a header of a request that matches f.headers[index].
@@ -29,16 +31,16 @@ type hit struct {
 }
 
 func (f *Finder) addHeaders(o Options) error {
-	if f.bearer || f.basic != "" || f.remove.Bearer || f.remove.Basic {
-		f.addHeader("Authorization", header{})
+	if len(f.schemes) > 0 {
+		f.addHeader("Authorization", header{take: f.authorization})
 	}
 	for i, name := range slices.Concat(o.Headers, o.Remove.Headers) {
 		if name == "" || tokenLen(name) < len(name) {
 			return fmt.Errorf("%q is not a header name (RFC 9110): correct it", name)
 		}
 		if i := f.headerIndex(name); i >= 0 {
-			if f.headers[i].location == "" {
-				return errors.New("header Authorization is already read as bearer or basic: remove one")
+			if f.headers[i].canonical == "Authorization" {
+				return errors.New("header Authorization is already read by its schemes: remove one")
 			}
 			return fmt.Errorf("name %q is given twice (%s): remove one", name, whatCounts)
 		}
@@ -46,7 +48,10 @@ func (f *Finder) addHeaders(o Options) error {
 		if i >= len(o.Headers) {
 			location = unread
 		}
-		f.addHeader(name, header{location: location})
+		f.addHeader(name, header{take: func(v string, s *Set) string { return s.addList(location, v) }})
+	}
+	if err := f.addPairs(o); err != nil {
+		return err
 	}
 	for _, name := range o.Drop {
 		if err := f.addOther(name, header{drop: true}); err != nil {
@@ -139,25 +144,16 @@ func (f *Finder) headerIndex(name string) int {
 	return -1
 }
 
+// header takes the credentials out of a header. One of which nothing stays is deleted.
 func (f *Finder) header(h http.Header, hit hit, s *Set) {
-	location := f.headers[hit.index].location
-	if f.headers[hit.index].drop {
+	found := &f.headers[hit.index]
+	if found.drop {
 		delete(h, hit.name)
 		return
 	}
-	if location == "" {
-		f.replace(h, hit, func(v string) string { return f.schemes(v, s) })
-		return
-	}
-	f.replace(h, hit, func(v string) string { return s.addList(location, v) })
-}
-
-// replace passes the values of a header to cut, which returns what stays of each. If
-// nothing stays, the header is deleted.
-func (f *Finder) replace(h http.Header, hit hit, cut func(value string) (rest string)) {
 	kept := 0
 	for _, v := range hit.values {
-		if rest := cut(v); !f.keep && rest != "" {
+		if rest := found.take(v, s); !f.keep && rest != "" {
 			hit.values[kept] = rest
 			kept++
 		}
@@ -198,15 +194,17 @@ func (s *Set) addString(location, key string) (cut bool) {
 
 // trimOWS cuts optional white space (RFC 9110): spaces and tabs.
 func trimOWS(s string) string {
-	for s != "" && (s[0] == ' ' || s[0] == '\t') {
+	for s != "" && isOWS(s[0]) {
 		s = s[1:]
 	}
-	for s != "" && (s[len(s)-1] == ' ' || s[len(s)-1] == '\t') {
+	for s != "" && isOWS(s[len(s)-1]) {
 		s = s[:len(s)-1]
 	}
 	return s
 }
 
-// IsHeader tells whether Headers looks at a header with that name: to find credentials,
-// or to drop it or other spellings of it.
+func isOWS(c byte) bool { return c == ' ' || c == '\t' }
+
+// IsHeader tells whether Headers looks at a header of that name, be it to find
+// credentials or to drop it or other spellings of it.
 func (f *Finder) IsHeader(name string) bool { return f.headerIndex(name) >= 0 }

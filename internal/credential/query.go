@@ -32,8 +32,13 @@ func (p *params) init(kind string, list, remove, documents []string) error {
 			return err
 		}
 	}
-	for _, name := range slices.Concat(list, remove, documents) {
-		alias := string(phpName([]byte(name)))
+	return p.addAliases()
+}
+
+// addAliases adds what PHP makes of the names.
+func (p *params) addAliases() error {
+	for _, name := range slices.Clone(p.names.list) {
+		alias := string(phpName(bytes.Clone(name)))
 		if p.names.find(alias) >= 0 {
 			continue
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/internal/copies"
 	"github.com/ingestauth/caddy-ingest-auth/internal/credential"
 	"github.com/ingestauth/caddy-ingest-auth/internal/mediatype"
+	"github.com/ingestauth/caddy-ingest-auth/internal/redact"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
@@ -204,6 +205,7 @@ func (g *Gate) countCopies(r *http.Request, p *passage) (exact bool) {
 	k, header, u := p.copyKey(), r.Header.Clone(), *r.URL
 	g.remover.Headers(header, set)
 	u.RawQuery, _ = g.remover.Query(u.RawQuery, set)
+	cutSegments(&u, p.path.now, redact.Redacted)
 	exact = cutHeadOf(&k, p, header, &u)
 	if p.body == nil || !k.InBytes(p.body.Bytes()) {
 		return exact

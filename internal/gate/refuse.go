@@ -3,6 +3,7 @@ package gate
 import (
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -24,6 +25,7 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, p *passage, ref *r
 	p.set.Judge = nil // remove everything
 	g.remover.Headers(r.Header, p.set)
 	g.redactQuery(r)
+	g.dropPath(r, p)
 	if p.record != nil && g.copies != keepCopies {
 		g.cutHead(r, p) // for error routes
 	}
@@ -117,17 +119,26 @@ func (g *Gate) redactQuery(r *http.Request) {
 // challenge is the WWW-Authenticate value (RFC 9110, section 11.6.1; RFC 6750,
 // section 3).
 func (g *Gate) challenge(ref *refusal) string {
-	challenge := "ApiKey"
-	for _, l := range g.settings.Credentials {
-		if l.In == config.InBearer {
-			challenge = "Bearer"
-		}
-	}
-	challenge += ` realm="ingest"`
+	challenge := g.scheme + ` realm="ingest"`
 	if ref != refMissing {
 		challenge += `, error="invalid_token"`
 	}
 	return challenge
+}
+
+// challengeScheme is the scheme of Authorization that clients are asked to use: Bearer, or
+// one that was configured, or a word of ours if they cannot use that header.
+func challengeScheme(credentials []config.Location) string {
+	scheme := "ApiKey"
+	for _, l := range slices.Backward(credentials) {
+		switch l.In {
+		case config.InBearer:
+			return "Bearer"
+		case config.InScheme:
+			scheme = l.Names[0]
+		}
+	}
+	return scheme
 }
 
 func jsonBody(ref *refusal) string {

@@ -9,8 +9,8 @@ import "bytes"
 //
 // A value ends where the syntax around it says. Without quotes, a value after '=' ends at the
 // next space or '&', and a value after ':' ends with the line. One kind of text is left
-// alone, because errors look like that: the name in small letters, or a host name, a colon,
-// and more than one word, as in "renewing token: permission denied".
+// alone, because errors look like that: the name in small letters, or a host name or
+// the name of a module, a colon, and more than one word, as in "renewing token: permission denied".
 func (n *Names) Text(s string) string {
 	c := n.Cleaner(false)
 	defer c.Free()
@@ -192,7 +192,7 @@ func (c *Cleaner) isError(p pair, start int) bool {
 		return false
 	}
 	for _, b := range c.text[p.name:p.sep] {
-		if (b < 'a' || b > 'z') && b != ' ' && b != '.' {
+		if (b < 'a' || b > 'z') && bytes.IndexByte([]byte(" ._'"), b) < 0 {
 			return false
 		}
 	}

@@ -93,7 +93,8 @@ func TestTextLeavesTheRest(t *testing.T) {
 		`C:\\users\\token`, "100% of tokens", "mail a@b.example", "// a comment @ home", "Basic: no", "bearer", "a forbearer of news",
 		"/x?apiKey=REDACTED&a=1", "https://REDACTED@host/x", `{"token":"REDACTED"}`, "Bearer REDACTED",
 		"dial tcp [::1]:9000: connect: connection refused", "dial tcp: lookup auth.example.com: no such host",
-		"dial tcp auth-api:8443: connect: connection refused", "GET /v1/tokens:revoke", "iak_ is the prefix", "at 12:30:00 x=y",
+		"dial tcp auth-api:8443: connect: connection refused", "GET /v1/tokens:revoke",
+		"loading module 'ingest_auth': provision http.handlers.ingest_auth: ingest_auth: remove basic: no such place", "iak_ is the prefix", "at 12:30:00 x=y",
 	} {
 		if got := n.Text(text); got != text {
 			t.Errorf("Text(%q) = %q", text, got)

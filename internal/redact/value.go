@@ -21,7 +21,11 @@ func (c *Cleaner) Value(name, value string) string {
 		defer func() { c.exempt, c.product = false, false }()
 	}
 	switch name {
-	case "uri", "Location", "Content-Location", "Referer", "url.full", "http.url", "http.target":
+	case "uri":
+		c.calledBy = c.Caller
+		defer func() { c.calledBy = "" }()
+		return c.URL(value)
+	case "Location", "Content-Location", "Referer", "url.full", "url.path", "http.url", "http.target":
 		return c.URL(value)
 	case "url.query":
 		return c.Query(value)

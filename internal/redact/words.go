@@ -59,8 +59,15 @@ func (s *set) byWords(name []byte) bool {
 		return false
 	}
 	var buf [64]byte
-	return !notSecret[string(fieldname.Append(buf[:0], name))] && !about[string(lower(buf[:0], lastWord(name)))]
+	folded := fieldname.Append(buf[:0], name)
+	if notSecret[string(folded)] || bytes.HasSuffix(folded, ourName) {
+		return false
+	}
+	return !about[string(lower(buf[:0], lastWord(name)))]
 }
+
+// ourName ends the names of our modules, which errors begin with.
+var ourName = []byte("ingest-auth")
 
 // isAuth reports whether "auth" is in the letters of name other than in an author, or an
 // authority.

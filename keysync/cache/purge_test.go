@@ -95,3 +95,37 @@ func TestUsable(t *testing.T) {
 		}
 	})
 }
+
+// TestKnows: what logs ask is no look-up. It reads nothing, counts nothing and keeps nothing
+// from being evicted; it knows what is not fresh any more, and what was refused.
+func TestKnows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		source := newFakeSource()
+		c, err := New(source, Options{Size: 2, Fresh: time.Second, Outage: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		first, second, third, absent := keysync.DigestOf([]byte("1")), keysync.DigestOf([]byte("2")), keysync.DigestOf([]byte("3")), keysync.DigestOf([]byte("absent"))
+		source.setAbsent(absent, true)
+		for _, d := range []keysync.Digest{first, second, absent} {
+			_, _ = c.Lookup(t.Context(), d)
+		}
+		time.Sleep(time.Hour)
+		before, reads := c.Stats(), source.total.Load()
+		if !c.Knows(first) || !c.Knows(second) || !c.Knows(absent) || c.Knows(third) {
+			t.Error("it knows something else than what was looked up")
+		}
+		if c.Stats() != before || source.total.Load() != reads {
+			t.Errorf("%+v and %d reads, before %+v and %d", c.Stats(), source.total.Load(), before, reads)
+		}
+		_ = c.Knows(first) // and it is still the one that was used longest ago
+		_, _ = c.Lookup(t.Context(), third)
+		if c.Knows(first) || !c.Knows(second) {
+			t.Error("the question kept a record from being evicted")
+		}
+		if n := testing.AllocsPerRun(100, func() { c.Knows(second) }); n > 0 {
+			t.Errorf("%v allocations", n)
+		}
+	})
+}

@@ -83,6 +83,9 @@ func TestFileLookup(t *testing.T) {
 		t.Errorf("Lookup of an unknown digest = %v, %v", rec, err)
 	}
 	d := keysync.DigestOf([]byte("secret of key_a"))
+	if !f.Knows(d) || f.Knows(keysync.DigestOf([]byte("secret of nobody"))) {
+		t.Error("it knows something else than what is in the file")
+	}
 	if n := testing.AllocsPerRun(100, func() { _, _ = f.Lookup(context.Background(), d) }); n != 0 {
 		t.Errorf("Lookup makes %v allocations", n)
 	}
