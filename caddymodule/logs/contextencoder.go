@@ -36,17 +36,18 @@ func (e *contextEncoder) Clone() zapcore.Encoder {
 func (e *contextEncoder) EncodeEntry(ent zapcore.Entry, fields []zapcore.Field) (*buffer.Buffer, error) {
 	with := Names.Cleaner(lacksKey(e.pending) || lacksKey(fields))
 	defer with.Free()
-	to := cleaner{e.encoder().Clone(), with}
+	enc := e.encoder().Clone()
+	var to zapcore.ObjectEncoder = cleaner{enc, with} // once, and not for every field
 	addTo(to, e.pending)
 	addTo(to, fields)
 	ent.Message = with.Text(ent.Message)
 	ent.Stack = with.Text(ent.Stack)
-	return to.ObjectEncoder.(zapcore.Encoder).EncodeEntry(ent, nil)
+	return enc.EncodeEntry(ent, nil)
 }
 
-func addTo(c cleaner, fields []zapcore.Field) {
+func addTo(to zapcore.ObjectEncoder, fields []zapcore.Field) {
 	for i := range fields {
-		fields[i].AddTo(c)
+		fields[i].AddTo(to)
 	}
 }
 
