@@ -175,7 +175,8 @@ const (
 	hasDigit
 	hasSmall
 	hasCapital // but not as the first letter
-	random     // a part that is no word, and no word with a number after it
+	random     // a part that is no word
+	endsPart
 
 	both    = hasLetter | hasDigit
 	minPart = 5 // bytes that make a part random, if they are mixed
@@ -184,21 +185,32 @@ const (
 // mixOf returns what a part has in it, and where it ends: at a '.', a '+', a '/' or to.
 func mixOf(text []byte, from, to int) (m mixed, end int) {
 	for end = from; end < to; end++ {
-		switch b := text[end]; {
-		case 'a' <= b && b <= 'z':
-			m |= hasLetter | hasSmall
-		case '0' <= b && b <= '9':
-			m |= hasDigit
-		case 'A' <= b && b <= 'Z':
-			if m |= hasLetter; end > from {
-				m |= hasCapital
-			}
-		case b == '.' || b == '+' || b == '/':
-			return m.judged(end - from), end
+		b := mixOfByte[text[end]]
+		if b&endsPart != 0 {
+			break
 		}
+		if end == from {
+			b &^= hasCapital
+		}
+		m |= b
 	}
 	return m.judged(end - from), end
 }
+
+var mixOfByte = func() (t [256]mixed) {
+	for i := range t {
+		switch {
+		case 'a' <= i && i <= 'z':
+			t[i] = hasLetter | hasSmall
+		case 'A' <= i && i <= 'Z':
+			t[i] = hasLetter | hasCapital
+		case '0' <= i && i <= '9':
+			t[i] = hasDigit
+		}
+	}
+	t['.'], t['+'], t['/'] = endsPart, endsPart, endsPart
+	return t
+}()
 
 func (m mixed) judged(length int) mixed {
 	if length >= minPart && (m&both == both || m&(hasSmall|hasCapital) == hasSmall|hasCapital) {
