@@ -83,3 +83,8 @@ browser: ## Install what the tests in a browser need (Node.js 20, npm; chromium 
 .PHONY: decoders
 decoders: ## Install what the tests against decoders of other languages need (Node.js 20, npm; php, php-cgi and python3 from the system)
 	cd internal/decodertest && npm ci --no-audit --no-fund
+
+.PHONY: clients
+clients: ## Install the clients that tests run against the gate (Node.js 20, npm, chromium from the system)
+	cd internal/clienttest && npm ci --no-audit --no-fund --ignore-scripts
+	cd internal/clienttest/gosdk && go build -o gosdk .

@@ -37,12 +37,13 @@ func (e *contextEncoder) EncodeEntry(ent zapcore.Entry, fields []zapcore.Field) 
 	with := Names.Cleaner(lacksKey(e.pending) || lacksKey(fields))
 	defer with.Free()
 	with.Caller = callerIn(fields)
-	to := cleaner{e.encoder().Clone(), with}
+	enc := e.encoder().Clone()
+	var to zapcore.ObjectEncoder = cleaner{enc, with} // once, and not for every field
 	addTo(to, e.pending)
 	addTo(to, fields)
 	ent.Message = with.Text(ent.Message)
 	ent.Stack = with.Text(ent.Stack)
-	return to.ObjectEncoder.(zapcore.Encoder).EncodeEntry(ent, nil)
+	return enc.EncodeEntry(ent, nil)
 }
 
 // callerIn returns who called, as the fields of an access log's entry tell.
@@ -55,9 +56,9 @@ func callerIn(fields []zapcore.Field) string {
 	return ""
 }
 
-func addTo(c cleaner, fields []zapcore.Field) {
+func addTo(to zapcore.ObjectEncoder, fields []zapcore.Field) {
 	for i := range fields {
-		fields[i].AddTo(c)
+		fields[i].AddTo(to)
 	}
 }
 

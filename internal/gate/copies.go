@@ -187,6 +187,8 @@ func cutContent(k *copies.Key, p *passage, raw []byte) (out string, exact bool) 
 	case p.media.kind == mediatype.Form:
 		place = copies.InForm
 		out, exact = k.Params(text)
+	case copies.OpensLines(raw):
+		out, exact = k.Lines(text)
 	default:
 		out, exact = k.Text(text)
 		exact = exact && (out == text || copies.IsText(raw))

@@ -78,7 +78,9 @@ func (c *Cleaner) latest(text []byte, start, end, depth int) int {
 func (c *Cleaner) holdsKey(encoded []byte, depth int) (found bool, read int) {
 	text, read := decode64(c.borrow(), encoded)
 	known := len(c.cuts)
-	c.search(text, depth+1, maxLevels)
+	if len(text) >= minToken {
+		c.search(text, depth+1, maxLevels)
+	}
 	found = len(c.cuts) > known
 	c.cuts = c.cuts[:known]
 	c.giveBack(text)
@@ -89,7 +91,7 @@ func (c *Cleaner) holdsKey(encoded []byte, depth int) (found bool, read int) {
 func (c *Cleaner) search(text []byte, depth, levels int) {
 	known := len(c.cuts)
 	c.tokens(text, depth)
-	if len(text) < minToken || levels == 0 || len(c.cuts) > known {
+	if levels == 0 || len(c.cuts) > known {
 		return
 	}
 	plain, changed, _ := unescapeAll(c.borrow(), text)

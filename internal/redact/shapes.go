@@ -32,6 +32,9 @@ var shapes = [...]shape{
 	{"lin_api_", minKey}, {"PMAK-", minKey}, {"pscale_tkn_", minKey}, // Linear, Postman, PlanetScale
 }
 
+// shortestShape is how long a key with the shortest prefix is.
+const shortestShape = len("SG.") + minKey
+
 // minKey is how many characters after a prefix make a key, or a piece of one.
 const minKey = 16
 
@@ -46,6 +49,9 @@ var shapesBy = func() (t [256][]shape) {
 // cutShapes cuts the keys in text[from:to] that are known by their form. They begin where a
 // word does.
 func (c *Cleaner) cutShapes(text []byte, from, to int) {
+	if to-from < shortestShape {
+		return
+	}
 	for i := from; i < to; i++ {
 		if i > 0 && isAlphanumeric(text[i-1]) || !isAlphanumeric(text[i]) {
 			continue

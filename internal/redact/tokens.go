@@ -39,7 +39,7 @@ func (c *Cleaner) tokens(text []byte, depth int) {
 // token looks at a token, and at the segments of it that stand between '=', ':' and the
 // like.
 func (c *Cleaner) token(text []byte, from, to, depth int) {
-	path := c.product || text[from] == '/' || bytes.Contains(text[from:to], []byte("//"))
+	path := c.strict && (c.product || text[from] == '/' || bytes.Contains(text[from:to], []byte("//")))
 	for start := from; start < to; {
 		end, padded := segmentEnd(text, start, to)
 		switch together := c.knownTogether(text, start, padded, to); {
@@ -65,7 +65,7 @@ func (c *Cleaner) knownTogether(text []byte, start, end, to int) int {
 			return end
 		}
 	}
-	if to-start <= maxTail && c.isKnown(text[start:to]) {
+	if token := text[start:to]; end < to && len(token) <= maxTail && worthIt(mixOfAll(token), len(token), 1) && c.isKnown(token) {
 		return to
 	}
 	return 0
@@ -94,27 +94,41 @@ type segment struct {
 	depth             int
 }
 
+// parts returns 1 if there is one, and more if there are more.
+func (s segment) parts(text []byte) int {
+	if _, end := mixOf(text, s.from, s.end); end < s.end {
+		return 2
+	}
+	return 1
+}
+
 func (c *Cleaner) segment(text []byte, s segment) {
-	if c.known(text, s) || c.strict && !c.exempt && c.suspect(text, s) {
+	m := mixOfAll(text[s.from:s.end])
+	if c.known(text, s, m) || c.strict && !c.exempt && m&both == both && c.suspect(text, s) {
 		return
 	}
 	c.cutShapes(text, s.from, s.end)
-	if s.depth < maxDepth {
+	if s.depth < maxDepth && m&hasCapital != 0 { // as all base64 of a dozen bytes
 		c.encoded(text, s)
 	}
 }
 
 // known cuts the keys of a segment that a source holds, and reports whether that is all of
 // it. Each part is looked up, and so are several parts together: base64 has '+' and '/' in it.
-func (c *Cleaner) known(text []byte, s segment) (all bool) {
+func (c *Cleaner) known(text []byte, s segment, m mixed) (all bool) {
 	if len(c.set.sources) == 0 {
 		return false
 	}
+	if worthIt(m, s.padded-s.from, s.parts(text)) && c.isKnown(text[s.from:s.padded]) {
+		c.hit(s.from, s.padded)
+		return true
+	}
 	for start := s.from; start < s.end; {
-		end := c.knownAt(text, s, start)
-		if end == s.padded && start == s.from {
-			c.hit(start, end)
-			return true
+		end := 0
+		if m&random != 0 {
+			end = c.knownAt(text, s, start)
+		} else if _, part := mixOf(text, start, s.end); part-start >= minLong && c.isKnown(text[start:part]) {
+			end = part
 		}
 		if end > 0 {
 			c.hit(start, end)
@@ -130,24 +144,24 @@ func (c *Cleaner) known(text []byte, s segment) (all bool) {
 // knownAt returns where the key ends that begins at start, or 0.
 func (c *Cleaner) knownAt(text []byte, s segment, start int) int {
 	mix := mixed(0)
-	for end, parts := start-1, 1; parts <= maxParts && end < s.end; parts++ {
+	end := start - 1
+	for parts := 1; parts <= maxParts && end < s.end; parts++ {
 		var m mixed
 		m, end = mixOf(text, end+1, s.end)
-		mix |= m
-		if !worthIt(mix, end-start, parts) {
+		if mix |= m; !worthIt(mix, end-start, parts) {
 			continue
 		}
-		if end == s.end && s.padded > s.end && c.isKnown(text[start:s.padded]) {
+		if end == s.end && s.padded > s.end && start > s.from && c.isKnown(text[start:s.padded]) {
 			return s.padded
 		}
-		if c.isKnown(text[start:end]) {
+		if (end < s.padded || start > s.from) && c.isKnown(text[start:end]) { // all of it was looked up
 			return end
 		}
 		if end == s.end {
 			return 0
 		}
 	}
-	if tail := text[start:s.padded]; len(tail) >= minLong && len(tail) <= maxTail && c.isKnown(tail) {
+	if tail := s.padded - start; mix&random != 0 && tail >= minLong && tail <= maxTail && c.isKnown(text[start:s.padded]) {
 		return s.padded
 	}
 	return 0
@@ -159,22 +173,50 @@ type mixed uint8
 const (
 	hasLetter mixed = 1 << iota
 	hasDigit
-	both = hasLetter | hasDigit
+	hasSmall
+	hasCapital // but not as the first letter
+	random     // a part that is no word
+	endsPart
+
+	both    = hasLetter | hasDigit
+	minPart = 5 // bytes that make a part random, if they are mixed
 )
 
 // mixOf returns what a part has in it, and where it ends: at a '.', a '+', a '/' or to.
 func mixOf(text []byte, from, to int) (m mixed, end int) {
 	for end = from; end < to; end++ {
-		switch b := text[end]; {
-		case '0' <= b && b <= '9':
-			m |= hasDigit
-		case b == '.' || b == '+' || b == '/':
-			return m, end
-		case isAlphanumeric(b):
-			m |= hasLetter
+		b := mixOfByte[text[end]]
+		if b&endsPart != 0 {
+			break
+		}
+		if end == from {
+			b &^= hasCapital
+		}
+		m |= b
+	}
+	return m.judged(end - from), end
+}
+
+var mixOfByte = func() (t [256]mixed) {
+	for i := range t {
+		switch {
+		case 'a' <= i && i <= 'z':
+			t[i] = hasLetter | hasSmall
+		case 'A' <= i && i <= 'Z':
+			t[i] = hasLetter | hasCapital
+		case '0' <= i && i <= '9':
+			t[i] = hasDigit
 		}
 	}
-	return m, end
+	t['.'], t['+'], t['/'] = endsPart, endsPart, endsPart
+	return t
+}()
+
+func (m mixed) judged(length int) mixed {
+	if length >= minPart && (m&both == both || m&(hasSmall|hasCapital) == hasSmall|hasCapital) {
+		m |= random
+	}
+	return m
 }
 
 func mixOfAll(text []byte) (m mixed) {
@@ -186,12 +228,13 @@ func mixOfAll(text []byte) (m mixed) {
 	return m
 }
 
-// worthIt reports whether so many bytes in so many parts are worth a look-up.
+// worthIt reports whether so many bytes in so many parts are worth a look-up. Several words
+// of a path are not.
 func worthIt(m mixed, length, parts int) bool {
 	if parts > 1 {
-		return m == both && length >= minLong
+		return m&both == both && m&random != 0 && length >= minLong
 	}
-	return length >= minLong || m == both && length >= minToken
+	return length >= minLong || m&both == both && length >= minToken
 }
 
 func (c *Cleaner) isKnown(token []byte) bool {
@@ -225,7 +268,7 @@ func (c *Cleaner) suspect(text []byte, s segment) (all bool) {
 }
 
 // couldBeKey reports whether a text is long enough for a key and has letters and digits.
-func couldBeKey(text []byte) bool { return len(text) >= minLong && mixOfAll(text) == both }
+func couldBeKey(text []byte) bool { return len(text) >= minLong && mixOfAll(text)&both == both }
 
 // hit notes a key in the text that is being looked at.
 func (c *Cleaner) hit(from, to int) { c.cuts = append(c.cuts, cut{from, to}) }

@@ -36,8 +36,8 @@ func (c *Cleaner) Value(name, value string) string {
 // Name cleans the name of a field. In HTTP it has another case than the client gave it: that
 // of a key which has no capitals is undone.
 func (c *Cleaner) Name(name string) string {
-	if len(name) < minToken || strings.IndexFunc(name, isDigit) < 0 && len(name) < minLong {
-		return name
+	if len(name) < minToken || strings.IndexFunc(name, isDigit) < 0 {
+		return name // as most
 	}
 	if clean := c.Text(name); clean != name {
 		return clean
