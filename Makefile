@@ -17,7 +17,7 @@ run: build ## Run the demo: a gate on :8080 and a backend behind it
 
 .PHONY: test
 test: ## Run the tests, with the race detector
-	.ci/each go test -race ./...
+	.ci/each --at-once go test -race -p 3 -parallel 8 ./...
 	@.ci/left-out
 
 .PHONY: drills
@@ -81,5 +81,10 @@ browser: ## Install what the tests in a browser need (Node.js 20, npm; chromium 
 	cd internal/browsertest && npm ci --no-audit --no-fund
 
 .PHONY: decoders
-decoders: ## Install what the tests against decoders of other languages need (Node.js 20, npm; php and python3 from the system)
+decoders: ## Install what the tests against decoders of other languages need (Node.js 20, npm; php, php-cgi and python3 from the system)
 	cd internal/decodertest && npm ci --no-audit --no-fund
+
+.PHONY: clients
+clients: ## Install the clients that tests run against the gate (Node.js 20, npm, chromium from the system)
+	cd internal/clienttest && npm ci --no-audit --no-fund --ignore-scripts
+	cd internal/clienttest/gosdk && go build -o gosdk .

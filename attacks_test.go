@@ -13,7 +13,7 @@ import (
 // before: what the kind is, and the tests that show that it does not work. Whoever finds
 // another one adds a row.
 var attackTable = []struct{ kind, tests string }{
-	// What a client says of itself.
+	// What a client says about itself.
 	{"the client sends the identity header itself: any case, '_' or '.', on routes in report mode, as a trailer (Caddy GHSA-7r4p-vjf4-gxv4, Traefik CVE-2026-39858 and -88004)", "caddymodule.TestAttackSpoofedIdentity caddymodule.TestAttackSpoofedIdentityInReportMode"},
 	{"names of headers that a backend folds: X~Ingest~Identity, X~Api~Key, X~HTTP~Method~Override, Content_Encoding", "caddymodule.TestAttackNamesThatBackendsFold caddymodule.TestAttackKeysInEverySpelling caddymodule.TestAttackVariablesOfBackends internal/fieldname.TestEveryByte"},
 	{"a configured header name that is not canonical (Traefik CVE-2026-33433)", "caddymodule.TestAttackSpoofedIdentity"},
@@ -27,6 +27,10 @@ var attackTable = []struct{ kind, tests string }{
 	{"repeated credential headers, values joined by commas (Envoy CVE-2026-26308)", "caddymodule.TestAttackHeaders"},
 	{"queries and forms: ';', escapes, repeats, other case (Go CVE-2022-2880), thousands of parameters (Go CVE-2026-39825)", "caddymodule.TestAttackQuery internal/credential.TestQueryLinear"},
 	{"what URLSearchParams, qs, parse_str, parse_qsl or ASP read in a query or form and we do not", "internal/credential.TestDecoders internal/credential.FuzzDecoders caddymodule.TestAttackOtherDecodersOfQueries caddymodule.TestAttackOtherDecodersOfForms"},
+	{"cookies and parameters of headers that only some readers find: spaces, commas, quotes, escapes, arrays", "internal/credential.TestPairDecoders internal/credential.FuzzPairDecoders internal/credential.TestCookies internal/credential.TestHeaderParams"},
+	{"parameters of a scheme in another order than Rails reads them, commas in quotes", "internal/credential.TestSchemes"},
+	{"a key in a path that readers split in another way, in one that a prefix was taken off, in the log of it", "internal/gate.TestKeyInPath internal/gate.TestPathDecoders internal/gate.FuzzPathDecoders internal/gate.TestRefusedPathHasNoKey internal/redact.TestKeysInPaths caddymodule.TestKeyInPathIsNamed"},
+	{"a name of a key that is looked for in the query and not in the body, or the other way round", "internal/gate.TestUsualNames"},
 	{"a required parameter that some backends do not find", "caddymodule.TestRequireQuery internal/credential.TestParamPresent"},
 	{"JSON that readers differ in: duplicates, escaped names, lone surrogates, invalid UTF-8, depth (gjson#393)", "caddymodule.TestAttackJSON internal/credential.TestJSONOracle internal/credential.FuzzJSON"},
 	{"a body of more rows, or in another framing, than the gate reads: arrays on a line of NDJSON, RFC 7464, types that are NDJSON by another name", "caddymodule.TestRowsOfLines caddymodule.TestLineTypes"},
@@ -35,6 +39,10 @@ var attackTable = []struct{ kind, tests string }{
 	{"a key in a member below others, where it is in an array, escaped, in another case, or there twice on the way", "internal/credential.TestNestedMembers internal/credential.TestJSONReaders internal/credential.FuzzJSONGrammar internal/gate.TestKeysBelowMembers"},
 	{"a second JSON text behind the first", "internal/credential.TestConcatenated internal/gate.TestConcatenatedTexts"},
 	{"a compressed body that nobody says is one, for a backend that goes by its first bytes", "internal/gate.TestCompressedAndNotSaidToBe internal/gate.TestCompressedBadly internal/gate.TestOnlyBeginsAsIfCompressed"},
+	{"multipart bodies as PHP, busboy, Python and Go differ in them: LF, boundaries in a line or behind the last, two names, escaped quotes, nested parts", "internal/credential.TestMultipart internal/credential.TestMultipartDecoders internal/credential.FuzzMultipart"},
+	{"a key behind the files of a multipart body, where it streams already", "internal/gate.TestMultipartLateField internal/multipart.TestStream internal/multipart.FuzzStream caddymodule.TestMultipartThroughProxies"},
+	{"JSON in a field of a form or the query: twice, base64 that is two documents, a body beside it", "internal/credential.TestFormDocument internal/credential.TestDocumentDecoders internal/credential.FuzzDocument internal/embedded.TestPlusSigns internal/gate.TestDocumentIsTheBody"},
+	{"a key in the base64 of a query that is logged before the gate runs", "internal/redact.TestDocuments caddymodule.TestNothingLeaks"},
 	{"a body that streams, read from the same bytes that were peeked", "caddymodule.TestOtherBodiesPassUnchanged caddymodule.TestStreamedBodyIsNeverCutShort caddymodule.TestRefusedBodyThatWasPeekedInto"},
 	{"Expect: 100-continue with a refusal", "caddymodule.TestRefusalDoesNotWaitForTheBody caddymodule.TestExpectIsMetOnce"},
 	{"a bound, required or counted member in another case", "caddymodule.TestAttackOtherCaseInBodies internal/credential.TestSpelling"},
@@ -42,6 +50,9 @@ var attackTable = []struct{ kind, tests string }{
 	{"HTTP/2 :path without a leading slash (grpc CVE-2026-33186), with a space", "caddymodule.TestAttackHTTP2PathWithoutSlash caddymodule.TestQueryWithASpace"},
 	{"an upgrade to another version of HTTP, in which requests pass unseen", "caddymodule.TestAttackUpgradeToHTTP2"},
 	{"what is not a key of ours, taken for one", "caddymodule.TestSomebodyElsesValue caddymodule.TestNamedLocationHoldsKeys caddymodule.TestStrangersAreNoFailures internal/credential.TestJudge"},
+
+	{"the key once more where nobody looks: deep in the body, another header, a cookie, the path, percent-encoded, escaped, in base64 (segment, PostHog and Sentry clients by default)", "internal/copies.TestOracle internal/copies.FuzzCopies internal/gate.FuzzForwarded internal/gate.TestCopiesAreCut internal/gate.TestCopiesInHeaders internal/gate.TestCopiesInTrailers caddymodule.TestCopiesInTheOriginalRequest"},
+	{"a cut that makes a credential, a resource, another media type or half an escape of what is left", "internal/gate.TestCopiesThatCannotBeCut internal/copies.TestNotExact internal/copies.TestHalfAnEscape"},
 
 	// Too much of anything.
 	{"huge bodies and forms (Go CVE-2025-61726), bombs, nested encodings", "caddymodule.TestAttackBodySizes internal/body.TestBombStopsEarly"},

@@ -202,7 +202,7 @@ func TestDocumentedDirectives(t *testing.T) {
 	}
 }
 
-// documentedSubdirectives returns the names that stand in each block in any fence,
+// documentedSubdirectives returns the names in each block in any fence,
 // and in the first column of tables of settings. Names outside of all blocks are
 // under "".
 func documentedSubdirectives(t *testing.T) map[string][]string {
@@ -269,7 +269,7 @@ func blockName(parent string, words []string) string {
 type defaultRow struct {
 	block string // the block of the setting with a space behind, "" for the usual
 	name  string // the setting
-	value string // what stands under "default"
+	value string // the text under "default"
 }
 
 // defaultRows reads tables whose first column is headed "setting", or "setting of
@@ -473,7 +473,7 @@ func TestIndex(t *testing.T) {
 	}
 }
 
-// TestMakeTargets: what is to be made can be made. In prose only code counts.
+// TestMakeTargets: every target that docs name exists. In prose only code counts.
 func TestMakeTargets(t *testing.T) {
 	makefile := readAll(t, "Makefile")["Makefile"]
 	command := regexp.MustCompile("(?m)(?:^|`|\\$ )make ([a-z][a-z-]*)")

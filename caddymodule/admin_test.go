@@ -581,7 +581,7 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-// TestHealthWhileStopping: from the beginning of shutdown_delay whoever asks is told to send
+// TestHealthWhileStopping: from the beginning of shutdown_delay probes are told to send
 // requests elsewhere, and those that come all the same are served.
 func TestHealthWhileStopping(t *testing.T) {
 	g := gatetest.New(t, nil)

@@ -94,8 +94,8 @@ type copiesStatus struct {
 	Places   []string `json:"places"`
 }
 
-// countersStatus is the state of the counters; the members but for Store are of
-// Redis only.
+// countersStatus is the state of the counters. All members except Store are only for
+// Redis.
 type countersStatus struct {
 	Store    string  `json:"store"`
 	Up       *bool   `json:"up,omitempty"`

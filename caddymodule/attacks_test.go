@@ -475,7 +475,7 @@ func TestAttackOtherContentTypes(t *testing.T) {
 			t.Errorf("%s: status %d, backend saw %v", contentType, resp.Status, seen)
 		}
 	}
-	// The backend must get the type that the gate has gone by.
+	// The backend must get the type that the gate relied on.
 	g.Raw(t, "POST", fmt.Sprintf("POST / HTTP/1.1\r\nHost: gate\r\n%s\r\nContent-Type: image/png\r\nConnection: close, Content-Type\r\nContent-Length: 2\r\n\r\n{}", withKey))
 	if got := up.One(t).Header.Get("Content-Type"); got != "image/png" {
 		t.Errorf("Content-Type %q", got)

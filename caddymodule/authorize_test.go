@@ -73,7 +73,7 @@ func TestScopesByMethod(t *testing.T) {
 	}
 }
 
-// TestPathOverrides: where a resource stands in the path, no header may name another path.
+// TestPathOverrides: where a resource is in the path, no header may name another path.
 func TestPathOverrides(t *testing.T) {
 	headers := http.Header{"X-Api-Key": {keyA}}
 	for _, name := range []string{"X-Original-URL", "X-Rewrite-URL", "X-Vhm-Root", "X-Script-Name", "X-Forwarded-Prefix"} {

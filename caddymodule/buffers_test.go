@@ -20,7 +20,7 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 )
 
-// slowUpload is a body of 65,000 bytes of which the last 5,000 are to come.
+// slowUpload is a body of 65,000 bytes of which the last 5,000 have not arrived.
 type slowUpload struct {
 	conn net.Conn
 	rest string
@@ -91,7 +91,7 @@ func refusals(t *testing.T, g *gatetest.Gate) func() int64 {
 	}
 }
 
-// inBody is a request whose key, if it has one, stands in the body.
+// inBody is a request whose key, if it has one, is in the body.
 func inBody(body string) gatetest.Request {
 	return gatetest.Request{Target: "/", Body: body, Header: http.Header{"Content-Type": {"application/json"}}}
 }

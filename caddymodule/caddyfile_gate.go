@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -14,7 +15,10 @@ import (
 //
 //	ingest_auth [<matcher>] {
 //	    credential bearer
-//	    credential header <names…>
+//	    credential scheme <names…>
+//	    credential header <names…> [param <name>]
+//	    credential cookie <names…>
+//	    credential path   <patterns…>
 //	    credential query  <names…>
 //	    credential body   <paths…> [in <path>]
 //	    credential basic  [user|password]
@@ -116,8 +120,14 @@ func parseLocation(to *[]config.Location, what string) func(*caddyfile.Dispenser
 		if len(args) > 1 {
 			l.Names = args[1:]
 		}
-		if n := len(l.Names); l.HasRows() && n > 2 && l.Names[n-2] == "in" {
+		if n := len(l.Names); n > 2 && l.HasRows() && l.Names[n-2] == "in" {
 			l.Names, l.Rows = l.Names[:n-2], l.Names[n-1]
+		}
+		if i := slices.Index(l.Names, "param"); i > 0 && l.HasParam() {
+			if i != len(l.Names)-2 {
+				return d.Errf("%s %s: one parameter follows `param`: write `%[1]s %[2]s NAME param PARAM`", setting, l.In)
+			}
+			l.Names, l.Param = l.Names[:i], l.Names[i+1]
 		}
 		*to = append(*to, l)
 		return nil

@@ -36,12 +36,13 @@ type coldStart struct {
 	settings        *strings.Replacer // of vaultSite
 }
 
-// A gate that starts in front of a healthy Vault refuses no good key for want of a read: not
-// with many more keys in use than the cap allows for, nor in a flood of random keys.
+// A gate that starts in front of a healthy Vault refuses no good key because a read is
+// missing: not with many more keys in use than the cap allows for, nor in a flood of random
+// keys.
 func TestVaultColdStart(t *testing.T) {
 	scaled := strings.NewReplacer("timeout 300ms", "timeout 2s", "unknown  1s", "unknown 1s\nreads 20", "fresh    2s", "fresh 5m", "snapshot 1h", "")
 	starts := map[string]coldStart{
-		"keys in use": {keys: 600, perSecond: 200, during: drill.Size(2*time.Second, 4*time.Second), settings: scaled},
+		"keys in use": {keys: drill.Size(200, 600), perSecond: drill.Size(80, 200), during: drill.Size(2*time.Second, 4*time.Second), settings: scaled},
 		"flood":       {keys: 60, perSecond: 30, flood: 100, during: drill.Size(2*time.Second, 4*time.Second), settings: scaled},
 	}
 	if n, err := strconv.Atoi(os.Getenv(coldStartEnv)); err == nil {
@@ -124,7 +125,7 @@ func sendAll(g *gatetest.Gate, perSecond int, during time.Duration, key func() s
 	return statuses
 }
 
-// slowVault stands before a Vault and takes its time, or does not answer until it is woken.
+// slowVault is in front of a Vault and answers slowly, or not until it is woken.
 type slowVault struct {
 	URL  string
 	wake func()

@@ -44,8 +44,8 @@ func guardedRecords() map[string]gatetest.Record {
 	return map[string]gatetest.Record{keyA: {"key_id": "key_a", "scopes": []string{"write"}, "resources": map[string]any{"project": []string{"p"}}}}
 }
 
-// variable is the CGI variable that the most forgiving backend, lighttpd, makes of a header
-// (RFC 3875, section 4.1.18), without the HTTP_.
+// variable is the CGI variable into which the most forgiving backend, lighttpd, turns a
+// header (RFC 3875, section 4.1.18), without the HTTP_.
 func variable(name string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -77,7 +77,7 @@ func spelled(c rune) http.Header {
 }
 
 // TestAttackNamesThatBackendsFold: a header or trailer in whatever spelling is deleted if some
-// backend takes it for one that the gate sets, has read, or has gone by.
+// backend reads it as one that the gate sets, has read, or relied on.
 func TestAttackNamesThatBackendsFold(t *testing.T) {
 	for mode, tc := range map[string]struct {
 		subdirectives string
@@ -224,7 +224,7 @@ func TestAttackKeysInEverySpelling(t *testing.T) {
 }
 
 // TestAttackConnectionNamesWhatTheGateGoesBy: what a client lists in Connection is removed by
-// the proxy, and must not be what the gate has gone by.
+// the proxy, and must not be what the gate relied on.
 func TestAttackConnectionNamesWhatTheGateGoesBy(t *testing.T) {
 	g, up := start(t, "", map[string]gatetest.Record{keyA: {}})
 	for _, name := range []string{"Content-Type", "content-TYPE", "Content-Language", "X-Ingest-Identity"} {
@@ -302,8 +302,8 @@ func (s *variableServer) await(t *testing.T) string {
 	return s.addr
 }
 
-// TestAttackVariablesOfBackends has real backends for oracles: whatever they make of a header
-// or trailer is the gate's, or is not there.
+// TestAttackVariablesOfBackends uses real backends as oracles: whatever they turn a header
+// into or trailer is the gate's, or is not there.
 func TestAttackVariablesOfBackends(t *testing.T) {
 	servers := make(map[string]*variableServer)
 	for name, command := range variableServers {

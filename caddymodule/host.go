@@ -56,7 +56,7 @@ func (host) Introduce(r *http.Request, values func(name string) (any, bool), fie
 	addLogField(r, zap.Inline(fields))
 }
 
-// LacksKey tells the logs that whatever stands in the request may be a key.
+// LacksKey tells the logs that everything in the request may be a key.
 func (host) LacksKey(r *http.Request) { logs.LacksKey(r) }
 
 // Value answers a placeholder.

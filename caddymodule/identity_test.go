@@ -19,7 +19,7 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 )
 
-// jwk is a public key as a JSON Web Key Set has it.
+// jwk is a public key in the form of a JSON Web Key Set.
 type jwk struct{ Kty, Crv, X, Y, Kid, Alg, D, K string }
 
 // keySet fetches a JSON Web Key Set.

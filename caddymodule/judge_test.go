@@ -86,7 +86,7 @@ func manyTokens(n int) string {
 	return b.String() + "]"
 }
 
-// TestNamedLocationHoldsKeys: what stands in a location that was named is a key,
+// TestNamedLocationHoldsKeys: every value in a configured location is a key,
 // known or not.
 func TestNamedLocationHoldsKeys(t *testing.T) {
 	g, up := start(t, "credential header X-API-Key\ncredential body token", map[string]gatetest.Record{keyA: {}})

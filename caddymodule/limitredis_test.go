@@ -34,7 +34,7 @@ func TestLimitInRedis(t *testing.T) {
 	if auth := s.Command("AUTH " + hidden); auth != "+OK" || !strings.HasPrefix(keys, "-NOAUTH") {
 		t.Fatalf("%s %s", auth, keys)
 	}
-	// Neither a reload nor a restart forgets what Redis knows.
+	// A reload or a restart does not forget what Redis knows.
 	reload(t, g, strings.Replace(app, "10s", "11s", 1)+site)
 	wantRemaining(t, g, get("/", keyA), 429, "0")
 
@@ -134,7 +134,7 @@ func TestRedisIsNotThereAtStart(t *testing.T) {
 	await.That(t, "the gate to connect", func() bool { g.Do(t, get("/", keyB)); return s.Command("DBSIZE") != ":0" })
 }
 
-// TestFailuresCostNoRoundTrip suspends Redis: whoever waits for it waits long.
+// TestFailuresCostNoRoundTrip suspends Redis: a request that waits for it waits long.
 func TestFailuresCostNoRoundTrip(t *testing.T) {
 	s := redistest.Start(t)
 	g, _ := startLimits(t, "counters redis://"+s.Addr()+" {\ntimeout 20s\n}", "limit 3/"+year+" by key\nlimit_failures 2/"+year+" by ip", nil)

@@ -66,6 +66,18 @@ var styles = []style{
 		r.Header.Add("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte("api:"+key)))
 	}},
 	{"form", addField},
+	{"scheme", func(r *gatetest.Request, key string) {
+		r.Header.Add("Authorization", `Token token="`+key+`", nonce="n"`)
+	}},
+	{"param", func(r *gatetest.Request, key string) {
+		r.Header.Add("X-Sentry-Auth", "Sentry sentry_version=7, sentry_key="+key)
+	}},
+	{"cookie", func(r *gatetest.Request, key string) {
+		r.Header.Add("Cookie", "theme=dark; session_key="+key+"; lang=de")
+	}},
+	{"path", func(r *gatetest.Request, key string) {
+		r.Target = strings.Replace(r.Target, "?", "/services/"+key+"?", 1)
+	}},
 }
 
 func addQuery(target, param string) string {
@@ -95,6 +107,10 @@ const allStyles = `
 	credential query apiKey
 	credential body token
 	credential form key
+	credential scheme Token
+	credential header X-Sentry-Auth param sentry_key
+	credential cookie session_key
+	credential path /track/services/{key}
 `
 
 func baseRequest(f gatetest.Framing) gatetest.Request {
@@ -128,8 +144,13 @@ func checkForwarded(t *testing.T, seen gatetest.Seen, form bool) {
 	if strings.Contains(seen.String(), "canary") {
 		t.Errorf("backend saw the key:\n%s", seen)
 	}
-	if seen.URI != "/track?x=1&y=a%20b" {
+	if strings.Replace(seen.URI, "/services/key_a?", "?", 1) != "/track?x=1&y=a%20b" {
 		t.Errorf("target %q", seen.URI)
+	}
+	for name, want := range map[string]string{"X-Sentry-Auth": "Sentry sentry_version=7", "Cookie": "theme=dark; lang=de"} {
+		if got := seen.Header.Get(name); got != "" && got != want {
+			t.Errorf("%s: %q", name, got)
+		}
 	}
 	want := map[string]bool{`{"event":"signup","n":1.50}`: true, `{  "event":"signup","n":1.50}`: true}
 	if form {
@@ -163,7 +184,7 @@ func TestEveryPairOfLocations(t *testing.T) {
 					if resp := g.Do(t, req); resp.Status != http.StatusOK {
 						t.Fatalf("status %d: %s", resp.Status, resp.Body)
 					}
-					checkForwarded(t, up.One(t), second.name == "form")
+					checkForwarded(t, up.One(t), first.name == "form" || second.name == "form")
 				})
 				t.Run(name+" differ", func(t *testing.T) {
 					req := baseRequest(f)
@@ -184,7 +205,7 @@ func TestEveryPairOfLocations(t *testing.T) {
 
 func TestConflictFirst(t *testing.T) {
 	g, up := start(t, allStyles+"\nconflict first", map[string]gatetest.Record{keyA: {"key_id": "key_a"}, keyB: {"key_id": "key_b"}})
-	order := []int{0, 4, 1, 2, 3} // bearer, basic, header, query, body
+	order := []int{0, 4, 1, 7, 8, 9, 2, 3} // bearer, basic, header, param, cookie, path, query, body
 	for i, a := range order {
 		for _, b := range order[i+1:] {
 			first, second := styles[a], styles[b]

@@ -297,7 +297,7 @@ func TestJSONThatIsNotUTF8(t *testing.T) {
 	}
 }
 
-// TestFramesOfGRPC: JSON in a frame is none to a reader of JSON, but what is no frame
+// TestFramesOfGRPC: no JSON reader reads JSON in a frame, but what is not a frame
 // may be, whatever its type says.
 func TestFramesOfGRPC(t *testing.T) {
 	for _, gate := range []string{"", "bind body"} {

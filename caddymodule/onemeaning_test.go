@@ -62,7 +62,7 @@ func TestAttackOtherDecodersOfForms(t *testing.T) {
 }
 
 // TestAttackOtherCaseInBodies: backends differ in whether case matters in members.
-// What the gate goes by, be it a resource, a required field or an array, must be
+// What the gate relies on, such as a resource, a required field or an array, must be
 // written as configured, in every row; a key is found in any case.
 func TestAttackOtherCaseInBodies(t *testing.T) {
 	g, up := start(t, "credential bearer\ncredential body token\ncredential body key in events\n"+

@@ -155,7 +155,7 @@ func TestRecentEventsAreBounded(t *testing.T) {
 	}
 }
 
-// digests returns what stands for keys in the source.
+// digests returns the digests of keys in the source.
 func digests(keys ...string) []string {
 	var list []string
 	for _, key := range keys {

@@ -563,7 +563,7 @@ func TestReloadUnderLoad(t *testing.T) {
 	wantStatus(t, run.gate, get("/steady/x", keyAdded), http.StatusOK)
 }
 
-// upload is a request whose head the gate has read and whose body is to come.
+// upload is a request whose head the gate has read and whose body has not arrived.
 type upload struct {
 	conn   net.Conn
 	answer *bufio.Reader

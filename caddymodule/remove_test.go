@@ -58,7 +58,7 @@ func removedRequest(i int, key string) gatetest.Request {
 	return req
 }
 
-// TestRemove: what stands in a place that is only emptied is cut, is no credential
+// TestRemove: a value in a place that is only emptied is cut, is not a credential
 // and conflicts with none.
 func TestRemove(t *testing.T) {
 	for _, subdirectives := range []string{"", "conflict first", "enforce off\nstrip on"} {
@@ -88,7 +88,7 @@ func TestRemove(t *testing.T) {
 	}
 }
 
-// TestRemoveIsNoCredential: a good key in such a place is none.
+// TestRemoveIsNoCredential: a good key in such a place is not a credential.
 func TestRemoveIsNoCredential(t *testing.T) {
 	g, up := start(t, removing, removingRecords())
 	for i, c := range removed {
@@ -118,8 +118,8 @@ func TestRemoveStays(t *testing.T) {
 // for keys, too.
 func TestRemoveDefaultLocation(t *testing.T) {
 	for remove, want := range map[string]string{
-		"remove bearer": "remove bearer: is a place", "remove header x-api-key": "remove header: x-api-key is a place", "remove query _apikey": "query: _apikey is a place",
-		"remove body Token": "body: Token is a place", "remove body token in events": "", "remove basic": "",
+		"remove bearer": "remove bearer: is also a place", "remove header x-api-key": "remove header: x-api-key is also a place", "remove query _apikey": "query: _apikey is also a place",
+		"remove body Token": "body: Token is also a place", "remove body token in events": "", "remove basic": "",
 	} {
 		g := gatetest.New(t, nil)
 		g.Write(t, "keys.json", gatetest.Keys(nil))

@@ -23,7 +23,7 @@ type sourceShares struct {
 	kind   string // name of the module
 	origin *pooled[keysync.Source]
 	cache  *pooled[*keycache.Cache] // nil if the source needs no cache
-	forget func()                   // that it knows keys for the logs; nil if it does not
+	forget func()                   // ends the use of its keys in the logs; nil if it cannot recognize keys
 }
 
 // getter is where the gates look up keys.
@@ -43,7 +43,7 @@ func (s *sourceShares) status() (st keysync.Status, known bool) {
 	return st, known
 }
 
-// tellLogs has the keys that the source holds redacted wherever they stand.
+// tellLogs makes the keys of the source redacted everywhere in logs.
 func (s *sourceShares) tellLogs() {
 	if k, ok := s.getter().(keysync.Knower); ok {
 		s.forget = keyNames.AddSource(k)

@@ -21,7 +21,7 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 )
 
-// spansInMemory is the exporter that OTEL_TRACES_EXPORTER=memory stands for.
+// spansInMemory is the exporter for OTEL_TRACES_EXPORTER=memory.
 var spansInMemory = tracetest.NewInMemoryExporter()
 
 func init() {
@@ -80,7 +80,7 @@ func TestSpan(t *testing.T) {
 	}
 }
 
-// TestSpanHidesKeysWithoutAQuery: a key may stand in what a span has of the path or a header,
+// TestSpanHidesKeysWithoutAQuery: a span may have a key in the path or in a header,
 // where no credential is looked for, and in a request without a query.
 func TestSpanHidesKeysWithoutAQuery(t *testing.T) {
 	key := "iak_live_PublicDemoKeyDoNotUse000000000010ZukjS"

@@ -82,7 +82,7 @@ func streamingUpstream(t *testing.T) (addr string, began chan string) {
 // others back, and trailers that clients may send come through.
 func TestOtherBodiesStream(t *testing.T) {
 	backend, began := streamingUpstream(t)
-	g := startSite(t, "ingest_auth\nreverse_proxy "+backend+" {\nflush_interval -1\n}", map[string]gatetest.Record{keyA: {}}, nil)
+	g := startSite(t, "ingest_auth {\ncredential bearer\ncredential header X-API-Key\ncredential body token\n}\nreverse_proxy "+backend+" {\nflush_interval -1\n}", map[string]gatetest.Record{keyA: {}}, nil)
 	for _, b := range []trickle{
 		{"text/plain", gatetest.Chunked, "hello"},
 		{"", gatetest.Chunked, "\n\n\nab"},

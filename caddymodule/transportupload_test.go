@@ -115,7 +115,7 @@ func (u lateUpload) send(t *testing.T, gate string) int {
 	return res.StatusCode
 }
 
-// TestTransportSlowUpload has a client that takes longer for a long body than the backend may take
+// TestTransportSlowUpload has a client that needs longer for a long body than the backend may take
 // to accept a part of it.
 func TestTransportSlowUpload(t *testing.T) {
 	const part, parts = 20_000, 5

@@ -8,10 +8,11 @@ import (
 )
 
 // Gate holds the settings of one gate. The zero value, after SetDefaults, accepts a key
-// in any of the four usual styles and has no other requirements.
+// in any of the usual places and has no other requirements.
 type Gate struct {
-	// Where a client may present its key. Default: `bearer`, header `X-API-Key`,
-	// query `apiKey`, `api_key` or `_apikey`, body `token` or `api_key`.
+	// Where a client may present its key. Default: `bearer`, header `X-API-Key` or
+	// `Api-Key`, and in query, body and form `apiKey`, `api_key`, `_apikey`, `token`,
+	// `access_token` or `writeKey`.
 	Credentials []Location `json:"credentials,omitempty"`
 
 	// Places that are emptied although they are not for credentials. Their values never
@@ -30,7 +31,7 @@ type Gate struct {
 
 	// What to do when a request has two different keys: `reject` (400, the default) or
 	// `first` (the first counts, in the order Authorization, other headers as configured,
-	// query, body). The same key twice is always fine.
+	// parameters of headers and cookies, path, query, body). The same key twice is always fine.
 	Conflict string `json:"conflict,omitempty"`
 
 	// Whether the gate cuts credentials, and the places of `remove`, out of the request before it

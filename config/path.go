@@ -41,7 +41,7 @@ func ParsePath(s string) ([]string, error) {
 			i++
 			name.WriteByte(s[i])
 		default:
-			return nil, fmt.Errorf("%s: a backslash stands before a dot that is part of a name; write `\\\\` for one that is part of a name itself", s)
+			return nil, fmt.Errorf("%s: a backslash must be before a dot; write `\\\\` for a backslash that is part of a name", s)
 		}
 	}
 	if err := end(); err != nil {

@@ -34,8 +34,8 @@ func TestParsePath(t *testing.T) {
 		".token":                            "a name is empty",
 		"a..b":                              "a name is empty",
 		"token.":                            "a name is empty",
-		`a\b`:                               "a backslash stands before a dot",
-		`a\`:                                "a backslash stands before a dot",
+		`a\b`:                               "a backslash must be before a dot",
+		`a\`:                                "a backslash must be before a dot",
 		"a" + strings.Repeat(".a", maxPath): "names more than 16 members below each other",
 	} {
 		if path, err := ParsePath(text); err == nil || !strings.Contains(err.Error(), want) {
@@ -63,7 +63,7 @@ func TestMembersThatExcludeEachOther(t *testing.T) {
 		"credential body: B.c is given twice":                                          {Credentials: append(body("", "a.b.c"), body("A", "B.c")...)},
 		"remove body: token is also a place for":                                       {Credentials: body("", "a.token"), Remove: body("a", "token")},
 		"credential body: in .a: a name is empty":                                      {Credentials: body(".a", "token")},
-		`credential body: a\b: a backslash stands before`:                              {Credentials: body("", `a\b`)},
+		`credential body: a\b: a backslash must be before`:                             {Credentials: body("", `a\b`)},
 		"resource p: a..b: a name is empty":                                            {Resources: []Resource{{Name: "p", In: "body", At: "a..b"}}},
 		"resource p: A.b in the body carries a credential and cannot be":               {Credentials: body("a", "b"), Resources: []Resource{{Name: "p", In: "body", At: "A.b"}}},
 		"require: a.: a name is empty":                                                 {Require: []Requirement{{Fields: []string{"a."}}}},

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -59,21 +60,37 @@ func segmentName(seg string) (string, bool) {
 }
 
 // Has reports whether the pattern has a segment of that name.
-func (p Pattern) Has(name string) bool {
-	for _, seg := range p.segments {
-		if n, named := segmentName(seg); named && n == name {
-			return true
-		}
-	}
-	return false
-}
+func (p Pattern) Has(name string) bool { return p.Index(name) >= 0 }
+
+// Index returns which segment is called name, -1 if none is. It is the same in all paths
+// that match.
+func (p Pattern) Index(name string) int { return slices.Index(p.segments, "{"+name+"}") }
+
+// Segments returns the segments, of which some are names in braces.
+func (p Pattern) Segments() []string { return p.segments }
 
 // Value returns the segment of path that matches {name}. The path must be decoded and
 // without dot segments; ok is false if it does not match. It does not allocate.
 func (p Pattern) Value(path, name string) (value string, ok bool) {
+	value, rest, ok := p.match(path, name, exactly)
+	return value, ok && (rest == "" || p.open && rest[0] == '/')
+}
+
+// Find is Value for what must not be missed: case does not matter, nor does a slash at the
+// end, as for many backends.
+func (p Pattern) Find(path, name string) (value string, ok bool) {
+	value, rest, ok := p.match(path, name, strings.EqualFold)
+	return value, ok && (rest == "" || rest == "/" || p.open && rest[0] == '/')
+}
+
+func exactly(a, b string) bool { return a == b }
+
+// match compares the segments of the pattern with those that path begins with, and returns
+// the rest of it.
+func (p Pattern) match(path, name string, same func(a, b string) bool) (value, rest string, ok bool) {
 	for _, seg := range p.segments {
 		if path == "" || path[0] != '/' {
-			return "", false
+			return "", "", false
 		}
 		part := path[1:]
 		if i := strings.IndexByte(part, '/'); i >= 0 {
@@ -81,12 +98,12 @@ func (p Pattern) Value(path, name string) (value string, ok bool) {
 		}
 		path = path[1+len(part):]
 		n, named := segmentName(seg)
-		if !named && seg != part || part == "" {
-			return "", false
+		if !named && !same(seg, part) || part == "" {
+			return "", "", false
 		}
 		if named && n == name {
 			value = part
 		}
 	}
-	return value, path == "" || p.open && path[0] == '/'
+	return value, path, true
 }

@@ -13,7 +13,7 @@ func TestDefaultsAreValid(t *testing.T) {
 	if err := g.Validate(); err != nil {
 		t.Errorf("gate: %v", err)
 	}
-	if len(g.Credentials) != 4 || g.MaxBody != 0 || g.MaxRead() != 1<<20 || g.MaxDecoded != 8<<20 || g.MaxRatio != 100 ||
+	if len(g.Credentials) != 5 || g.MaxBody != 0 || g.MaxRead() != 1<<20 || g.MaxDecoded != 8<<20 || g.MaxRatio != 100 ||
 		g.Conflict != "reject" || g.Strip != "on" || g.Errors != "json" {
 		t.Errorf("gate defaults: %+v", g)
 	}
@@ -31,7 +31,7 @@ func TestDefaultsAreValid(t *testing.T) {
 	}
 }
 
-// TestCopiesByDefault: keys that are not stripped are kept wherever they stand.
+// TestCopiesByDefault: keys that are not stripped are kept everywhere.
 func TestCopiesByDefault(t *testing.T) {
 	for want, settings := range map[string][]Gate{
 		"cut":  {{}, {Enforce: "off"}, {Enforce: "off", Strip: "on"}},
@@ -57,7 +57,24 @@ func TestZeroValuesAreValid(t *testing.T) {
 
 func TestGateErrors(t *testing.T) {
 	for want, g := range map[string]Gate{
-		`credential: "cookie" is not one of`:                {Credentials: []Location{{In: "cookie"}}},
+		`credential: "trailer" is not one of`:               {Credentials: []Location{{In: "trailer"}}},
+		"credential scheme: write `credential b":            {Credentials: []Location{{In: InScheme, Names: []string{"Bearer"}}}},
+		`credential scheme: "a b" is not a`:                 {Credentials: []Location{{In: InScheme, Names: []string{"a b"}}}},
+		"credential scheme: clients do not send":            {Credentials: []Location{{In: InScheme, Names: []string{"digest"}}}},
+		"credential scheme: token is given twice":           {Credentials: []Location{{In: InScheme, Names: []string{"Token"}}, {In: InScheme, Names: []string{"token"}}}},
+		"credential scheme: at least one name is":           {Credentials: []Location{{In: InScheme}}},
+		"write `credential cookie NAME`":                    {Credentials: []Location{{In: InHeader, Names: []string{"cookie"}}}},
+		`credential cookie: "a=b" is not the`:               {Credentials: []Location{{In: InCookie, Names: []string{"a=b"}}}},
+		"credential cookie: at least one name is":           {Credentials: []Location{{In: InCookie}}},
+		"remove cookie: K is also a place f":                {Credentials: []Location{{In: InCookie, Names: []string{"k"}}}, Remove: []Location{{In: InCookie, Names: []string{"K"}}}},
+		`credential header: "a b" is not the na`:            {Credentials: []Location{{In: InHeader, Names: []string{"X-A"}, Param: "a b"}}},
+		"only `credential header NAME param":                {Credentials: []Location{{In: InQuery, Names: []string{"a"}, Param: "p"}}},
+		"credential header: x-a param p is given":           {Credentials: []Location{{In: InHeader, Names: []string{"X-A", "x-a"}, Param: "p"}}},
+		"header X-A param p: X-A is also taken":             {Credentials: []Location{{In: InHeader, Names: []string{"x-a"}}}, Remove: []Location{{In: InHeader, Names: []string{"X-A"}, Param: "p"}}},
+		"credential path: at least one name is":             {Credentials: []Location{{In: InPath}}},
+		"credential path: path pattern \"a\": mu":           {Credentials: []Location{{In: InPath, Names: []string{"a"}}}},
+		"credential path: the path pattern /a/{i":           {Credentials: []Location{{In: InPath, Names: []string{"/a/{id}"}}}},
+		"credential path: path pattern \"/{key}/":           {Credentials: []Location{{In: InPath, Names: []string{"/{key}/{key}"}}}},
 		"credential bearer: takes no name":                  {Credentials: []Location{{In: InBearer, Names: []string{"x"}}}},
 		"credential bearer: is given twice":                 {Credentials: []Location{{In: InBearer}, {In: InBearer}}},
 		"credential basic: write":                           {Credentials: []Location{{In: InBasic, Names: []string{"both"}}}},

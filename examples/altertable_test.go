@@ -197,7 +197,7 @@ func altertableBrowser() []row {
 		"Access-Control-Allow-Methods": "*", "Access-Control-Allow-Headers": "*", "Vary": "*",
 	}
 	foreign := pairs{"Access-Control-Allow-Origin": "", "Access-Control-Allow-Credentials": ""}
-	// readable expects an error that pages may read, whoever answers it.
+	// readable expects an error that pages may read, from the gate or from Caddy.
 	readable := func(req gatetest.Request, status int, body string, s *seen) row {
 		r := altertableFails(client, "a page may read the error", req, status, body)
 		r.header = maps.Clone(allowed)

@@ -200,7 +200,7 @@ func instasentLimits() []row {
 
 // instasentUncounted are answers to requests that are not counted. Without a good
 // token they describe the limit of bad ones. Here the gate does not keep to the
-// page: who asks for somebody else's datasource is not told how its limits stand.
+// page: a request for somebody else's datasource does not show the state of its limits.
 func instasentUncounted() []row {
 	const says = "X-RateLimit-Limit, -Remaining, -Reset (Unix seconds) on every response"
 	token := bearer(instasentToken)

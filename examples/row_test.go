@@ -45,7 +45,7 @@ const day = "{day}"
 const anyKey = "EXAMPLE-"
 
 // run sends the requests of all rows, in their order, in every framing. Every
-// framing has a gate of its own, whose limits nobody has used.
+// framing has its own gate, whose limits nobody has used.
 func run(t *testing.T, name string, more map[string]gatetest.Record, rows []row) {
 	for _, framing := range gatetest.Framings {
 		t.Run(string(framing), func(t *testing.T) {

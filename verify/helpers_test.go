@@ -134,7 +134,7 @@ func encode(v any) []byte {
 	return b
 }
 
-// claims is what a gate says of a caller.
+// claims is what a gate says about a caller.
 func claims() members {
 	now := time.Now()
 	return members{

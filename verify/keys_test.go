@@ -79,7 +79,7 @@ func TestRotationReplacesKeys(t *testing.T) {
 		}
 		synctest.Wait()
 		g.fail(http.StatusBadGateway, nil)
-		check(t, v, after, "") // without a fetch: there is none to be had
+		check(t, v, after, "") // without a fetch, which would fail
 
 		g.fail(http.StatusOK, nil)
 		g.publish(after)

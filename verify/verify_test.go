@@ -220,7 +220,7 @@ func TestAcceptReported(t *testing.T) {
 	}
 }
 
-// Keys in the set that must not be used, and what else may stand in one.
+// Keys in the set that must not be used, and what else may be in a set.
 func TestUnusableKeys(t *testing.T) {
 	good, ed := newKey(t, "EdDSA", "good"), newKey(t, "EdDSA", "ed")
 	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)

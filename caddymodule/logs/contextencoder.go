@@ -9,10 +9,10 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// contextEncoder is the redact_keys encoder of a logger, which may have fields of its own. It
-// keeps requests and what cannot change as they are, and encodes them when an entry is written:
-// reverse_proxy makes a logger for every request that it passes on, and nearly always writes
-// nothing with it.
+// contextEncoder is the redact_keys encoder of a logger, which may have its own fields. It
+// stores requests and other unchangeable values, and encodes them only when an entry is
+// written: reverse_proxy makes a logger for every request that it passes on, and nearly always
+// writes nothing with it.
 type contextEncoder struct {
 	base    zapcore.Encoder // shared with other loggers
 	own     zapcore.Encoder // a clone of base with fields of this logger; nil if it has none
@@ -36,6 +36,7 @@ func (e *contextEncoder) Clone() zapcore.Encoder {
 func (e *contextEncoder) EncodeEntry(ent zapcore.Entry, fields []zapcore.Field) (*buffer.Buffer, error) {
 	with := Names.Cleaner(lacksKey(e.pending) || lacksKey(fields))
 	defer with.Free()
+	with.Caller = callerIn(fields)
 	enc := e.encoder().Clone()
 	var to zapcore.ObjectEncoder = cleaner{enc, with} // once, and not for every field
 	addTo(to, e.pending)
@@ -43,6 +44,16 @@ func (e *contextEncoder) EncodeEntry(ent zapcore.Entry, fields []zapcore.Field) 
 	ent.Message = with.Text(ent.Message)
 	ent.Stack = with.Text(ent.Stack)
 	return enc.EncodeEntry(ent, nil)
+}
+
+// callerIn returns who called, as the fields of an access log's entry tell.
+func callerIn(fields []zapcore.Field) string {
+	for i := range fields {
+		if fields[i].Key == "user_id" && fields[i].Type == zapcore.StringType {
+			return fields[i].String
+		}
+	}
+	return ""
 }
 
 func addTo(to zapcore.ObjectEncoder, fields []zapcore.Field) {

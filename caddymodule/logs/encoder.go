@@ -29,15 +29,14 @@ func init() {
 var Names = redact.NewNames()
 
 // RedactEncoder keeps keys out of logs. It wraps another encoder and replaces
-// every key in what passes through with REDACTED, wherever it stands. Caddy
-// captures requests for its logs before any handler runs, so this is the only
-// place where logs can be cleaned.
+// every key in log entries with REDACTED, wherever it is. Caddy captures requests for its
+// logs before any handler runs, so logs can be cleaned only here.
 //
-// It knows a key by its value, if the key file or the cache holds its digest; by the
-// name of its place, if that has words such as `token`, or is one where a gate of the
-// configuration looks, or is added here; and by its form, if it begins like those of a
-// well-known vendor, or a pattern matches it. In a request without a good key
-// whatever could be one is redacted.
+// It recognizes a key by its value, if the key file or the cache has its digest. It
+// recognizes a key by the name of its place, if the name has words such as `token`, is
+// configured in a gate, or is added here. And it recognizes a key by its form, if it
+// begins like the keys of a well-known vendor, or a pattern matches it. In a request
+// without a good key everything that could be a key is redacted.
 type RedactEncoder struct {
 	// The encoder that writes the entries. Default: `json`, or `console` if the
 	// output is a terminal.
@@ -49,7 +48,7 @@ type RedactEncoder struct {
 	// Additional names of headers to redact.
 	Headers []string `json:"headers,omitempty"`
 
-	// Regular expressions (RE2) of keys, which are redacted wherever they stand.
+	// Regular expressions (RE2) of keys, which are redacted wherever they are.
 	Patterns []string `json:"patterns,omitempty"`
 
 	*contextEncoder `json:"-"`

@@ -60,17 +60,19 @@ func (p *logProbe) note(text string) {
 // newLogProbe returns a probe with a key in each of the places, and an assertion.
 func newLogProbe(places []config.Location, identityHeader string, logCredentials bool) *logProbe {
 	p := &logProbe{marker: rand.Text(), canaries: make(map[string]string)}
-	uri := p.uri("request>uri", places)
-	request := caddyhttp.LoggableHTTPRequest{
-		Request:              &http.Request{Method: http.MethodPost, RequestURI: uri, Header: p.header("request>headers>", "Referer", places, identityHeader)},
-		ShouldLogCredentials: logCredentials,
+	p.fields = []zapcore.Field{zap.Object("redact_keys_probe", p)}
+	for _, uri := range p.uris("request>uri", places) {
+		p.fields = append(p.fields, zap.Object("request", caddyhttp.LoggableHTTPRequest{
+			Request:              &http.Request{Method: http.MethodPost, RequestURI: uri, Header: p.header("request>headers>", "Referer", places, identityHeader)},
+			ShouldLogCredentials: logCredentials,
+		}))
 	}
 	response := func(name string) zapcore.Field {
 		return zap.Object(name, caddyhttp.LoggableHTTPHeader{Header: p.header(name+">", "Location", places, identityHeader), ShouldLogCredentials: logCredentials})
 	}
 	// The access log calls the headers of an answer resp_headers; reverse_proxy calls
 	// them headers.
-	p.fields = []zapcore.Field{zap.Object("redact_keys_probe", p), zap.Object("request", request), response("resp_headers"), response("headers")}
+	p.fields = append(p.fields, response("resp_headers"), response("headers"))
 	return p
 }
 
@@ -94,7 +96,7 @@ func (p *logProbe) canary(field string) string {
 
 // header returns headers with a key in each. The header link is a URL.
 func (p *logProbe) header(path, link string, places []config.Location, identityHeader string) http.Header {
-	h := http.Header{identityHeader: {p.canary(path + identityHeader)}, link: {p.uri(path+link, places)}}
+	h := http.Header{identityHeader: {p.canary(path + identityHeader)}, link: p.uris(path+link, places)}
 	for _, l := range places {
 		scheme := ""
 		if l.Place() == config.PlaceAuthorization {
@@ -107,17 +109,26 @@ func (p *logProbe) header(path, link string, places []config.Location, identityH
 	return h
 }
 
-// uri returns a URI with a key in every parameter that may have one.
-func (p *logProbe) uri(field string, places []config.Location) string {
+// uris returns a URI with a key in every parameter that may have one, and one for every
+// path that may.
+func (p *logProbe) uris(field string, places []config.Location) []string {
 	names := []string{"apiKey"}
+	all := []string{""}
 	for _, l := range places {
-		if l.Place() == config.PlaceQuery {
+		switch l.Place() {
+		case config.PlaceQuery:
 			names = append(names, l.Names...)
+		case config.PlacePath:
+			for _, pattern := range l.Names {
+				all = append(all, strings.Replace(pattern, "{"+config.KeySegment+"}", p.canary(field), 1))
+			}
+		default:
 		}
 	}
 	var query []string
 	for _, name := range names {
 		query = append(query, url.QueryEscape(name)+"="+p.canary(field))
 	}
-	return "/?" + strings.Join(query, "&")
+	all[0] = "/?" + strings.Join(query, "&")
+	return all
 }

@@ -31,7 +31,7 @@ const rules = {
   clockTolerance: 5,
 }
 
-// Returns what the gate says of the caller, or throws.
+// Returns what the gate says about the caller, or throws.
 async function verify(req) {
   const assertions = req.headersDistinct[flags.header.toLowerCase()] ?? []
   if (assertions.length !== 1) throw new Error(`${assertions.length} ${flags.header} headers, want one`)

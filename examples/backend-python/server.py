@@ -53,7 +53,7 @@ class Verifier:
         self.keys = KeySet(flags.jwks)
 
     def verify(self, headers):
-        """Returns what the gate says of the caller, or raises."""
+        """Returns what the gate says about the caller, or raises."""
         assertions = headers.get_all(self.flags.header, [])
         if len(assertions) != 1:
             raise ValueError(f"{len(assertions)} {self.flags.header} headers, want one")

@@ -25,7 +25,7 @@ var build = sync.OnceValues(func() (path string, err error) {
 		return "", err
 	}
 	path = filepath.Join(dir, "caddy")
-	if out, err := exec.Command("go", "build", "-o", path, "./cmd/caddy").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", path, "./cmd/caddy").CombinedOutput(); err != nil {
 		return path, errors.New(string(out))
 	}
 	return path, nil

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sends requests to the example, and fails if one gets something else than it should.
-# The slow account may send twice a day: start the example anew before the next run.
+# The slow account may send twice a day: restart the example before the next run.
 source "$(dirname "$0")/../requests.bash"
 url=${1:-http://localhost:8080}
 

@@ -23,7 +23,7 @@ func read(t *testing.T, path string) string {
 	return string(b)
 }
 
-// promtool runs promtool, and skips the test where there is none.
+// promtool runs promtool, and skips the test if it is not installed.
 func promtool(t *testing.T, args ...string) {
 	t.Helper()
 	path, err := exec.LookPath("promtool")

@@ -42,7 +42,7 @@ func TestBudgetIsNeverExceeded(t *testing.T) {
 	}
 }
 
-// TestBudgetKeepsRoom: whoever takes all that it can get leaves room for those who are to be
+// TestBudgetKeepsRoom: a client that takes all it can get leaves room for those that must be
 // served before it.
 func TestBudgetKeepsRoom(t *testing.T) {
 	const limit, small, large = 1 << 20, 4 << 10, 8 << 10

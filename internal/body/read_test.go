@@ -63,7 +63,7 @@ func codingOf(encoder string) string {
 	return encoder
 }
 
-// newRequest returns a request as a server sees it; length -1 stands for chunked.
+// newRequest returns a request as a server sees it; length -1 means chunked.
 func newRequest(body io.Reader, length int, coding ...string) *http.Request {
 	r := httptest.NewRequest(http.MethodPost, "/", io.NopCloser(body))
 	r.ContentLength = int64(length)
@@ -276,7 +276,7 @@ func TestReadRatio(t *testing.T) {
 	}
 }
 
-// TestBombStopsEarly decodes streams that stand for 16 MiB, and looks at how much memory is
+// TestBombStopsEarly decodes streams of 16 MiB, and checks how much memory is
 // allocated.
 func TestBombStopsEarly(t *testing.T) {
 	tests := []struct {

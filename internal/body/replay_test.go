@@ -255,7 +255,7 @@ func TestInterleavedReadersNeverMix(t *testing.T) {
 	}
 }
 
-// TestAttemptAfterAttempt is what must work: whoever reads after a complete pass gets all.
+// TestAttemptAfterAttempt is what must work: a read after a complete pass gets everything.
 func TestAttemptAfterAttempt(t *testing.T) {
 	const content = "0123456789"
 	_, p := newReplay(t, content)

@@ -99,7 +99,8 @@ func TestStreamCloseDoesNotWait(t *testing.T) {
 	_ = pw.Close()
 }
 
-// TestPeekedBodyThatIsRead takes no memory of its own, and leaves none of itself behind.
+// TestPeekedBodyThatIsRead: such a body needs no extra memory, and leaves no bytes
+// behind.
 func TestPeekedBodyThatIsRead(t *testing.T) {
 	src := new(benchBody)
 	r := &http.Request{Method: http.MethodPost, Header: http.Header{}}

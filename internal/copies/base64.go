@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// The key in base64 has three forms, by how many bytes stand before it in the group of three
-// bytes, four characters, that it starts in. Nearly all of their characters depend on the key
-// alone; of the first and the last some bits do.
+// The key in base64 has three forms, depending on how many bytes are before it in its first
+// group of three bytes (four characters). Nearly all characters depend only on the key; in
+// the first and the last character only some bits do.
 
-// sixes is a number of six bits as base64 has it; none is no character of base64.
+// sixes is a six-bit value of base64; none means that it is not a character of base64.
 type sixes = uint8
 
 const (
@@ -17,7 +17,7 @@ const (
 	odd  sixes = 62 // and above: the two that alphabets differ in
 )
 
-// sixesOf is what the characters of both alphabets stand for.
+// sixesOf has the values of the characters of both alphabets.
 var sixesOf = func() (t [256]sixes) {
 	for i := range t {
 		t[i] = none
@@ -32,7 +32,7 @@ var sixesOf = func() (t [256]sixes) {
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 // six returns the bits of a character, and which of them depend on the key. Characters are
-// counted from the group in which the key starts, behind phase other bytes.
+// counted from the group in which the key starts, after phase other bytes.
 func (k *Key) six(phase, i int) (bits, mask sixes) {
 	if start := 6*i - 8*phase; start >= 0 && start+6 <= 8*len(k.text) { // all of them do
 		two := uint16(k.text[start>>3]) << 8
@@ -52,23 +52,23 @@ func (k *Key) six(phase, i int) (bits, mask sixes) {
 	return bits, mask
 }
 
-// ends returns the first character that depends on the key, and the one behind the last.
+// ends returns the first character that depends on the key, and the one after the last.
 func (k *Key) ends(phase int) (first, end int) {
 	return 8 * phase / 6, (8*(phase+len(k.text)) + 5) / 6
 }
 
-// anchor is a character to look for, and the one behind it.
+// anchor is a character to look for, and the next one.
 type anchor struct {
 	index        int
 	first, other byte
 }
 
-// anchorOf returns an anchor that is rare, of characters that are the same in both alphabets
-// and need no escape.
+// anchorOf returns a rare anchor, made of characters that are the same in both alphabets and
+// need no escape.
 func (k *Key) anchorOf(phase int) (a anchor) {
 	first, end := k.ends(phase)
 	c, _ := k.six(phase, first+1)
-	for i := first + 1; i+2 < end && (a.first == 0 || i < first+8); i++ {
+	for i := first + 1; i+2 < end && (a.first == 0 || i < first+5); i++ {
 		next, _ := k.six(phase, i+1)
 		if c < odd && next < odd && (a.first == 0 || rarity[alphabet[c]] > rarity[a.first]) {
 			a = anchor{i, alphabet[c], alphabet[next]}
@@ -78,8 +78,8 @@ func (k *Key) anchorOf(phase int) (a anchor) {
 	return a
 }
 
-// mayBeCoded tells whether a text has as many characters of base64, or of escapes, in a row
-// as the key takes in it.
+// mayBeCoded tells whether a text has as many consecutive characters of base64, or of
+// escapes, as the key needs.
 func (k *Key) mayBeCoded(text string) bool {
 	first, end := k.ends(0)
 	n := end - first - 1 // in all three forms the least
@@ -96,7 +96,8 @@ func (k *Key) mayBeCoded(text string) bool {
 	return false
 }
 
-// nextCoded returns where the key stands in base64, from an index on; to is 0 if it does not.
+// nextCoded returns the next place of the key in base64, from an index on; to is 0 if there
+// is none.
 func (k *Key) nextCoded(text string, phase, floor int) (from, to int) {
 	a := &k.coded[phase]
 	if a.first == 0 {
@@ -118,7 +119,7 @@ func (k *Key) nextCoded(text string, phase, floor int) (from, to int) {
 	}
 }
 
-// codedAround returns where the key stands whose anchor is at an index.
+// codedAround returns the place of the key whose anchor is at an index.
 func (k *Key) codedAround(text string, phase, floor, at int) (from, to int) {
 	first, end := k.ends(phase)
 	from, to = at, at
@@ -173,16 +174,17 @@ func codedBefore(text string) (c sixes, size int) {
 	return sixesOf[text[len(text)-1]], 1
 }
 
-// coding is how a text in base64 is written.
+// coding says how a text in base64 is written.
 type coding struct {
 	from, to    int  // with its padding
 	url, padded bool // url is the alphabet with '-' and '_'
-	escaped     bool // what is no letter and no digit is percent-encoded
+	escaped     bool // other characters than letters and digits are percent-encoded
 }
 
-// decode returns the base64 around a copy of the key, decoded, which is at [from, to) and in
-// that phase. What stands before or behind it may look like more of it, as '/' and '-' do: it is
-// the longest that is text. What is none has lengths in it that a cut would make wrong.
+// decode returns the base64 around a copy of the key, decoded. The copy is at [from, to), in
+// that phase. Characters around it, such as '/' and '-', may look like more base64, so decode
+// takes the longest that decodes to text. Other formats than text have lengths in them, which a
+// cut would make wrong.
 func (k *Key) decode(text string, phase, from, to int) (plain []byte, how coding, ok bool) {
 	for _, extra := range [...]string{"", "+/", "-_"} {
 		p, h, fits := k.decodeWith(text, extra, phase, from, to)
@@ -242,7 +244,7 @@ func (k *Key) decodeWith(text, extra string, phase, from, to int) (plain []byte,
 	return plain, how, err == nil
 }
 
-// encoding returns the encoding of what is decoded.
+// encoding returns the base64 encoding of the text.
 func (h *coding) encoding() *base64.Encoding {
 	e := base64.RawStdEncoding
 	switch {
@@ -256,7 +258,7 @@ func (h *coding) encoding() *base64.Encoding {
 	return e.Strict()
 }
 
-// encode writes a text as it was written.
+// encode encodes a text in the way the original was encoded.
 func (h *coding) encode(plain string) string {
 	text := h.encoding().EncodeToString([]byte(plain))
 	if h.escaped {

@@ -96,7 +96,7 @@ func TestIn(t *testing.T) {
 
 // TestLongRun: runs are found wherever they begin and end, as a plain search finds them.
 func TestLongRun(t *testing.T) {
-	for _, ender := range []string{" ", `"`, "&", "\x00", "!"} {
+	for _, ender := range []string{" ", `"`, "\x00", "!"} {
 		for before := range 40 {
 			for length := range 60 {
 				text := strings.Repeat("ab"+ender, before) + strings.Repeat("x", length) + ender + "tail"

@@ -1,13 +1,13 @@
-// Package copies finds copies of a known key in what is forwarded of a request, and cuts
-// them out: in headers, cookies, paths, queries, forms, JSON and other text. It goes by
-// the key's value and not by the name of the place: as it is, percent-encoded, escaped as in
-// JSON, each also in part or once more inside the other, and in base64.
+// Package copies finds copies of a known key in everything that is forwarded of a request,
+// and cuts them out: in headers, cookies, paths, queries, forms, JSON and other text. It
+// searches for the key's value, whatever the place is called: plain, percent-encoded,
+// escaped as in JSON, each also only in part or one inside the other, and in base64.
 //
 // Key.In is for every request: it allocates nothing, and reads most texts at a stride of
-// the key's length. All else is only called where In has found a copy.
+// the key's length. Everything else is called only if In has found a copy.
 //
-// What has a copy for its whole value goes with its name and one separator; of a longer text
-// only the bytes of the copy go. Base64 is decoded, cut and encoded again. Where that
-// cannot be done such that all else keeps its meaning, the results are not exact: nothing of
-// the key is left in them then either, but the request must be refused.
+// If a copy is the whole value, it is cut with its name and one separator. In a longer text
+// only the bytes of the copy are cut. Base64 is decoded, cut and encoded again. If a cut
+// would change the meaning of the rest, the result is not exact: it has no copy of the key
+// either, but the request must be refused.
 package copies

@@ -6,17 +6,16 @@ import (
 	"unicode/utf8"
 )
 
-// escapes are the bytes that an escape begins with: percent-encoding, JSON, and the space of
-// a form.
+// escapes are the first bytes of escapes: percent-encoding, JSON, and the space of a form.
 const escapes = `%\+`
 
-// wants tells whether an escape is to be looked for: '+' stands for a space only.
+// wants tells whether to look for an escape: '+' only means a space.
 func (k *Key) wants(escape byte) bool {
 	return escape != '+' || (k.split || k.short) && strings.IndexByte(k.text, ' ') >= 0
 }
 
-// nextEscaped returns where the key stands, from an index on, with at least one escape, the
-// first of which begins with that byte; to is 0 if it does not.
+// nextEscaped returns the next place of the key, from an index on, with at least one
+// escape, the first of which begins with that byte; to is 0 if there is none.
 func (k *Key) nextEscaped(text string, escape byte, floor int) (from, to int) {
 	for at := floor; at < len(text); at++ {
 		n := strings.IndexByte(text[at:], escape)
@@ -49,7 +48,7 @@ func (k *Key) aroundBackslashes(text string, floor, at int) (from, to int) {
 	return 0, 0
 }
 
-// around returns where the key stands whose first escape is at an index.
+// around returns the place of the key whose first escape is at an index.
 func (k *Key) around(text string, floor, at int) (from, to int) {
 	for _, deep := range [...]bool{false, true} {
 		c := unescape(text[at:], deep)
@@ -72,8 +71,8 @@ func (k *Key) around(text string, floor, at int) (from, to int) {
 	return 0, 0
 }
 
-// match returns where the rest of the key ends, from its index j on, that stands in text from
-// index i on, or 0.
+// match returns the end of the rest of the key, key[j:], in text from index i on, or 0 if it
+// is not there.
 func (k *Key) match(text string, i, j int) int {
 	for ; j < len(k.text); i, j = i+1, j+1 {
 		if i == len(text) {
@@ -95,11 +94,11 @@ func (k *Key) match(text string, i, j int) int {
 	return i
 }
 
-// character is what an escape stands for.
+// character is the character that an escape means.
 type character struct {
 	bytes [utf8.UTFMax]byte
 	n     int // how many of them
-	size  int // of the escape; 0 if it is none
+	size  int // of the escape; 0 if it is not an escape
 }
 
 // opens tells whether text begins with the character.

@@ -26,7 +26,7 @@ func (c *choices) next(n int) int {
 	return v
 }
 
-// chunks are texts that stand around copies.
+// chunks are texts around copies.
 var chunks = []string{
 	"", "a", " ", "é", "\n", `\`, `\\`, `"`, "%", "%2", "%25", "+", "=", "&", ";", "?", "#", "/", "-", "_", "u0069", "%69", "iak_", keyText[:20], keyText[20:],
 	"Zm9v", "AAAA", "lorem ipsum dolor", "https://x/?a=1", "{", "]", "😀", ":", ",", "key",

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Headers cuts the copies out of the values of headers, in place. A header of which nothing
-// stays is deleted. Where it is not exact, the value is dropped.
+// Headers cuts the copies out of the values of headers, in place. If nothing of a header
+// stays, it is deleted. If the cut is not exact, the value is dropped.
 func (k *Key) Headers(h http.Header) (found Places, exact bool) {
 	exact = true
 	for name, values := range h {
@@ -53,8 +53,8 @@ func placeOf(name string) Place {
 	return InHeader
 }
 
-// fixed are headers that the gate and every proxy go by. A cut must not make another one of
-// what they were taken for.
+// fixed are headers on which the gate and every proxy rely. A cut must not change their
+// meaning.
 var fixed = map[string]bool{
 	"Connection": true, "Content-Encoding": true, "Content-Length": true, "Content-Type": true, "Expect": true,
 	"Host": true, "Te": true, "Trailer": true, "Transfer-Encoding": true, "Upgrade": true,
@@ -79,7 +79,7 @@ func (k *Key) headerValue(name, v string) (out string, exact bool) {
 
 func (k *Key) cutValue(v, separators string) (out string, exact bool) {
 	short := k.short
-	k.short = false // whole values are told here
+	k.short = false // whole values are recognized here
 	edits, exact := k.edits(v, false)
 	k.short = short
 	kept := edits[:0]
@@ -97,8 +97,8 @@ func (k *Key) cutValue(v, separators string) (out string, exact bool) {
 	return apply(v, kept), exact
 }
 
-// element returns what goes together with the copy v[from:to] if that is the whole value of
-// a header, an element of a list, or a parameter (name=KEY, also quoted, also in a URL): it, its
+// element returns what to cut with the copy v[from:to] if that is the whole value of a header,
+// an element of a list, or a parameter (name=KEY, also quoted, also in a URL): the copy, its
 // name, and one separator.
 func element(v string, from, to int, separators string) (start, end int, whole bool) {
 	if from > 0 && to < len(v) && v[from-1] == '"' && v[to] == '"' {

@@ -3,8 +3,8 @@ package copies
 import "strings"
 
 // JSON cuts the copies out of one or more valid JSON texts: a member whose value or name is
-// one goes with its comma, and of all other strings the bytes of the copy. An element of an
-// array stays, as "", so that the others keep their places.
+// a copy is cut with its comma; in all other strings only the bytes of the copy are cut. An
+// element of an array stays as "", so that the others keep their places.
 func (k *Key) JSON(text string) (out string, exact bool) {
 	return k.untilNone(text, func(text string) (string, bool) {
 		j := jsonCut{k: k, text: text, exact: true}
@@ -13,8 +13,8 @@ func (k *Key) JSON(text string) (out string, exact bool) {
 	})
 }
 
-// jsonCut reads JSON that is valid. Its methods take the index where something starts and
-// return the one behind it.
+// jsonCut reads JSON that is valid. Its methods take the index of the start of something
+// and return the index after it.
 type jsonCut struct {
 	k     *Key
 	text  string
@@ -22,7 +22,7 @@ type jsonCut struct {
 	exact bool
 }
 
-// texts reads what is one text after the other, with anything between them.
+// texts reads texts one after the other, with anything between them.
 func (j *jsonCut) texts() {
 	for i := 0; i < len(j.text); {
 		switch c := j.text[i]; {
@@ -34,7 +34,7 @@ func (j *jsonCut) texts() {
 	}
 }
 
-// element reads a value that is no member.
+// element reads a value that is not a member.
 func (j *jsonCut) element(i int) int {
 	end, gone := j.value(i)
 	switch {
@@ -47,7 +47,7 @@ func (j *jsonCut) element(i int) int {
 	return end
 }
 
-// value reads a value, and tells whether it is nothing but a copy. It has made no edits then.
+// value reads a value, and tells whether it is nothing but a copy. Then it makes no edits.
 func (j *jsonCut) value(i int) (end int, gone bool) {
 	switch j.text[i] {
 	case '{':
@@ -74,7 +74,7 @@ func (j *jsonCut) value(i int) (end int, gone bool) {
 	return end, false
 }
 
-// cut cuts the copies out of what stands between quotes.
+// cut cuts the copies out of the text between quotes.
 func (j *jsonCut) cut(from, to int) (out string, changed bool) {
 	text := j.text[from:to]
 	if !j.k.In(text) {
@@ -158,7 +158,7 @@ func (j *jsonCut) member(i int) (end int, gone bool) {
 	return end, gone || changed && name == ""
 }
 
-// stringEnd returns the index behind the quote that ends a string.
+// stringEnd returns the index after the quote that ends a string.
 func stringEnd(text string, i int) int {
 	for i < len(text) {
 		n := strings.IndexAny(text[i:], `"\`)

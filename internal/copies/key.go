@@ -5,26 +5,26 @@ import (
 	"unsafe"
 )
 
-// A key must have a length for its bytes to tell anything.
+// A key must be long enough, so that finding its bytes means something.
 const (
-	// MinPart is the least length in bytes of a key that is searched for everywhere. Shorter
-	// ones may be a word of an innocent text, so only whole values are copies of them.
+	// MinPart is the minimal length in bytes of a key that is searched for everywhere. A
+	// shorter key may be a word in an innocent text, so for it only whole values are copies.
 	MinPart = 16
-	// MinWhole is the least length of a key that is searched for at all.
+	// MinWhole is the minimal length of a key that is searched for at all.
 	MinWhole = 8
 )
 
-// Key is a key to search for. It holds the bytes that it was made of, and is good for as long
-// as those are.
+// Key is a key to search for. It uses the bytes that it was made of, and is valid as long as
+// they are.
 type Key struct {
 	text  string
 	short bool      // only whole values are copies
 	split bool      // has a byte that ends runs
 	rare  int       // index of a byte that is rare in most texts, plus one; 0 if none was chosen yet
-	coded [3]anchor // in base64, by how many bytes precede the key in the group of three that it starts in
+	coded [3]anchor // in base64, by how many bytes precede the key in its first group of three
 }
 
-// Of returns the Key of these bytes. Of too few nothing is found.
+// Of returns the Key of these bytes. If they are too few, nothing is found.
 func Of(key []byte) Key {
 	k := Key{text: view(key), short: len(key) < MinPart}
 	if len(key) >= MinPart {
@@ -39,8 +39,8 @@ func view(b []byte) string {
 	return unsafe.String(unsafe.SliceData(b), len(b)) //nolint:gosec // searched texts must not be copied
 }
 
-// In tells whether a copy stands in text. Of a short key that may also be a part of some
-// value, which is none.
+// In tells whether text contains a copy. For a short key it may also be only a part of a
+// value, which is not a copy.
 func (k *Key) In(text string) bool {
 	if len(text) < len(k.text) || len(k.text) < MinWhole {
 		return false
@@ -63,7 +63,7 @@ func (k *Key) In(text string) bool {
 // InBytes is In for bytes.
 func (k *Key) InBytes(text []byte) bool { return k.In(view(text)) }
 
-// anywhere is In for a text that has to be looked at byte by byte.
+// anywhere is In for a text that must be searched byte by byte.
 func (k *Key) anywhere(text string) bool {
 	if k.nextPlain(text, 0) >= 0 {
 		return true
@@ -86,7 +86,7 @@ func (k *Key) anywhere(text string) bool {
 	return false
 }
 
-// nextPlain returns where the key stands as it is, from an index on, or -1.
+// nextPlain returns the next place of the plain key, from an index on, or -1.
 func (k *Key) nextPlain(text string, from int) int {
 	if k.rare == 0 {
 		k.rare = rarest(k.text) + 1
@@ -105,8 +105,8 @@ func (k *Key) nextPlain(text string, from int) int {
 	return -1
 }
 
-// rarest returns the index of the rarest of the last bytes of a key. The first ones are those
-// that many keys have.
+// rarest returns the index of the rarest of the last bytes of a key. The first bytes are the
+// same in many keys.
 func rarest(key string) (rarest int) {
 	first := max(0, len(key)-12)
 	rarest = first

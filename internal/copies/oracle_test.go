@@ -66,7 +66,7 @@ func TestOracle(t *testing.T) {
 	}
 }
 
-// TestOracleSees: it finds what it is to find.
+// TestOracleSees: the oracle finds what it must find.
 func TestOracleSees(t *testing.T) {
 	t.Parallel()
 	wrong := decodertest.Cuts(t, "../decodertest")

@@ -2,8 +2,8 @@ package copies
 
 import "strings"
 
-// Params cuts the copies out of a query or a form. A parameter whose value or name is one
-// goes with one separator.
+// Params cuts the copies out of a query or a form. A parameter whose value or name is a
+// copy is cut with one separator.
 func (k *Key) Params(raw string) (out string, exact bool) {
 	return k.untilNone(raw, func(raw string) (string, bool) {
 		p := paramCut{k: k, raw: raw, exact: true}
@@ -60,13 +60,13 @@ func (p *paramCut) param(i, end int) {
 	}
 }
 
-// leaves tells whether the parameter can go: what follows it must not lead the query then
-// if some readers drop its first character.
+// leaves tells whether the parameter can be cut: the rest must not then begin with a
+// character that some readers drop.
 func (p *paramCut) leaves(end int) bool {
 	return p.kept || end+1 >= len(p.raw) || !leads(p.raw[end+1:])
 }
 
-// leads tells whether a query begins with what some readers drop there.
+// leads tells whether a query begins with a character that some readers drop.
 func leads(raw string) bool {
 	return raw != "" && (raw[0] == '?' || raw[0] == '#' || strings.HasPrefix(raw, "\ufeff"))
 }

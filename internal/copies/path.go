@@ -2,8 +2,8 @@ package copies
 
 import "strings"
 
-// Path puts a name in the place of every copy in an escaped path, so that it keeps its
-// segments, and what routes by them finds its way.
+// Path replaces every copy in an escaped path by a name, so that the path keeps its
+// segments and routing still works.
 func (k *Key) Path(path, name string) (out string, exact bool) {
 	if k.short {
 		return k.segments(path, name), true

@@ -1,6 +1,6 @@
 package copies
 
-// Place is the part of a request in which a copy stood.
+// Place is the part of a request in which a copy was.
 type Place uint8
 
 // The places.

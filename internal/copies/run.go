@@ -6,15 +6,18 @@ import (
 	"unsafe"
 )
 
-// A run is text without white space, quotes, control characters and '&'. A copy of a key
-// without those is a part of one, in any encoding: escapes and base64 have none. Most texts have
-// no run that is as long as a key, which is found out without looking at all of them.
+// A run is text without white space, quotes, '!' and control characters. If a key has none of
+// those, every copy of it is within one run, in any encoding: escapes and base64 have none of
+// them either. Most texts have no run as long as a key, and that can be found out without
+// reading all bytes.
 
 // longRun returns the first run of at least n bytes, n >= 16, from an index on; end is 0 if
-// there is none. Such a run has one of the words in it that are looked at.
+// there is none. Such a run contains at least one of the words that are checked.
 func longRun(text string, from, n int) (start, end int) {
-	for i := from + n - 8; i+8 <= len(text); i += n - 7 {
-		if enders(load(text, i)) != 0 {
+	b := bytesOf(text)
+	for i := from + n - 8; i+8 <= len(b); i += n - 7 {
+		x := binary.LittleEndian.Uint64(b[i:])
+		if (x-firstOther*lowBits)&^x&highBits != 0 { // some byte ends a run
 			continue
 		}
 		start = from + lastEnder(text[from:i]) + 1
@@ -39,7 +42,7 @@ func lastEnder(text string) int {
 	return i
 }
 
-// runEnd returns where the run ends that goes on at an index.
+// runEnd returns the end of the run that continues at an index.
 func runEnd(text string, i int) int {
 	for ; len(text)-i >= 8; i += 8 {
 		if m := enders(load(text, i)); m != 0 {
@@ -54,15 +57,17 @@ func runEnd(text string, i int) int {
 
 func endsRun(text string) bool { return lastEnder(text) >= 0 }
 
-// firstOther is the first byte that ends no run, but for '&'.
+// firstOther is the first byte that does not end a run.
 const firstOther = '"' + 1
 
-func isEnder(c byte) bool { return c < firstOther || c == '&' }
+func isEnder(c byte) bool { return c < firstOther }
 
 // load returns eight bytes of text, the first one lowest.
-func load(text string, i int) uint64 {
-	b := unsafe.Slice(unsafe.StringData(text), len(text)) //nolint:gosec // is only read
-	return binary.LittleEndian.Uint64(b[i:])
+func load(text string, i int) uint64 { return binary.LittleEndian.Uint64(bytesOf(text)[i:]) }
+
+// bytesOf returns the bytes of a text without copying them. They must not be changed.
+func bytesOf(text string) []byte {
+	return unsafe.Slice(unsafe.StringData(text), len(text)) //nolint:gosec // searched texts must not be copied
 }
 
 const (
@@ -73,8 +78,5 @@ const (
 // enders returns x with the high bit of the bytes that end a run, and no other. Nothing is
 // carried from one byte into the next.
 func enders(x uint64) uint64 {
-	low := ^((x | highBits) - firstOther*lowBits) &^ x // below firstOther, and ASCII
-	y := x ^ '&'*lowBits
-	and := ^((y &^ highBits) + 0x7f*lowBits | y)
-	return (low | and) & highBits
+	return ^((x | highBits) - firstOther*lowBits) &^ x & highBits
 }

@@ -9,11 +9,11 @@ import (
 	"unicode/utf8"
 )
 
-// maxRounds is how often a text is searched again after a cut: what stood around a copy may
-// be one, too, once it is gone. No client has that by chance.
+// maxRounds is how often a text is searched again after a cut: the text around a copy may
+// become a copy by the cut. That never happens by chance.
 const maxRounds = 4
 
-// edit puts another text in the place of text[from:to], mostly none.
+// edit replaces text[from:to] by another text, mostly by nothing.
 type edit struct {
 	from, to int
 	text     string
@@ -24,7 +24,7 @@ func apply(text string, edits []edit) string {
 	var b strings.Builder
 	at := 0
 	for _, e := range edits {
-		if e.from < at { // overlaps the one before
+		if e.from < at { // overlaps the previous one
 			e.from, e.text = at, ""
 		}
 		b.WriteString(text[at:e.from])
@@ -35,8 +35,8 @@ func apply(text string, edits []edit) string {
 	return b.String()
 }
 
-// untilNone cuts again and again until nothing is found. If something still is, nothing is
-// left.
+// untilNone cuts again and again until nothing is found. If something is still found after
+// maxRounds, it drops the whole text.
 func (k *Key) untilNone(text string, cut func(text string) (out string, exact bool)) (string, bool) {
 	exact := true
 	for range maxRounds {
@@ -59,8 +59,8 @@ func (k *Key) untilNone(text string, cut func(text string) (out string, exact bo
 	return text, exact
 }
 
-// IsText tells whether bytes are text, which can be cut: in other formats lengths would no
-// longer be true.
+// IsText tells whether bytes are text, which can be cut: in other formats a cut would make
+// lengths wrong.
 func IsText(b []byte) bool {
 	return utf8.Valid(b) && !bytes.ContainsFunc(b, func(r rune) bool { return r < ' ' && r != '\t' && r != '\r' && r != '\n' || r == 0x7f })
 }
@@ -68,8 +68,7 @@ func IsText(b []byte) bool {
 // Text cuts the copies out of a text of no special kind.
 func (k *Key) Text(text string) (out string, exact bool) { return k.cutText(text, false) }
 
-// cutText cuts the copies out of a text, or out of what stands between the quotes of a
-// string of JSON.
+// cutText cuts the copies out of a text, or out of the content of a JSON string.
 func (k *Key) cutText(text string, inJSON bool) (out string, exact bool) {
 	return k.untilNone(text, func(text string) (string, bool) {
 		edits, exact := k.edits(text, inJSON)
@@ -77,7 +76,7 @@ func (k *Key) cutText(text string, inJSON bool) (out string, exact bool) {
 	})
 }
 
-// edits returns what to change in a text such that no copy is left.
+// edits returns the changes in a text that remove all copies.
 func (k *Key) edits(text string, inJSON bool) (edits []edit, exact bool) {
 	exact = true
 	for from := 0; ; {
@@ -114,8 +113,8 @@ func (k *Key) edits(text string, inJSON bool) (edits []edit, exact bool) {
 	return edits, exact
 }
 
-// beforeEscape returns where to cut such that no half of an escape is left: where the key
-// begins, or where an escape does that it begins in.
+// beforeEscape returns where to cut so that no half of an escape is left: at the start of
+// the key, or at the start of the escape in which it begins.
 func beforeEscape(text string, at int, inJSON bool) int {
 	for _, size := range [...]int{1, 2} {
 		if n := at - size; n >= 0 && text[n] == '%' {
@@ -140,7 +139,7 @@ func beforeEscape(text string, at int, inJSON bool) int {
 	return at
 }
 
-// recode cuts a copy out of the base64 that it stands in.
+// recode cuts a copy out of the base64 around it.
 func (k *Key) recode(text string, phase, from, to int) (e edit, exact bool) {
 	plain, how, ok := k.decode(text, phase, from, to)
 	defer clear(plain)

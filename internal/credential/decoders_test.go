@@ -15,7 +15,7 @@ import (
 
 const decoders = "../decodertest"
 
-// paramNames are parameters that a resource may stand in.
+// paramNames are parameters that may have a resource.
 var paramNames = []string{"_id", "project.id", "filter[id]"}
 
 // TestDecoders: what any decoder of a backend reads as a credential or as a

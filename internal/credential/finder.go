@@ -7,7 +7,6 @@
 package credential
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -25,8 +24,16 @@ type Options struct {
 	// "user" and "password" say which part is the key, "any" takes the password
 	// or, if that is empty, the user name. "" does not look.
 	Basic string
+	// Schemes are other schemes to look for in the Authorization header, compared
+	// like strings.EqualFold. What follows is the key, or `token="…"` and other
+	// parameters, as Rails has it.
+	Schemes []string
 	// Headers are header names, compared as package fieldname does.
 	Headers []string
+	// Pairs are pairs of a name and a value in the values of other headers.
+	Pairs []Pair
+	// Paths are patterns of paths in which the segment {key} is the credential.
+	Paths []string
 	// Drop are header names, compared in the same way, that no client may send: Headers
 	// deletes them unread, also with Keep.
 	Drop []string
@@ -70,7 +77,10 @@ type Options struct {
 // Locations are places in a request, written and compared as those of Options.
 type Locations struct {
 	Bearer, Basic        bool // the scheme of the Authorization header
+	Schemes              []string
 	Headers, Query, Form []string
+	Pairs                []Pair
+	Paths                []string
 	Multipart            []string
 	Body                 []string
 	BodyRows             []BodyRow
@@ -95,12 +105,12 @@ type Requirement struct {
 
 // Finder finds credentials. It is immutable and safe for concurrent use.
 type Finder struct {
-	bearer, keep bool
+	keep         bool
 	concatenated bool
-	basic        string
-	remove       Locations
+	schemes      []scheme
 	headers      []header
 	headerLens   uint64 // bit n: a header name has length n modulo 64
+	paths        []pathPattern
 	query, form  params
 	multipart    params
 	levels       []level // 0: the rows of the body
@@ -115,17 +125,15 @@ type Finder struct {
 // New compiles o. It fails if a name is empty, invalid or given twice, if Basic
 // is unknown, or if one place has more than 64 names.
 func New(o Options) (*Finder, error) {
-	f := &Finder{bearer: o.Bearer, basic: o.Basic, keep: o.Keep, concatenated: o.Concatenated, remove: o.Remove, resources: len(o.Resources)}
-	switch o.Basic {
-	case "", "any", "user", "password":
-	default:
-		return nil, fmt.Errorf("reading credential basic: unknown part %q: use any, user or password", o.Basic)
-	}
-	if o.Bearer && o.Remove.Bearer || o.Basic != "" && o.Remove.Basic {
-		return nil, errors.New("a scheme of Authorization is given both as a credential and as only removed: choose one")
+	f := &Finder{keep: o.Keep, concatenated: o.Concatenated, resources: len(o.Resources)}
+	if err := f.addSchemes(o); err != nil {
+		return nil, fmt.Errorf("reading credential in Authorization: %w", err)
 	}
 	if err := f.addHeaders(o); err != nil {
 		return nil, fmt.Errorf("reading credential header: %w", err)
+	}
+	if err := f.addPaths(o); err != nil {
+		return nil, fmt.Errorf("reading credential path: %w", err)
 	}
 	if err := f.query.init("query ", o.Query, o.Remove.Query, o.Documents.Query); err != nil {
 		return nil, fmt.Errorf("reading credential query: %w", err)

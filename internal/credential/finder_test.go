@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/ingestauth/caddy-ingest-auth/config"
 )
 
 func TestNewErrors(t *testing.T) {
@@ -16,14 +18,14 @@ func TestNewErrors(t *testing.T) {
 		o    Options
 		want string // part of the error
 	}{
-		"basic":                  {Options{Basic: "Password"}, `basic: unknown part "Password"`},
+		"basic":                  {Options{Basic: "Password"}, `unknown part "Password" of basic`},
 		"header empty":           {Options{Headers: []string{""}}, "not a header name"},
 		"header invalid":         {Options{Headers: []string{"X Key"}}, "not a header name"},
 		"header not ASCII":       {Options{Headers: []string{"Schlüssel"}}, "not a header name"},
 		"header twice":           {Options{Headers: []string{"X-Key", "x_KEY"}}, `"x_KEY" is given twice`},
 		"header dot twice":       {Options{Headers: []string{"X-Key", "X.Key"}}, `"X.Key" is given twice`},
-		"authorization, bearer":  {Options{Bearer: true, Headers: []string{"authorization"}}, "already read as bearer or basic"},
-		"authorization, basic":   {Options{Basic: "any", Headers: []string{"Authorization"}}, "already read as bearer or basic"},
+		"authorization, bearer":  {Options{Bearer: true, Headers: []string{"authorization"}}, "already read by its schemes"},
+		"authorization, basic":   {Options{Basic: "any", Headers: []string{"Authorization"}}, "already read by its schemes"},
 		"query empty":            {Options{Query: []string{"a", ""}}, "query: a name is empty"},
 		"query twice":            {Options{Query: []string{"key", "KEY"}}, `query: name "KEY" is given twice`},
 		"query twice, Kelvin":    {Options{Query: []string{"key", "\u212aey"}}, "is given twice"},
@@ -44,11 +46,18 @@ func TestNewErrors(t *testing.T) {
 		"in is credential":       {require(Requirement{In: "Token", Fields: []string{"a"}}), `body: name "token" is given twice`},
 		"removed and found":      {Options{Query: []string{"key"}, Remove: Locations{Query: []string{"KEY"}}}, `query: name "KEY" is given twice`},
 		"header, likewise":       {Options{Headers: []string{"X-Key"}, Remove: Locations{Headers: []string{"x_key"}}}, `"x_key" is given twice`},
+		"scheme twice":           {Options{Schemes: []string{"Token", "token"}}, `scheme "token" is given twice`},
+		"scheme, likewise":       {Options{Schemes: []string{"Token"}, Remove: Locations{Schemes: []string{"TOKEN"}}}, "is given twice"},
+		"scheme invalid":         {Options{Schemes: []string{"a b"}}, "not a scheme"},
+		"cookie twice":           {Options{Pairs: cookies(config.Location{Names: []string{"key", "KEY"}})}, "is given twice"},
+		"header whole and part":  {Options{Headers: []string{"X-A"}, Pairs: headerParams(config.Location{Names: []string{"x_a"}, Param: "p"})}, "read in two ways"},
+		"path without a key":     {Options{Paths: []string{"/a/{b}"}}, "no segment {key}"},
+		"path":                   {Options{Paths: []string{"a"}}, "must start with a slash"},
 		"form, likewise":         {Options{Form: []string{"key"}, Remove: Locations{Form: []string{"key"}}}, `form: name "key" is given twice`},
 		"body, likewise":         {Options{Body: []string{"key"}, Remove: Locations{Body: []string{"Key"}}}, `remove from the body: name "Key" is given twice`},
 		"rows, likewise":         {Options{BodyRows: []BodyRow{{"key", "b"}}, Remove: Locations{BodyRows: []BodyRow{{"Key", "B"}}}}, `remove from the body: name "Key" is given twice`},
-		"bearer, likewise":       {Options{Bearer: true, Remove: Locations{Bearer: true}}, "choose one"},
-		"basic, likewise":        {Options{Basic: "user", Remove: Locations{Basic: true}}, "choose one"},
+		"bearer, likewise":       {Options{Bearer: true, Remove: Locations{Bearer: true}}, "is given twice"},
+		"basic, likewise":        {Options{Basic: "user", Remove: Locations{Basic: true}}, "is given twice"},
 		"in is removed":          {Options{Remove: Locations{Body: []string{"a"}}, Require: []Requirement{{In: "a", Fields: []string{"b"}}}}, `remove from the body: name "a" is given twice`},
 		"below a credential":     {Options{Body: []string{"a", "A.b"}}, `"A" is a credential, a resource, or removed`},
 		"below a resource":       {Options{Resources: []string{"a.b"}, Body: []string{"a.b.c"}}, `"b" is a credential, a resource, or removed`},

@@ -15,9 +15,11 @@ import (
 type header struct {
 	folded    string // name as of fieldname.Fold
 	canonical string // name as net/http has it
-	location  string // "" for Authorization, where it depends on the scheme; unread if only removed
 	drop      bool   // is deleted unread, even if everything is kept
 	plain     bool   // is left alone in its canonical spelling
+	pairs     *pairs // in its values; nil if they are read in another way
+	// take adds the credentials in a value, and returns what is to stay of it.
+	take func(value string, s *Set) (rest string)
 }
 
 // hit is a header of a request that matches f.headers[index].
@@ -29,16 +31,16 @@ type hit struct {
 }
 
 func (f *Finder) addHeaders(o Options) error {
-	if f.bearer || f.basic != "" || f.remove.Bearer || f.remove.Basic {
-		f.addHeader("Authorization", header{})
+	if len(f.schemes) > 0 {
+		f.addHeader("Authorization", header{take: f.authorization})
 	}
 	for i, name := range slices.Concat(o.Headers, o.Remove.Headers) {
 		if name == "" || tokenLen(name) < len(name) {
 			return fmt.Errorf("%q is not a header name (RFC 9110): correct it", name)
 		}
 		if i := f.headerIndex(name); i >= 0 {
-			if f.headers[i].location == "" {
-				return errors.New("header Authorization is already read as bearer or basic: remove one")
+			if f.headers[i].canonical == "Authorization" {
+				return errors.New("header Authorization is already read by its schemes: remove one")
 			}
 			return fmt.Errorf("name %q is given twice (%s): remove one", name, whatCounts)
 		}
@@ -46,7 +48,10 @@ func (f *Finder) addHeaders(o Options) error {
 		if i >= len(o.Headers) {
 			location = unread
 		}
-		f.addHeader(name, header{location: location})
+		f.addHeader(name, header{take: func(v string, s *Set) string { return s.addList(location, v) }})
+	}
+	if err := f.addPairs(o); err != nil {
+		return err
 	}
 	for _, name := range o.Drop {
 		if err := f.addOther(name, header{drop: true}); err != nil {
@@ -78,8 +83,8 @@ func (f *Finder) addHeader(name string, h header) {
 }
 
 // Headers finds the credentials in h and deletes them in place. Several values
-// and comma-joined values are several credentials. Of Authorization only the
-// schemes looked for are deleted, values of others stay. It may be called for trailers too.
+// and comma-joined values are several credentials. Of Authorization it deletes only the
+// configured schemes; values of others stay. It may also be called for trailers.
 //
 // Headers that stay are then in s.Long if their values are long enough to have a copy of a
 // key in them.
@@ -123,8 +128,8 @@ func (s *Set) addLong(name string, values []string) {
 	}
 }
 
-// compareHits orders by configuration, then the canonical spelling first: a map
-// has no order, but which credential comes first must not be left to chance.
+// compareHits orders by configuration, then the canonical spelling first: a map has no
+// order, but the order of credentials must not be random.
 func compareHits(a, b hit) int {
 	return cmp.Or(cmp.Compare(a.index, b.index), cmp.Compare(a.alias, b.alias), strings.Compare(a.name, b.name))
 }
@@ -139,25 +144,16 @@ func (f *Finder) headerIndex(name string) int {
 	return -1
 }
 
+// header takes the credentials out of a header. One of which nothing stays is deleted.
 func (f *Finder) header(h http.Header, hit hit, s *Set) {
-	location := f.headers[hit.index].location
-	if f.headers[hit.index].drop {
+	found := &f.headers[hit.index]
+	if found.drop {
 		delete(h, hit.name)
 		return
 	}
-	if location == "" {
-		f.replace(h, hit, func(v string) string { return f.schemes(v, s) })
-		return
-	}
-	f.replace(h, hit, func(v string) string { return s.addList(location, v) })
-}
-
-// replace passes the values of a header to cut, which returns what stays of each. If
-// nothing stays, the header is deleted.
-func (f *Finder) replace(h http.Header, hit hit, cut func(value string) (rest string)) {
 	kept := 0
 	for _, v := range hit.values {
-		if rest := cut(v); !f.keep && rest != "" {
+		if rest := found.take(v, s); !f.keep && rest != "" {
 			hit.values[kept] = rest
 			kept++
 		}
@@ -198,14 +194,16 @@ func (s *Set) addString(location, key string) (cut bool) {
 
 // trimOWS cuts optional white space (RFC 9110): spaces and tabs.
 func trimOWS(s string) string {
-	for s != "" && (s[0] == ' ' || s[0] == '\t') {
+	for s != "" && isOWS(s[0]) {
 		s = s[1:]
 	}
-	for s != "" && (s[len(s)-1] == ' ' || s[len(s)-1] == '\t') {
+	for s != "" && isOWS(s[len(s)-1]) {
 		s = s[:len(s)-1]
 	}
 	return s
 }
+
+func isOWS(c byte) bool { return c == ' ' || c == '\t' }
 
 // IsHeader tells whether Headers looks at a header with that name: to find credentials,
 // or to drop it or other spellings of it.

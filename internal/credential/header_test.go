@@ -206,7 +206,8 @@ func TestDrop(t *testing.T) {
 	}
 }
 
-// TestPlain: of a header that the gate goes by, only the spelling that it reads may get on.
+// TestPlain: of a header on which the gate relies, only the spelling that it reads gets
+// through.
 func TestPlain(t *testing.T) {
 	for _, keep := range []bool{false, true} {
 		f, err := New(Options{Headers: []string{"X-Key"}, Plain: []string{"Content-Type"}, Keep: keep})

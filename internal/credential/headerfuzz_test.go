@@ -98,8 +98,8 @@ func checkAuthorization(t *testing.T, left, values []string, found string) {
 	}
 }
 
-// variable is the name of the variable that lighttpd makes of a field (RFC 3875, section
-// 4.1.18, without the HTTP_).
+// variable is the name of the variable into which lighttpd turns a field (RFC 3875,
+// section 4.1.18, without the HTTP_).
 func variable(name string) string {
 	out := []byte(name)
 	for i, c := range out {

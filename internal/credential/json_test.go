@@ -258,7 +258,7 @@ func TestNDJSONOffset(t *testing.T) {
 	}
 }
 
-// TestJSONDepth: as deep as encoding/json goes, wherever the values stand.
+// TestJSONDepth: as deep as encoding/json goes, wherever the values are.
 func TestJSONDepth(t *testing.T) {
 	f := newFinder(t, Options{Body: bodyNames, Require: []Requirement{{Fields: []string{"a"}, In: "rows"}}})
 	for _, around := range []string{"%s", "[%s]", `{"a":%s}`, `{"token":%s}`, `[{"a":%s}]`, `{"rows":%s}`, `{"rows":[{"a":%s}]}`} {

@@ -15,13 +15,25 @@ var locations = map[string]location{
 		func(o *Options, _ config.Location) { o.Bearer = true },
 		func(to *Locations, _ config.Location) { to.Bearer = true },
 	},
+	config.InScheme: {
+		func(o *Options, l config.Location) { o.Schemes = append(o.Schemes, l.Names...) },
+		func(to *Locations, l config.Location) { to.Schemes = append(to.Schemes, l.Names...) },
+	},
+	config.InCookie: {
+		func(o *Options, l config.Location) { o.Pairs = append(o.Pairs, cookies(l)...) },
+		func(to *Locations, l config.Location) { to.Pairs = append(to.Pairs, cookies(l)...) },
+	},
+	config.InPath: {
+		func(o *Options, l config.Location) { o.Paths = append(o.Paths, l.Names...) },
+		func(to *Locations, l config.Location) { to.Paths = append(to.Paths, l.Names...) },
+	},
 	config.InBasic: {
 		func(o *Options, l config.Location) { o.Basic = partOfBasic(l) },
 		func(to *Locations, _ config.Location) { to.Basic = true },
 	},
 	config.InHeader: {
-		func(o *Options, l config.Location) { o.Headers = append(o.Headers, l.Names...) },
-		func(to *Locations, l config.Location) { to.Headers = append(to.Headers, l.Names...) },
+		func(o *Options, l config.Location) { addHeader(&o.Headers, &o.Pairs, l) },
+		func(to *Locations, l config.Location) { addHeader(&to.Headers, &to.Pairs, l) },
 	},
 	config.InQuery: {
 		func(o *Options, l config.Location) { o.Query = append(o.Query, l.Names...) },
@@ -53,6 +65,14 @@ func partOfBasic(l config.Location) string {
 		return "any"
 	}
 	return l.Names[0]
+}
+
+func addHeader(whole *[]string, pairs *[]Pair, l config.Location) {
+	if l.Param == "" {
+		*whole = append(*whole, l.Names...)
+		return
+	}
+	*pairs = append(*pairs, headerParams(l)...)
 }
 
 func addMembers(members *[]string, rows *[]BodyRow, l config.Location) {

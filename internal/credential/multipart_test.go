@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -219,6 +220,9 @@ type multipartCheck struct {
 
 func newMultipartCheck(t testing.TB) *multipartCheck {
 	t.Helper()
+	if _, err := exec.LookPath("php-cgi"); err != nil {
+		t.Skip("needs php-cgi: install it")
+	}
 	return &multipartCheck{decodertest.Start(t, decoders, "multipart"), newMultipartFinder(t)}
 }
 

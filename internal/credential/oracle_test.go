@@ -84,12 +84,12 @@ func (n *node) String() string {
 	return b.String()
 }
 
-// blank tells whether n stands for no credential.
+// blank tells whether n counts as no credential.
 func (n *node) blank() bool { return n.kind == 0 && (n.value == nil || n.value == "") }
 
 var blankText = regexp.MustCompile(`^[\s\p{Z}\p{Cc}\p{Cf}]*$`)
 
-// identifies tells whether a requirement takes n for an identifier.
+// identifies tells whether n counts for a requirement.
 func (n *node) identifies() bool {
 	switch v := n.value.(type) {
 	case string:
@@ -100,7 +100,7 @@ func (n *node) identifies() bool {
 	return false
 }
 
-// expected is what JSON should make of a body.
+// expected is the result that JSON should have for a body.
 type expected struct {
 	syntax, duplicate, values, spelling bool // errors, any of which may come first
 	found                               []string
@@ -144,7 +144,7 @@ func expect(o Options, body []byte, lines bool) *expected {
 	return e
 }
 
-// separatorOf returns what stands between the texts of a body that has many.
+// separatorOf returns the separator of the texts of a body that has many.
 func separatorOf(doc []byte) string {
 	if strings.HasPrefix(strings.TrimLeft(string(doc), " \t\r\n"), "\x1e") {
 		return "\x1e"
@@ -235,7 +235,7 @@ type target struct {
 	path
 	kind     string // credential, removed, resource, field, array
 	name     string // location, or index
-	in       int    // how many names lead to the array in which it stands
+	in       int    // how many names lead to the array around it
 	spelled  bool   // must be written exactly
 	resource int
 }

@@ -26,6 +26,23 @@ func appendPercentDecoded(dst, src []byte) ([]byte, bool) {
 	return dst, true
 }
 
+// appendUnescapedURI is appendPercentDecoded where '+' is no space.
+func appendUnescapedURI(dst, src []byte) ([]byte, bool) {
+	for i := 0; i < len(src); i++ {
+		c := src[i]
+		if c == '%' {
+			v, ok := unhex(src, i+1, 2)
+			if !ok {
+				return dst, false
+			}
+			c = byte(v)
+			i += 2
+		}
+		dst = append(dst, c)
+	}
+	return dst, true
+}
+
 // damage is what a reader does with a bad escape.
 type damage uint8
 

@@ -14,6 +14,7 @@ type params struct {
 	exact     bool     // a name with other upper and lower case is ambiguous
 	locations []string // by index of name; unread if only removed, embedding for a document, "" for a name that only PHP turns into one
 	folded    [][]byte // as of appendFolded, by index of name
+	longest   int      // bytes of a name that differs from one of ours in case only, at most
 }
 
 func (p *params) init(kind string, list, remove, documents []string) error {
@@ -32,8 +33,13 @@ func (p *params) init(kind string, list, remove, documents []string) error {
 			return err
 		}
 	}
-	for _, name := range slices.Concat(list, remove, documents) {
-		alias := string(phpName([]byte(name)))
+	return p.addAliases()
+}
+
+// addAliases adds what PHP makes of the names.
+func (p *params) addAliases() error {
+	for _, name := range slices.Clone(p.names.list) {
+		alias := string(phpName(bytes.Clone(name)))
 		if p.names.find(alias) >= 0 {
 			continue
 		}
@@ -50,6 +56,7 @@ func (p *params) add(name, location string) error {
 	}
 	p.locations = append(p.locations, location)
 	p.folded = append(p.folded, appendFolded(nil, []byte(name)))
+	p.longest = max(p.longest, utf8.UTFMax*len(name))
 	return nil
 }
 

@@ -41,10 +41,11 @@ type child struct {
 }
 
 // Start runs the decoders of one thing, of which each script in dir is named, until the test
-// ends: "decode" for queries and forms, "multipart". It skips the test if one cannot run.
+// ends: "decode" for queries and forms, "cookie", "param" for those of a header, "path", "multipart".
+// It skips the test if one cannot run.
 func Start(t testing.TB, dir, what string) *Decoders {
 	t.Helper()
-	if _, err := os.Stat(filepath.Join(dir, "node_modules", "busboy")); err != nil {
+	if _, err := os.Stat(filepath.Join(dir, "node_modules", "cookie")); err != nil {
 		t.Skip("needs Node.js and its packages: run `make decoders`")
 	}
 	d := new(Decoders)

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// readings are what decoders make of a text.
+// readings are what decoders read in a text.
 var (
 	percentForm = regexp.MustCompile(`%[0-9a-fA-F]{2}`)
 	jsonForm    = regexp.MustCompile(`\\u[0-9a-fA-F]{4}|\\/`)

@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	binary = filepath.Join(dir, "ingest-auth")
-	build := exec.Command("go", "build", "-pgo=off", "-o", binary, "../../cmd/ingest-auth")
+	build := exec.Command("go", "build", "-pgo=off", "-ldflags=-s -w", "-o", binary, "../../cmd/ingest-auth")
 	build.Stderr = os.Stderr
 	code := 1
 	if err := build.Run(); err == nil {
@@ -46,7 +46,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// process is a running program with a folder of its own.
+// process is a running program with its own folder.
 type process struct {
 	t           *testing.T
 	dir         string

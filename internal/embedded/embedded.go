@@ -113,7 +113,7 @@ func encodingOf(text []byte) *base64.Encoding {
 		return base64.RawURLEncoding.Strict()
 	case padding == 0 && len(text)%4 != 0 && std:
 		return base64.RawStdEncoding.Strict()
-	case padding == 0 && len(text)%4 != 0: // only the URL alphabet leaves out padding
+	case padding == 0 && len(text)%4 != 0: // without padding it is the URL alphabet
 		return base64.RawURLEncoding.Strict()
 	case url:
 		return base64.URLEncoding.Strict()

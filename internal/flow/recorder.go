@@ -117,7 +117,7 @@ func (r *Recorder) NoteCopies(now time.Time, record *keysync.Record, places []st
 	}
 }
 
-// shard returns the shard of a key; requests without a known one go anywhere.
+// shard returns the shard of a key; requests without a known key go to any shard.
 func (r *Recorder) shard(record *keysync.Record) *shard {
 	if record == nil {
 		return &r.shards[rand.Uint64()%shards]

@@ -50,7 +50,7 @@ type media struct {
 // readsAll tells whether bodies are read in which the gate looks for nothing else.
 func (g *Gate) readsAll() bool { return g.binding == bindBody || g.copies == refuseCopies }
 
-// mediaOf tells how the body is looked at, from its type and its first bytes.
+// mediaOf tells how to treat the body, from its type and its first bytes.
 func (g *Gate) mediaOf(r *http.Request, p *passage) (media, *refusal) {
 	m, ref := g.bodyMedia(r.Header)
 	p.opaque = m.kind == mediatype.Opaque
@@ -112,7 +112,8 @@ func unlabelled(kind mediatype.Kind, b []byte, whole bool) (coding string, decid
 }
 
 // decodeUnlabelled undoes the coding of a body that was read and that nobody said is in one.
-// One that was decoded before is not to be in another: what the backend gets says of none.
+// A body that was decoded must not have another coding inside: the backend gets no header
+// for it.
 func (p *passage) decodeUnlabelled(kind mediatype.Kind, limits body.Limits) error {
 	coding, _ := unlabelled(kind, p.body.Bytes(), true)
 	if coding == "" {
@@ -132,9 +133,8 @@ func hasBody(r *http.Request) bool {
 	return r.Body != nil && r.Body != http.NoBody && r.ContentLength != 0
 }
 
-// streamBody lets a body through that the gate has no business in, up to its
-// largest size if one is written, and without trailers that only the gate or no one
-// may set.
+// streamBody lets a body through that the gate need not read, up to max_body if that is
+// set, and without trailers that clients must not set.
 func (g *Gate) streamBody(r *http.Request, p *passage) *refusal {
 	body.Once(r)
 	if g.settings.MaxBody > 0 {

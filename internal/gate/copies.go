@@ -11,11 +11,12 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/internal/copies"
 	"github.com/ingestauth/caddy-ingest-auth/internal/credential"
 	"github.com/ingestauth/caddy-ingest-auth/internal/mediatype"
+	"github.com/ingestauth/caddy-ingest-auth/internal/redact"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
-// copiesPolicy is what becomes of copies of the key that stand where no credential is
-// looked for.
+// copiesPolicy says what happens to copies of the key outside the locations of
+// credentials.
 type copiesPolicy uint8
 
 const (
@@ -24,9 +25,9 @@ const (
 	keepCopies
 )
 
-// takeCopies cuts the copies of the key out of all that was read of the request. What is left
-// goes through the finder once more: a cut must not make a credential, or another body
-// than the one that was checked, of what stood around a copy.
+// takeCopies cuts the copies of the key out of everything that was read of the request. The
+// rest goes through the finder once more: a cut must not turn the text around a copy into a
+// credential, or into another body than the one that was checked.
 func (g *Gate) takeCopies(r *http.Request, p *passage) *refusal {
 	if g.copies == keepCopies {
 		return nil
@@ -45,7 +46,7 @@ func (g *Gate) takeCopies(r *http.Request, p *passage) *refusal {
 	return g.judgeCopies(exact, p)
 }
 
-// judgeCopies returns what there is to say against the copies.
+// judgeCopies returns why the request is refused because of its copies, nil if it is not.
 func (g *Gate) judgeCopies(exact bool, p *passage) *refusal {
 	if exact && (p.copies == 0 || g.copies == cutCopies) {
 		return nil
@@ -57,7 +58,7 @@ func (g *Gate) judgeCopies(exact bool, p *passage) *refusal {
 	return ref.saying(ref.message + ": " + strings.Join(p.copies.Names(), ", "))
 }
 
-// copyKey returns the key that the request was granted for.
+// copyKey returns the key that authenticated the request.
 func (p *passage) copyKey() copies.Key {
 	if found := p.set.Found(); len(found) > 0 {
 		return copies.Of(found[0].Key)
@@ -103,7 +104,7 @@ func inURL(u, original *url.URL, k *copies.Key) bool {
 	return k.In(u.Path) || k.In(u.RawQuery) || original != nil && (k.In(original.Path) || k.In(original.RawQuery))
 }
 
-// foundNoMore reports whether the finder finds no other credential in the head that is left.
+// foundNoMore reports whether the finder finds no other credential in the rest of the head.
 func (g *Gate) foundNoMore(r *http.Request, p *passage) bool {
 	found := len(p.set.Found())
 	g.finder.Headers(r.Header, p.set)
@@ -147,8 +148,8 @@ func inBody(p *passage, k *copies.Key) bool {
 	return p.body != nil && k.InBytes(p.body.Bytes()) || p.head != nil && k.InBytes(p.head.Bytes())
 }
 
-// cutBody cuts the copies out of a body that was read. One of which only the beginning was
-// is on its way already.
+// cutBody cuts the copies out of a body that was read. If only the beginning was read, the
+// rest is already being passed on.
 func (g *Gate) cutBody(r *http.Request, p *passage) (exact bool) {
 	k := p.copyKey()
 	switch {
@@ -186,6 +187,8 @@ func cutContent(k *copies.Key, p *passage, raw []byte) (out string, exact bool) 
 	case p.media.kind == mediatype.Form:
 		place = copies.InForm
 		out, exact = k.Params(text)
+	case copies.OpensLines(raw):
+		out, exact = k.Lines(text)
 	default:
 		out, exact = k.Text(text)
 		exact = exact && (out == text || copies.IsText(raw))
@@ -196,14 +199,15 @@ func cutContent(k *copies.Key, p *passage, raw []byte) (out string, exact bool) 
 	return out, exact
 }
 
-// countCopies notes the copies in a request that is to keep them: it cuts them, and what
-// stands in the locations of credentials, out of one that is thrown away.
+// countCopies notes the copies in a request that keeps them: it makes a copy of the
+// request, cuts credentials and copies of the key out of that, and throws it away.
 func (g *Gate) countCopies(r *http.Request, p *passage) (exact bool) {
 	set := credential.GetSet()
 	defer credential.PutSet(set)
 	k, header, u := p.copyKey(), r.Header.Clone(), *r.URL
 	g.remover.Headers(header, set)
 	u.RawQuery, _ = g.remover.Query(u.RawQuery, set)
+	cutSegments(&u, p.path.now, redact.Redacted)
 	exact = cutHeadOf(&k, p, header, &u)
 	if p.body == nil || !k.InBytes(p.body.Bytes()) {
 		return exact
@@ -219,8 +223,8 @@ func (g *Gate) countCopies(r *http.Request, p *passage) (exact bool) {
 }
 
 // cleanTrailers deletes trailers with a copy in them, of a body that streams. They arrive at
-// its end, and somebody may still read it when the request is over: then they find a key of
-// their own.
+// its end, and somebody may still read the body when the request is over, so they have their
+// own copy of the key.
 func (g *Gate) cleanTrailers(r *http.Request, p *passage) {
 	if p.record == nil || !g.strips || g.copies == keepCopies {
 		return
@@ -243,7 +247,7 @@ func (g *Gate) cleanTrailers(r *http.Request, p *passage) {
 	})
 }
 
-// noteCopies counts a request whose key stands in more places than one, and remembers whose
+// noteCopies counts a request whose key is in more than one place, and remembers whose key
 // it is.
 func (g *Gate) noteCopies(now time.Time, record *keysync.Record, places copies.Places) {
 	g.meter.Copies(places)

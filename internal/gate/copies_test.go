@@ -175,7 +175,7 @@ func TestCopiesRefused(t *testing.T) {
 	}
 }
 
-// TestCopiesKept: where the backend is to get the key anyway, or it is so configured.
+// TestCopiesKept: if the backend gets the key anyway, or copies are configured to stay.
 func TestCopiesKept(t *testing.T) {
 	t.Parallel()
 	for name, settings := range map[string]config.Gate{"keep": {Copies: "keep"}, "strip off": {Strip: "off"}} {

@@ -32,6 +32,7 @@ type Gate struct {
 	log      *zap.Logger
 
 	header   string // canonical name of the header with the assertion
+	scheme   string // of Authorization, that clients are asked to use
 	source   keysync.Getter
 	signer   *assertion.Signer
 	halfLife time.Duration // how long an assertion is reused
@@ -150,6 +151,9 @@ func (g *Gate) admit(r *http.Request, p *passage) (*identity, *refusal) {
 	}
 	if ref := g.checkBody(r, p); ref != nil {
 		return nil, ref
+	}
+	if g.strips {
+		g.cutPath(r, p) // now with the ID of the key
 	}
 	bound, ref := g.authorize(r, p)
 	if ref != nil {

@@ -23,8 +23,8 @@ var pathOverrides = []string{
 	"X-Vhm-Root", // Pyramid and Zope put it before the path
 }
 
-// bodyHeaders tell what a body is, where it ends and what its digest is. The gate goes by them,
-// or deletes them when it changes the body, so a backend must not be given another spelling.
+// bodyHeaders tell what a body is, where it ends and what its digest is. The gate relies on
+// them, or deletes them when it changes the body, so a backend must not get another spelling.
 var bodyHeaders = []string{
 	"Content-Type", "Content-Encoding", "Content-Length", "Transfer-Encoding",
 	"Content-MD5", "Digest", "Content-Digest", "Repr-Digest",
@@ -41,9 +41,15 @@ func (g *Gate) guardHeaders(o *credential.Options) {
 	if slices.ContainsFunc(g.settings.Scopes, func(s config.Scope) bool { return s.Method != "" }) {
 		o.Drop = append(o.Drop, methodOverrides...)
 	}
-	if slices.ContainsFunc(g.settings.Resources, func(r config.Resource) bool { return r.In == "path" }) {
+	if g.readsPath() {
 		o.Drop = append(o.Drop, pathOverrides...)
 	}
+}
+
+// readsPath reports whether the gate looks at the segments of the path.
+func (g *Gate) readsPath() bool {
+	return slices.ContainsFunc(g.settings.Resources, func(r config.Resource) bool { return r.In == "path" }) ||
+		slices.ContainsFunc(slices.Concat(g.settings.Credentials, g.settings.Remove), func(l config.Location) bool { return l.Place() == config.PlacePath })
 }
 
 // dropMethodOverrides deletes them in every spelling.

@@ -29,8 +29,8 @@ type Host interface {
 	// by their names without braces, and fields are for the access log.
 	Introduce(r *http.Request, values func(name string) (any, bool), fields zapcore.ObjectMarshaler)
 
-	// LacksKey tells the host that no good key was found in the request: whatever stands in
-	// it may be one, and must not be logged.
+	// LacksKey tells the host that no good key was found in the request: everything in it
+	// may be a key, and must not be logged.
 	LacksKey(r *http.Request)
 
 	// Value returns the value for the name from the last Introduce that knows it, also
@@ -70,7 +70,7 @@ type Meter interface {
 	// Copies counts that the key of a request stood in more places than one.
 	Copies(places copies.Places)
 
-	// Lookup counts what a look-up came to.
+	// Lookup counts the outcome of a look-up.
 	Lookup(outcome keysync.Outcome)
 
 	// LimitTake counts that the limit counted a request, LimitRefusal that it refused

@@ -21,7 +21,7 @@ func (s *site) passes(t *testing.T, bodies map[string]string) {
 }
 
 // TestKeysBelowMembers: where clients put keys deep in the body, one of them counts, all of
-// them go and two that differ conflict, at whatever levels they stand.
+// them go and two that differ conflict, at any levels.
 func TestKeysBelowMembers(t *testing.T) {
 	t.Parallel()
 	records := map[string]keysync.Record{keyA: {}, keyB: {}}

@@ -64,7 +64,7 @@ func New(o Options) (*Gate, error) {
 	s := &o.Settings
 	g := &Gate{
 		settings: *s, words: wordsOf(s), host: o.Host, log: o.Log,
-		header: o.Header, source: o.Source, signer: o.Signer, halfLife: o.HalfLife,
+		header: o.Header, scheme: challengeScheme(s.Credentials), source: o.Source, signer: o.Signer, halfLife: o.HalfLife,
 		guesses: o.Guesses, identities: newIdentityCache(),
 		reading: body.Limits{Body: int64(s.MaxRead()), Decoded: int64(s.MaxDecoded), Ratio: s.MaxRatio, Budget: o.Budget},
 		names:   o.Names, meter: o.Meter, flow: o.Flow, events: o.Events,

@@ -25,7 +25,8 @@ type passage struct {
 	media  media        // of the body that was read
 	opaque bool         // the body is of a type that holds no JSON
 
-	inQuery  bool          // the query holds a JSON document, which stands for the body
+	path     pathKeys      // what is to be removed from the path
+	inQuery  bool          // the query has a JSON document, which is used as the body
 	original *url.URL      // as the client sent it, nil if the host does not keep it
 	copies   copies.Places // in which the key stood once more
 	caller

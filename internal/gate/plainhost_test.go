@@ -310,7 +310,7 @@ func (s *site) send(t *testing.T, r *http.Request) reply {
 	return out
 }
 
-// answer is what a client is to get. An empty text is the backend's answer.
+// answer is what a client should get. An empty text is the backend's answer.
 type answer struct {
 	status int
 	text   string

@@ -105,7 +105,7 @@ func WithQuery(uri, query string) string {
 }
 
 // forgetCompression takes the parameter out of the query that says that the body is gzip, as
-// Content-Encoding is taken out of the header: a backend that goes by it (PostHog's) would
+// Content-Encoding is taken out of the header: a backend that uses it (PostHog's) would
 // fail to decode what is decoded.
 func (g *Gate) forgetCompression(r *http.Request) {
 	if clean := withoutCompression(r.URL.RawQuery); clean != r.URL.RawQuery {

@@ -3,6 +3,7 @@ package gate
 import (
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -24,6 +25,7 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, p *passage, ref *r
 	p.set.Judge = nil // remove everything
 	g.remover.Headers(r.Header, p.set)
 	g.redactQuery(r)
+	g.dropPath(r, p)
 	if p.record != nil && g.copies != keepCopies {
 		g.cutHead(r, p) // for error routes
 	}
@@ -74,18 +76,18 @@ func (g *Gate) emptyRequest(w http.ResponseWriter, r *http.Request, p *passage) 
 	}
 }
 
-// turnAway has a client that waits answered at once, and the connection closed.
-// net/http does so by itself, but not for a body that a handler has wrapped: it would
-// wait for that before it answers.
+// turnAway makes net/http answer a waiting client at once and close the connection.
+// net/http does that by itself, except if a handler has wrapped the body: then it would
+// wait for the body first.
 func (g *Gate) turnAway(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Connection", "close")
-	if g.host.IsCopy(r) { // whoever has the other one must not read the body
+	if g.host.IsCopy(r) { // the holder of the other one must not read the body
 		_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
 		_ = r.Body.Close()
 	}
 }
 
-// maxDrain is as much of a body as is waited for before the rest is given up.
+// maxDrain is how much of a body is read before the rest is given up.
 const maxDrain = 256 << 10
 
 // drain reads a body to its end, so that nobody can read it from another copy of the
@@ -117,17 +119,26 @@ func (g *Gate) redactQuery(r *http.Request) {
 // challenge is the WWW-Authenticate value (RFC 9110, section 11.6.1; RFC 6750,
 // section 3).
 func (g *Gate) challenge(ref *refusal) string {
-	challenge := "ApiKey"
-	for _, l := range g.settings.Credentials {
-		if l.In == config.InBearer {
-			challenge = "Bearer"
-		}
-	}
-	challenge += ` realm="ingest"`
+	challenge := g.scheme + ` realm="ingest"`
 	if ref != refMissing {
 		challenge += `, error="invalid_token"`
 	}
 	return challenge
+}
+
+// challengeScheme is the scheme of Authorization that clients are asked to use: Bearer, or
+// one that was configured, or a word of ours if they cannot use that header.
+func challengeScheme(credentials []config.Location) string {
+	scheme := "ApiKey"
+	for _, l := range slices.Backward(credentials) {
+		switch l.In {
+		case config.InBearer:
+			return "Bearer"
+		case config.InScheme:
+			scheme = l.Names[0]
+		}
+	}
+	return scheme
 }
 
 func jsonBody(ref *refusal) string {
@@ -158,7 +169,7 @@ func (g *Gate) logRefusal(r *http.Request, p *passage, ref *refusal) {
 }
 
 // describe tells placeholders and the access log why a request is refused. If that is for want
-// of a good key, whatever stands in it may be one.
+// of a good key, everything in it may be a key.
 func (g *Gate) describe(r *http.Request, p *passage, ref *refusal) {
 	id := refusedID{record: p.record, ref: ref}
 	g.host.Introduce(r, p.placeholders(id.placeholder), id)

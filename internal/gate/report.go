@@ -81,8 +81,8 @@ type reporter struct {
 
 	mu     sync.Mutex
 	counts map[string]int
-	copies map[string]int // requests whose key stands in more places than one, by place
-	timer  *time.Timer    // nil unless something is to be logged
+	copies map[string]int // requests whose key is in more than one place, by place
+	timer  *time.Timer    // nil unless something must be logged
 }
 
 func newReporter(log *zap.Logger) *reporter {
@@ -98,7 +98,7 @@ func (r *reporter) count(verdict string) {
 	r.flushLater()
 }
 
-// countCopies counts a request by the places in which its key stands once more.
+// countCopies counts a request by the other places of its key.
 func (r *reporter) countCopies(places copies.Places) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -72,8 +72,8 @@ func child() {
 	if floor > 0 {
 		Set(uint64(floor) << 20)
 	}
-	for range 1 << 20 { // 2 GB
-		sink = make([]byte, 2<<10)
+	for range 1 << 17 { // 1 GB
+		sink = make([]byte, 8<<10)
 	}
 	runtime.KeepAlive(sink)
 	var stats debug.GCStats

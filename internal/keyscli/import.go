@@ -16,10 +16,10 @@ import (
 )
 
 // How many entries are written together. The change feed in Vault holds a
-// thousand; a key file is written anew as a whole each time.
+// thousand; a key file is written again as a whole each time.
 const (
-	pieceSize     = 1000
-	filePieceSize = 25 * pieceSize
+	pieceSize  = 1000
+	filePieces = 25 // that make one for a file
 )
 
 func (c *cli) importKeys() *cobra.Command {
@@ -63,7 +63,7 @@ that was interrupted, run it again.`, maxKey, minKey),
 				fmt.Fprint(cmd.ErrOrStderr(), in.warning())
 				ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 				defer stop()
-				done, err := importAll(ctx, s, in.entries, newProgress(cmd.ErrOrStderr(), len(in.entries)))
+				done, err := importAll(ctx, s, in.entries, pieceSize, newProgress(cmd.ErrOrStderr(), len(in.entries)))
 				return errors.Join(done.print(cmd, asJSON), err)
 			})
 		},
@@ -89,17 +89,17 @@ func (i imported) print(cmd *cobra.Command, asJSON bool) error {
 	return err
 }
 
-// importAll stores entries piece by piece.
-func importAll(ctx context.Context, s keysync.Store, entries []keysync.Entry, p *progress) (imported, error) {
+// importAll stores entries in pieces of a size, larger ones in a file.
+func importAll(ctx context.Context, s keysync.Store, entries []keysync.Entry, size int, p *progress) (imported, error) {
 	done := imported{Keys: len(entries)}
 	defer p.end()
-	size, there := pieceSize, asked(ctx, s)
+	there := asked(ctx, s)
 	if file, ok := s.(*file.Store); ok {
 		var err error
 		if there, err = listed(ctx, file); err != nil {
 			return done, fmt.Errorf("listing keys: %w", err)
 		}
-		size = filePieceSize
+		size *= filePieces
 	}
 	for piece := range slices.Chunk(entries, size) {
 		fresh, err := without(piece, there)

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/drill"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 	"github.com/ingestauth/caddy-ingest-auth/keysync/file"
 )
@@ -255,7 +256,8 @@ func (s *stoppingStore) Create(ctx context.Context, entries ...keysync.Entry) ([
 
 func TestImportGoesOn(t *testing.T) {
 	everywhere(t, func(t *testing.T, s shell) {
-		const n = 2*pieceSize + 500
+		size := drill.Size(40, pieceSize)
+		n := 2*size + size/2
 		in, err := readKeys(strings.NewReader(oldKeys(n)), &keysync.Record{Account: "acme", CreatedAt: keysync.MomentOf(testNow)}, "old_")
 		if err != nil {
 			t.Fatal(err)
@@ -266,16 +268,16 @@ func TestImportGoesOn(t *testing.T) {
 			// Asking a file for each key takes too long behind a wrapper.
 			store.Store = allNew{s.store}
 		}
-		done, err := importAll(ctx, store, in.entries, new(progress))
+		done, err := importAll(ctx, store, in.entries, size, new(progress))
 		if err == nil || !strings.Contains(err.Error(), "interrupted. Run the command again") {
 			t.Fatalf("error %v", err)
 		}
-		if done.Imported != pieceSize || store.most > pieceSize {
+		if done.Imported != size || store.most > size {
 			t.Errorf("%+v, pieces of %d", done, store.most)
 		}
 		first := s.records(t)
 		r := s.must(t, oldKeys(n), "import", "--account", "acme")
-		if want := fmt.Sprintf("%d keys: %d imported, %d already existed\n", n, n-len(first), len(first)); len(first) != 1500 || r.out != want {
+		if want := fmt.Sprintf("%d keys: %d imported, %d already existed\n", n, n-len(first), len(first)); len(first) != size+size/2 || r.out != want {
 			t.Errorf("%q, want %q", r.out, want)
 		}
 		all := s.records(t)
@@ -304,7 +306,7 @@ func TestImportOutage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	done, err := importAll(t.Context(), brokenStore{s.store}, in.entries, new(progress))
+	done, err := importAll(t.Context(), brokenStore{s.store}, in.entries, pieceSize, new(progress))
 	if !errors.Is(err, keysync.ErrUnavailable) || done != (imported{Keys: 1}) || len(s.records(t)) != 0 {
 		t.Errorf("%+v, %v", done, err)
 	}

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// No key is in any output, but for the one time that it is handed out; and none
+// No key is in any output, except once, when it is handed out; and no key
 // is in the key file.
 func TestNoKeyInAnyOutput(t *testing.T) {
 	everywhere(t, func(t *testing.T, s shell) {

@@ -238,7 +238,7 @@ func BenchmarkSetHeaders(b *testing.B) {
 	}
 }
 
-// TestWaitsAreNeverTooShort: clients that are to wait are never told to come back at once, nor at a time
+// TestWaitsAreNeverTooShort: clients that must wait are never told to come back at once, or at a time
 // that is no number of seconds, whatever the clocks said.
 func TestWaitsAreNeverTooShort(t *testing.T) {
 	for wait, want := range map[time.Duration][2]string{

@@ -57,6 +57,7 @@ func redisCount(t *testing.T, r *Redis, op Op, takes ...Take) (bool, []State) {
 // TestRedisHistory compares Redis with the model of Count on random histories.
 // The clock is the server's, so the windows are long enough for none to end.
 func TestRedisHistory(t *testing.T) {
+	t.Parallel()
 	s := redistest.Start(t)
 	r := connectRedis(t, RedisOptions{URL: "redis://" + s.Addr()})
 	model, random := map[modelKey]int64{}, mathrand.New(mathrand.NewPCG(1, 0))
@@ -83,6 +84,7 @@ func TestRedisHistory(t *testing.T) {
 // TestRedisErrorOfOneCounter: whatever else somebody has put where a counter should be, it is an
 // error of that counter. Nothing of the request is counted, and other requests are.
 func TestRedisErrorOfOneCounter(t *testing.T) {
+	t.Parallel()
 	s := redistest.Start(t)
 	name := func(n int) string {
 		return string(appendCounterName(nil, &Take{Key: key(n), Rate: Rate{10, time.Hour}}))
@@ -133,6 +135,7 @@ func TestRedisErrorOfOneCounter(t *testing.T) {
 
 // TestRedisLargeNumbers: counting stays exact up to 2^53.
 func TestRedisLargeNumbers(t *testing.T) {
+	t.Parallel()
 	s := redistest.Start(t)
 	r := connectRedis(t, RedisOptions{URL: "redis://" + s.Addr()})
 	const most = 1 << 53
@@ -152,6 +155,7 @@ func TestRedisLargeNumbers(t *testing.T) {
 
 // TestRedisKeys: names carry prefix, tag and nothing else; keys expire.
 func TestRedisKeys(t *testing.T) {
+	t.Parallel()
 	s := redistest.Start(t)
 	r := connectRedis(t, RedisOptions{URL: "redis://" + s.Addr() + "/2"})
 	take := Take{Key: KeyOf("limit", "key_1"), Rate: Rate{5, time.Minute}, Cost: 1}
@@ -170,6 +174,7 @@ func TestRedisKeys(t *testing.T) {
 // TestRedisWindowsPass: a counter starts afresh in the next window, although
 // its key is still there.
 func TestRedisWindowsPass(t *testing.T) {
+	t.Parallel()
 	s := redistest.Start(t)
 	r := connectRedis(t, RedisOptions{URL: "redis://" + s.Addr()})
 	take := one(1, 3, 100*time.Millisecond)
@@ -190,6 +195,7 @@ func TestRedisWindowsPass(t *testing.T) {
 // counter of the window that has not begun yet counts on; one further ahead is
 // wrong.
 func TestRedisClockBehind(t *testing.T) {
+	t.Parallel()
 	s := redistest.Start(t)
 	r := connectRedis(t, RedisOptions{URL: "redis://" + s.Addr()})
 	const window = 1000 * time.Hour
@@ -208,6 +214,7 @@ func TestRedisClockBehind(t *testing.T) {
 }
 
 func TestRedisScriptFlushed(t *testing.T) {
+	t.Parallel()
 	s := redistest.Start(t)
 	r := connectRedis(t, RedisOptions{URL: "redis://" + s.Addr()})
 	for want := int64(4); want >= 2; want-- {
@@ -223,6 +230,7 @@ func TestRedisScriptFlushed(t *testing.T) {
 // TestRedisTimeout: a server that hangs costs a request the timeout, no more,
 // also when the connection is new.
 func TestRedisTimeout(t *testing.T) {
+	t.Parallel()
 	s := redistest.Start(t)
 	r := connectRedis(t, RedisOptions{URL: "redis://" + s.Addr(), Timeout: 500 * time.Millisecond})
 	s.Suspend()
@@ -243,6 +251,7 @@ func TestRedisTimeout(t *testing.T) {
 }
 
 func TestRedisNotConnected(t *testing.T) {
+	t.Parallel()
 	r, err := NewRedis(RedisOptions{URL: "redis://" + freeport.Addr(t)})
 	if err != nil {
 		t.Fatal(err)
@@ -257,6 +266,7 @@ func TestRedisNotConnected(t *testing.T) {
 }
 
 func TestRedisClosed(t *testing.T) {
+	t.Parallel()
 	s := redistest.Start(t)
 	r := connectRedis(t, RedisOptions{URL: "redis://" + s.Addr()})
 	r.Close()
@@ -367,6 +377,7 @@ func (y *tally) check(t *testing.T, n, most int64) {
 // TestRedisTwoGates: over ten windows, two gates that share a limit together
 // let through exactly as much as it allows.
 func TestRedisTwoGates(t *testing.T) {
+	t.Parallel()
 	s := redistest.Start(t)
 	gates := []*gate{startGate(t, "redis://"+s.Addr(), patience), startGate(t, "redis://"+s.Addr(), patience)}
 	const limit = 50
@@ -390,6 +401,7 @@ func TestRedisTwoGates(t *testing.T) {
 
 // TestRedisOutage takes Redis away in mid-load and brings it back.
 func TestRedisOutage(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		name               string
 		takeAway, giveBack func(s *redistest.Server)
@@ -442,6 +454,7 @@ func testOutage(t *testing.T, url string, takeAway, giveBack func()) {
 
 // TestRedisStartsLate: a gate may start before its Redis.
 func TestRedisStartsLate(t *testing.T) {
+	t.Parallel()
 	s := redistest.Start(t)
 	s.Kill()
 	g := startGate(t, "redis://"+s.Addr(), patience)
@@ -453,6 +466,7 @@ func TestRedisStartsLate(t *testing.T) {
 }
 
 func TestRedisCluster(t *testing.T) {
+	t.Parallel()
 	nodes := redistest.StartCluster(t)
 	url := "redis+cluster://" + nodes[0].Addr() + "," + nodes[1].Addr()
 	r := connectRedis(t, RedisOptions{URL: url})
@@ -494,6 +508,7 @@ func user(t *testing.T, more ...string) []string {
 // TestRedisSlotMoves: a cluster that moves the slot with the counters in it serves all
 // of them meanwhile, also those that are new, and none is counted without Redis.
 func TestRedisSlotMoves(t *testing.T) {
+	t.Parallel()
 	nodes := redistest.StartCluster(t, user(t, "+asking")...)
 	url := "redis+cluster://gate:PASSWORD@" + nodes[0].Addr()
 	g := startGate(t, url, patience)
@@ -557,6 +572,7 @@ func TestRedisSlotMoves(t *testing.T) {
 // TestRedisCountersOnTwoNodes: while the counters of one request are on two nodes, which
 // no node can serve, others count in Redis as before.
 func TestRedisCountersOnTwoNodes(t *testing.T) {
+	t.Parallel()
 	nodes := redistest.StartCluster(t)
 	g := startGate(t, "redis+cluster://"+nodes[0].Addr(), patience)
 	takes, states := []Take{one(1, 10, 1000*time.Hour), one(2, 10, 1000*time.Hour)}, make([]State, 2)
@@ -587,6 +603,7 @@ func TestRedisCountersOnTwoNodes(t *testing.T) {
 // TestRedisSentinel: when the master dies, counting goes on with the replica
 // that the sentinel promotes, and with what it knows.
 func TestRedisSentinel(t *testing.T) {
+	t.Parallel()
 	sentinel, master := redistest.StartSentinel(t)
 	g := startGate(t, "redis+sentinel://"+sentinel.Addr()+"/service", time.Second)
 	take := []Take{one(1, 100, 1000*time.Hour)}

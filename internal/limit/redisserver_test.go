@@ -37,6 +37,7 @@ func countOne(ctx context.Context, r *Redis) error {
 // TestRedisUnexpectedAnswers: answers that no script of ours gives are an error,
 // whether from the start or later, and the gate goes on.
 func TestRedisUnexpectedAnswers(t *testing.T) {
+	t.Parallel()
 	for name, answer := range map[string]string{
 		"hang up": "", "wrong type": "+OK\r\n", "too few": "*2\r\n:1\r\n:2\r\n",
 		"too many": "*6\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n", "not Redis": "HTTP/1.1 400 Bad Request\r\n\r\n",
@@ -61,6 +62,7 @@ func TestRedisUnexpectedAnswers(t *testing.T) {
 // TestRedisSilence: a server that says nothing costs the time limit of
 // connecting, and a connection that has gone silent is replaced by a probe.
 func TestRedisSilence(t *testing.T) {
+	t.Parallel()
 	silent := make(chan struct{})
 	var mu sync.Mutex
 	conns := 0
@@ -88,6 +90,7 @@ func TestRedisSilence(t *testing.T) {
 }
 
 func TestRedisSilentFromTheStart(t *testing.T) {
+	t.Parallel()
 	silent := make(chan struct{})
 	r := newRedis(t, "redis://"+redistest.Fake(t, func([]string) string { <-silent; return "" }), time.Millisecond)
 	defer close(silent)
@@ -99,6 +102,7 @@ func TestRedisSilentFromTheStart(t *testing.T) {
 // TestRedisCrowdIsDropped: a probe that finds that nothing gets through gives the
 // connection up.
 func TestRedisCrowdIsDropped(t *testing.T) {
+	t.Parallel()
 	s := redistest.Start(t)
 	r := connectRedis(t, RedisOptions{URL: "redis://" + s.Addr()})
 	s.Suspend()
@@ -122,6 +126,7 @@ func TestRedisCrowdIsDropped(t *testing.T) {
 // TestRedisScriptForgotten: a server that never knows the script by its name
 // gets its text each time.
 func TestRedisScriptForgotten(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	var commands []string
 	r := newRedis(t, "redis://"+redistest.Fake(t, func(words []string) string {
@@ -168,6 +173,7 @@ func (g *gate) countMany(t *testing.T) {
 // sentinels, which want a password, the first is down, the second does not know
 // the service, and the third does not know of the new master.
 func TestRedisSentinelDemotes(t *testing.T) {
+	t.Parallel()
 	user := strings.Fields("--user gate on >gate-pass ~ingest_auth:* +eval +evalsha +time +hmget +hset +hincrby +pexpireat")
 	master, other := redistest.Start(t, user...), redistest.Start(t, user...)
 	down := freeport.Addr(t)
@@ -198,6 +204,7 @@ func TestRedisSentinelDemotes(t *testing.T) {
 // from its replicas or one that has lost its own master, is left for the one that the
 // sentinel names by then.
 func TestRedisSentinelKnowsBetter(t *testing.T) {
+	t.Parallel()
 	for _, command := range [][]string{
 		{"CONFIG SET min-replicas-to-write 1"},
 		{"CONFIG SET replica-serve-stale-data no", "REPLICAOF 127.0.0.1 " + strconv.Itoa(freeport.Port(t))},

@@ -37,7 +37,6 @@ func newForm(t testing.TB) *Form {
 var readers = map[string]func(io.Reader) io.Reader{
 	"whole":         func(r io.Reader) io.Reader { return r },
 	"byte by byte":  iotest.OneByteReader,
-	"halves":        iotest.HalfReader,
 	"end with data": iotest.DataErrReader,
 }
 
@@ -52,7 +51,7 @@ func stream(t testing.TB, body string, n, known int, read func(io.Reader) io.Rea
 // TestStream: whatever arrives together, what passes is the body, and nothing of a value
 // that may not be there.
 func TestStream(t *testing.T) {
-	file := "--xx|" + partOf + `"f"; filename="f"||` + strings.Repeat("0123456789|-xx|--x|", 3000) + "|"
+	file := "--xx|" + partOf + `"f"; filename="f"||` + strings.Repeat("0123456789|-xx|--x|", 900) + "|"
 	for name, tc := range map[string]struct {
 		body  string
 		known int
@@ -60,7 +59,7 @@ func TestStream(t *testing.T) {
 	}{
 		"files":                       {file + file + "--xx--|", 0, nil},
 		"a known key":                 {"--xx|" + partOf + `"key"||SECRET|` + file + "--xx--|", 1, nil},
-		"an epilogue":                 {file + "--xx--|" + strings.Repeat("bye|", 9000), 0, nil},
+		"an epilogue":                 {file + "--xx--|" + strings.Repeat("bye|", 4000), 0, nil},
 		"a late key":                  {file + "--xx|" + partOf + `"key"||SECRET|--xx--|`, 0, errLate},
 		"a late key, then a file":     {file + "--xx|" + partOf + `"key"||SECRET|` + file + "--xx--|", 0, errLate},
 		"a key behind the end":        {file + "--xx--|--xx|" + partOf + `"key"||SECRET|--xx--|`, 0, errAfterEnd},
@@ -77,7 +76,7 @@ func TestStream(t *testing.T) {
 	} {
 		body := crlfs(tc.body)
 		for kind, read := range readers {
-			for _, n := range []int{0, 1, 60, len(body) / 2, len(body)} {
+			for _, n := range []int{0, 60, len(body)} {
 				if n == 0 && tc.known > 0 {
 					continue
 				}

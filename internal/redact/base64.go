@@ -4,13 +4,13 @@ const (
 	// maxDepth is how many times in a row a text may be in base64 to be understood.
 	maxDepth = 2
 
-	// sure is how many bytes have to be text for a text not to be there by chance.
+	// sure is how many bytes must be text, so that it is not text by chance.
 	sure = 64
 )
 
-// encoded cuts those parts of a segment that are base64 of something with a key in it. What
-// has a '+' or a '/' may be base64 of the standard alphabet, or several parts. No text begins
-// with one of them in base64.
+// encoded cuts those parts of a segment that are base64 of something with a key in it. A
+// segment with a '+' or a '/' may be base64 of the standard alphabet, or several parts. In
+// base64 no text begins with one of them.
 func (c *Cleaner) encoded(text []byte, s segment) {
 	for start := s.from; s.end-start >= minToken*4/3; {
 		_, part := mixOf(text, start, s.end)
@@ -36,7 +36,7 @@ func (c *Cleaner) encoded(text []byte, s segment) {
 	}
 }
 
-// stretchEnd returns where the base64 ends that goes on at i.
+// stretchEnd returns the end of the base64 that continues at i.
 func stretchEnd(text []byte, i, to int) int {
 	for i < to && text[i] != '.' {
 		i++
@@ -44,8 +44,8 @@ func stretchEnd(text []byte, i, to int) int {
 	return i
 }
 
-// encodedAt reports whether base64 with a key in it begins at start, and where it ends: with
-// the part or the stretch. read is how much of it is text.
+// encodedAt reports whether base64 with a key in it begins at start, and whether it ends
+// with the part or with the stretch. read is how much of it is text.
 func (c *Cleaner) encodedAt(text []byte, start, part, stretch, depth int) (end int, found bool, read int) {
 	if found, read = c.holdsKey(text[start:stretch], depth); !found && read+4 <= part-start {
 		return 0, false, read
@@ -58,8 +58,8 @@ func (c *Cleaner) encodedAt(text []byte, start, part, stretch, depth int) (end i
 	return stretch, found, read
 }
 
-// latest returns the last part at which base64 begins that has a key in it: what stands
-// before it can be base64 by chance.
+// latest returns the last part from which the base64 contains a key: parts before it can
+// be base64 by chance.
 func (c *Cleaner) latest(text []byte, start, end, depth int) int {
 	next := start
 	for range maxParts {
@@ -101,8 +101,8 @@ func (c *Cleaner) search(text []byte, depth, levels int) {
 	c.giveBack(plain)
 }
 
-// decode64 appends to dst what base64 of both alphabets without padding stands for, as far
-// as it is text, and returns where that ends.
+// decode64 decodes base64 of both alphabets without padding, as far as it is text, appends
+// that to dst, and returns where it ends.
 func decode64(dst, text []byte) (decoded []byte, end int) {
 	for i := 0; i+1 < len(text); i += 4 {
 		var group uint32

@@ -12,7 +12,7 @@ import (
 // Cleaner cleans texts, one after the other. It is reused and keeps nothing of them.
 type Cleaner struct {
 	set     *set
-	strict  bool // whatever could be a key is taken for one
+	strict  bool // everything that could be a key counts as one
 	exempt  bool // but not in this text
 	product bool // this text is like a path
 	text    []byte
@@ -22,6 +22,12 @@ type Cleaner struct {
 	spare   [][]byte
 	cuts    []cut
 	prose   bool // text may be more than a URL: pairs are left to those who know quotes
+
+	// Caller is the ID of the key of the request that the texts are about, "" if it is not
+	// known. In the path of the request it stands in the place of the key.
+	Caller   string
+	calledBy string // is Caller if the text is the request's URI
+	named    []cut  // in whose place it stands
 }
 
 // cut is a part of the text to remove.
@@ -57,7 +63,8 @@ const maxRounds = 5
 // if there are none, and drops the whole text if it still finds keys after maxRounds.
 func (c *Cleaner) clean(s string, find func(*Cleaner)) string {
 	for range maxRounds {
-		c.text, c.cuts = append(c.text[:0], s...), c.cuts[:0]
+		c.text, c.cuts, c.named = append(c.text[:0], s...), c.cuts[:0], c.named[:0]
+		c.keysInPaths()
 		if c.look() {
 			find(c)
 			c.each(findScheme)
@@ -83,7 +90,7 @@ func (c *Cleaner) Free() {
 	for i := range c.spare {
 		c.spare[i] = wiped(c.spare[i])
 	}
-	c.set, c.cuts, c.prose = nil, c.cuts[:0], false
+	c.set, c.cuts, c.prose, c.Caller = nil, c.cuts[:0], false, ""
 	cleaners.Put(c)
 }
 
@@ -125,7 +132,11 @@ func (c *Cleaner) apply(s string) string {
 			merged.to = max(merged.to, c.cuts[i].to)
 		}
 		b.WriteString(s[pos:merged.from])
-		b.WriteString(Redacted)
+		if slices.Contains(c.named, merged) {
+			b.WriteString(c.calledBy)
+		} else {
+			b.WriteString(Redacted)
+		}
 		pos = merged.to
 	}
 	b.WriteString(s[pos:])

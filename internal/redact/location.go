@@ -5,10 +5,11 @@ import "github.com/ingestauth/caddy-ingest-auth/config"
 // AddLocation adds the names of a place for keys. A name may be anywhere in a log,
 // whatever the location is.
 func (n *Names) AddLocation(l config.Location) {
-	if l.Place() == config.PlaceHeader {
-		n.AddHeader(l.Names...)
-	}
+	n.AddHeader(l.Headers()...)
 	n.AddQuery(l.Fields()...)
+	if l.Place() == config.PlacePath {
+		n.AddPath(l.Names...)
+	}
 }
 
 // AddDocument adds the names of query parameters whose value is a JSON document. A key in

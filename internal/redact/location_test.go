@@ -6,7 +6,7 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/config"
 )
 
-// TestNamesOfPaths: what stands in a log before the value of a member is its own name, not
+// TestNamesOfPaths: a log has the member's own name before its value, not
 // those of what it is in.
 func TestNamesOfPaths(t *testing.T) {
 	t.Parallel()

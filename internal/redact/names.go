@@ -120,6 +120,7 @@ type set struct {
 	documents map[string]bool // canonical, of parameters only
 
 	patterns []*regexp.Regexp
+	paths    []pathPattern
 }
 
 // longestWords is how long a name is that is known by its words, at most.
@@ -137,6 +138,7 @@ func (s *set) clone() *set {
 	c := *s
 	c.words, c.names, c.headers, c.documents = maps.Clone(s.words), maps.Clone(s.names), maps.Clone(s.headers), maps.Clone(s.documents)
 	c.letters, c.sources, c.patterns = slices.Clone(s.letters), slices.Clone(s.sources), slices.Clone(s.patterns)
+	c.paths = slices.Clone(s.paths)
 	return &c
 }
 

@@ -32,8 +32,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestFieldsInEverySpelling: whatever stands between the letters of a header's name, some
-// backend reads it as that header, so its value is a credential.
+// TestFieldsInEverySpelling: for any characters between the letters of a header's name,
+// some backend reads it as that header, so its value is a credential.
 func TestFieldsInEverySpelling(t *testing.T) {
 	n := NewNames()
 	n.AddHeader("X-Shop-Key-2")

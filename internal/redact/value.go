@@ -21,7 +21,11 @@ func (c *Cleaner) Value(name, value string) string {
 		defer func() { c.exempt, c.product = false, false }()
 	}
 	switch name {
-	case "uri", "Location", "Content-Location", "Referer", "url.full", "http.url", "http.target":
+	case "uri":
+		c.calledBy = c.Caller
+		defer func() { c.calledBy = "" }()
+		return c.URL(value)
+	case "Location", "Content-Location", "Referer", "url.full", "url.path", "http.url", "http.target":
 		return c.URL(value)
 	case "url.query":
 		return c.Query(value)
@@ -46,7 +50,7 @@ func (c *Cleaner) Name(name string) string {
 
 func isDigit(r rune) bool { return '0' <= r && r <= '9' }
 
-// plain are fields, folded as package fieldname does, whose values look like keys and are none.
+// plain are fields, folded as package fieldname does, whose values look like keys but are not.
 // A strict cleaner leaves them alone, unless the key is known: operators need them to follow a
 // request.
 var plain = map[string]bool{

@@ -48,8 +48,8 @@ func escapeAll(s, format string) string {
 	return b.String()
 }
 
-// TestKnownKeys: a key is found by its value, whatever the place it stands in is called, and
-// nothing else goes.
+// TestKnownKeys: a key is found by its value, whatever its place is called, and nothing else
+// is removed.
 func TestKnownKeys(t *testing.T) {
 	b64 := base64.StdEncoding.EncodeToString
 	for _, key := range []string{keyWord, keyBase64, keyDots, keyLong, keyShort, keyColon} {
@@ -107,8 +107,8 @@ func TestKnownKeysInPaths(t *testing.T) {
 	}
 }
 
-// TestWhereValuesEnd: what is no token of its own, too short, or encoded more often than
-// anybody does, is not found by its value. docs/security.md says so.
+// TestWhereValuesEnd: a key that is not a separate token, is too short, or is encoded too
+// many times, is not found by its value. docs/security.md says so.
 func TestWhereValuesEnd(t *testing.T) {
 	n := knowing(keyWord, "shrt-k1", "elevenchars")
 	json := base64.StdEncoding.EncodeToString
@@ -183,7 +183,7 @@ func TestPatterns(t *testing.T) {
 	other()
 }
 
-// TestStrict: in a request without a good key whatever could be one goes.
+// TestStrict: in a request without a good key everything that could be a key is removed.
 func TestStrict(t *testing.T) {
 	c := NewNames().Cleaner(true)
 	defer c.Free()
@@ -248,7 +248,7 @@ func FuzzKnownKeys(f *testing.F) {
 	})
 }
 
-// borders are what may stand between a key and the text around it.
+// borders are what may be between a key and the text around it.
 var borders = []string{" ", "\n", "&zz=", "/", `"`, ",", ":", ";", ".", "\t", "%20", `\n`, "'", "(", "%22", "|"}
 
 // keyOf makes a key of bytes, as keys are: long enough, of letters, digits and something

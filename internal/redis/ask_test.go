@@ -15,7 +15,7 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/internal/redistest"
 )
 
-// other returns a node that is not this one.
+// other returns another node than this one.
 func other(nodes []*redistest.Server, than *redistest.Server) *redistest.Server {
 	if nodes[0] == than {
 		return nodes[1]
@@ -23,9 +23,10 @@ func other(nodes []*redistest.Server, than *redistest.Server) *redistest.Server 
 	return nodes[0]
 }
 
-// TestSlotMovesWithKeys: while a cluster moves the slot with its keys, every request
-// is answered by who has the key, and counted once.
+// TestSlotMovesWithKeys: while a cluster moves the slot with its keys, the node that has
+// the key answers every request, and it counts once.
 func TestSlotMovesWithKeys(t *testing.T) {
+	t.Parallel()
 	nodes := redistest.StartCluster(t)
 	c := connect(t, Options{URL: "redis+cluster://" + nodes[0].Addr(), WriteTimeout: time.Second})
 	from := ownerOf(t, nodes, c) // adds for the first time
@@ -96,9 +97,10 @@ func TestSlotMovesWithKeys(t *testing.T) {
 	await.That(t, "no connection", func() bool { return clients(from) == "" })
 }
 
-// TestAskedNodeCannot: what is wrong with the node that the slot is moving to is the
-// error of who was sent there, and of nobody else.
+// TestAskedNodeCannot: if something is wrong with the node to which the slot is moving,
+// only the requests sent there get the error.
 func TestAskedNodeCannot(t *testing.T) {
+	t.Parallel()
 	free := freeport.Addr(t)
 	for _, tc := range []struct {
 		name, want string
@@ -146,6 +148,7 @@ func TestAskedNodeCannot(t *testing.T) {
 // TestAskedNodeIsSilent: nobody waits for the other node longer than for the first, and
 // Close does not at all.
 func TestAskedNodeIsSilent(t *testing.T) {
+	t.Parallel()
 	silent := make(chan struct{})
 	next := redistest.Fake(t, func([]string) string { <-silent; return "" })
 	defer close(silent)

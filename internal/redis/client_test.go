@@ -33,6 +33,7 @@ func addMany(t *testing.T, c *Client) {
 // TestIdleConnectionCloses: an idle connection that the server closes is
 // replaced before a request needs it, again and again.
 func TestIdleConnectionCloses(t *testing.T) {
+	t.Parallel()
 	s := redistest.Start(t)
 	c := connect(t, Options{URL: "redis://" + s.Addr()})
 	for range 3 {
@@ -105,6 +106,7 @@ func TestAuthentication(t *testing.T) {
 
 // TestClusterMoves: when the slot moves to another node, so do requests.
 func TestClusterMoves(t *testing.T) {
+	t.Parallel()
 	nodes := redistest.StartCluster(t)
 	c := connect(t, Options{URL: "redis+cluster://" + nodes[0].Addr(), WriteTimeout: time.Second})
 	owner := ownerOf(t, nodes, c)

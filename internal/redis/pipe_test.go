@@ -85,6 +85,7 @@ func TestPipeFailsWithAnswersInItsBuffer(t *testing.T) {
 // TestLateAnswer: requests that leave before their answers come get an error that
 // says so, and the connection stays.
 func TestLateAnswer(t *testing.T) {
+	t.Parallel()
 	s := redistest.Start(t)
 	c := connect(t, Options{URL: "redis://" + s.Addr()})
 	before := clients(s)
@@ -131,6 +132,7 @@ func unanswered(p *pipe) int {
 // TestCrowd: while the server hangs, only so many requests wait, the others
 // are refused at once, and when it goes on so does the connection.
 func TestCrowd(t *testing.T) {
+	t.Parallel()
 	s := redistest.Start(t)
 	c := connect(t, Options{URL: "redis://" + s.Addr(), WriteTimeout: time.Hour})
 	p := c.current.Load()
@@ -161,6 +163,7 @@ func TestCrowd(t *testing.T) {
 
 // TestCrowdIsDropped: a connection on which a crowd waits can be given up.
 func TestCrowdIsDropped(t *testing.T) {
+	t.Parallel()
 	s := redistest.Start(t)
 	c := connect(t, Options{URL: "redis://" + s.Addr()})
 	p := c.current.Load()
@@ -190,6 +193,7 @@ func TestCrowdIsDropped(t *testing.T) {
 // TestFullSocket: a server that hangs until the socket is full holds
 // nobody up, also not who writes, and does not make commands pile up.
 func TestFullSocket(t *testing.T) {
+	t.Parallel()
 	s := redistest.Start(t)
 	const timeout = time.Second
 	c := connect(t, Options{URL: "redis://" + s.Addr(), WriteTimeout: timeout})
@@ -229,7 +233,7 @@ func TestFullSocket(t *testing.T) {
 	})
 }
 
-// TestCloseWhileHanging: Close waits neither for requests nor for dialling.
+// TestCloseWhileHanging: Close does not wait for requests or for dialling.
 func TestCloseWhileHanging(t *testing.T) {
 	s := redistest.Start(t)
 	c := connect(t, Options{URL: "redis://" + s.Addr(), WriteTimeout: time.Hour})

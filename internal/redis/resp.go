@@ -9,7 +9,7 @@ import (
 )
 
 // Bounds of an answer: no answer that is asked for comes near them, and a
-// server that is none of Redis must not make the gate run out of memory.
+// server that is not Redis must not make the gate run out of memory.
 const (
 	maxElements = 1 << 16
 	maxText     = 1 << 10 // bytes of a string; longer errors are cut

@@ -21,6 +21,7 @@ const headOf10 = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n"
 // TestCancel ends the context of a request in every phase. The caller gets the cause, and the
 // backend sees its connection closed.
 func TestCancel(t *testing.T) {
+	t.Parallel()
 	cause := errors.New("enough")
 	for name, response := range map[string]string{
 		"before the header":     "",
@@ -90,6 +91,7 @@ func TestCancel(t *testing.T) {
 
 // TestTimeouts has a backend that is too slow in every phase.
 func TestTimeouts(t *testing.T) {
+	t.Parallel()
 	drip := func(head, drop string) script {
 		return func(c *link, _ int) {
 			c.request()
@@ -195,6 +197,7 @@ func dialNarrow(ctx context.Context, network, address string) (net.Conn, error) 
 
 // TestEarlyResponse has a backend that refuses a request before it has read the body.
 func TestEarlyResponse(t *testing.T) {
+	t.Parallel()
 	const refusal = "HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nno!"
 	for name, wait := range map[string]bool{"and closes": false, "and waits": true} {
 		t.Run(name, func(t *testing.T) {
@@ -339,6 +342,7 @@ func TestBodyClose(t *testing.T) {
 
 // TestIdle checks which connections are kept, and for how long.
 func TestIdle(t *testing.T) {
+	t.Parallel()
 	open := func(t *testing.T, n int, set func(*wire.Transport)) (*wire.Transport, *backend, chan int) {
 		var all sync.WaitGroup
 		all.Add(n)
@@ -417,6 +421,7 @@ func TestIdle(t *testing.T) {
 // TestConcurrent has many requests at once, some of which are canceled. None may see the
 // response to another.
 func TestConcurrent(t *testing.T) {
+	t.Parallel()
 	b := startBackend(t, "tcp", func(c *link, _ int) {
 		for {
 			r, err := http.ReadRequest(c.in)

@@ -13,6 +13,7 @@ import (
 // transports. What the callers and the backend see has to be the same. Where the backend keeps
 // the connection, there is a second request, which may be on the same one.
 func TestLikeHTTPTransport(t *testing.T) {
+	t.Parallel()
 	long := strings.Repeat("x", 200_000)
 	responses := map[string]string{
 		"length":                  ok,

@@ -35,7 +35,7 @@ type budget struct {
 	most      float64   // of the allowance
 	reckoned  time.Time // when the allowance was
 	width     int       // how many reads may be beyond the cap at the same time
-	beyond    int       // how many are beyond it now beyond it now
+	beyond    int       // how many are beyond it now
 	latency   time.Duration
 
 	line    line

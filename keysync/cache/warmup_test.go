@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ingestauth/caddy-ingest-auth/internal/drill"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 	"github.com/ingestauth/caddy-ingest-auth/keysync/internal/background"
 	"github.com/ingestauth/caddy-ingest-auth/keysync/internal/sourcetest"
@@ -121,11 +122,12 @@ func neverTheSame() func() keysync.Digest {
 	return func() keysync.Digest { i++; return sourcetest.Digest(i) }
 }
 
-// An empty cache before a source that is well refuses nobody, whatever has made it empty: 10,000
-// keys in use at 1,000 requests per second, with a cap of 200 reads. When it is warm the cap is
+// An empty cache before a source that is well refuses nobody, whatever has made it empty: thousands
+// of keys in use at 1,000 requests per second, with a cap of 200 reads. When it is warm the cap is
 // there again.
 func TestCacheFillsAsFastAsTheSourceAnswers(t *testing.T) {
-	const keys, perSecond = 10_000, 1000
+	const perSecond = 1000
+	keys := drill.Size(2000, 10_000)
 	for name, tt := range map[string]struct {
 		slots       int
 		takes, away time.Duration
@@ -149,11 +151,11 @@ func TestCacheFillsAsFastAsTheSourceAnswers(t *testing.T) {
 				} {
 					cold.make()
 					began := time.Now()
-					refused := traffic(t, c, perSecond, 30*time.Second, oneOf(keys))
+					refused := traffic(t, c, perSecond, drill.Size(6*time.Second, 30*time.Second), oneOf(keys))
 					if len(refused) > 0 {
 						t.Errorf("%s: %d keys were refused", cold.why, len(refused))
 					}
-					if n := s.reads(began, time.Now()); n > keys {
+					if n := s.reads(began, time.Now()); n > int64(keys) {
 						t.Errorf("%s: %d reads of %d keys", cold.why, n, keys)
 					}
 				}
@@ -172,7 +174,8 @@ func TestCacheFillsAsFastAsTheSourceAnswers(t *testing.T) {
 // A flood of random keys while the cache is empty does not keep good keys out: as long as the
 // source can answer them all hardly any is refused, and otherwise none again and again.
 func TestCacheColdFlood(t *testing.T) {
-	const keys, seconds = 100, 12
+	const keys = 100
+	during := drill.Size(4*time.Second, 12*time.Second)
 	for _, tt := range []struct{ flood, refused, each int }{
 		{2000, 0, 0},
 		{3000, 30, 2}, // the source does 2,667
@@ -182,14 +185,14 @@ func TestCacheColdFlood(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := newTestCache(t, newServer(keys, 16, 6*time.Millisecond, 0), Options{})
 				var wg sync.WaitGroup
-				wg.Go(func() { traffic(t, c, tt.flood, seconds*time.Second, neverTheSame()) })
-				refused := traffic(t, c, 33, seconds*time.Second, oneOf(keys))
+				wg.Go(func() { traffic(t, c, tt.flood, during, neverTheSame()) })
+				refused := traffic(t, c, 33, during, oneOf(keys))
 				wg.Wait()
 				sum, most := 0, 0
 				for _, n := range refused {
 					sum, most = sum+n, max(most, n)
 				}
-				t.Logf("%d of %d good look-ups were refused, up to %d of one key", sum, 33*seconds, most)
+				t.Logf("%d of %d good look-ups were refused, up to %d of one key", sum, 33*int(during.Seconds()), most)
 				if sum > tt.refused || most > tt.each {
 					t.Errorf("want at most %d, and %d of one key", tt.refused, tt.each)
 				}

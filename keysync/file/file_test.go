@@ -203,7 +203,7 @@ func TestFileKeepsTheLastGoodContent(t *testing.T) {
 	}
 }
 
-// A file that has not changed is neither loaded nor complained about again.
+// A file that has not changed is not loaded again, and not complained about again.
 func TestFileComplainsOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys.json")
 	write(t, path, keyFile("key_a"))
@@ -420,7 +420,7 @@ func manyRecords(w io.Writer, n int) {
 }
 
 func TestFileMemoryPerKey(t *testing.T) {
-	const n = 50_000
+	const n = 10_000
 	r, w := io.Pipe()
 	go func() {
 		manyRecords(w, n)

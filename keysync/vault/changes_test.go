@@ -61,6 +61,7 @@ func TestParseChanges(t *testing.T) {
 }
 
 func TestChangesSince(t *testing.T) {
+	t.Parallel()
 	d := []keysync.Digest{sourcetest.Digest(0), sourcetest.Digest(1), sourcetest.Digest(2)}
 	c := &changes{ID: testFeedID, Last: 10, Digests: []string{d[0].String(), d[1].String(), d[2].String()}}
 	tests := []struct {
@@ -91,11 +92,12 @@ func TestChangesSince(t *testing.T) {
 // A reader that looks after every few appends hears of each change, in order,
 // and of none twice; one that falls behind by more than a document is told so.
 func TestChangesAreFollowed(t *testing.T) {
+	t.Parallel()
 	c := newChanges()
 	at := c.position()
 	var appended, heard []keysync.Digest
 	n := 0
-	for round := range 300 {
+	for round := range 100 {
 		for range round % 12 {
 			var batch []keysync.Digest
 			for range n % 7 {
@@ -137,6 +139,7 @@ func TestChangesAreFollowed(t *testing.T) {
 }
 
 func TestNewFeedsDiffer(t *testing.T) {
+	t.Parallel()
 	a, b := newChanges(), newChanges()
 	if a.ID == b.ID || !feedIDForm.MatchString(a.ID) {
 		t.Errorf("IDs %s and %s", a.ID, b.ID)

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/await"
+	"github.com/ingestauth/caddy-ingest-auth/internal/drill"
 	"github.com/ingestauth/caddy-ingest-auth/internal/vaulttest"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 	"github.com/ingestauth/caddy-ingest-auth/keysync/cache"
@@ -136,6 +137,7 @@ func (f *feedTest) seen(t *testing.T, what string, i int, account string) {
 }
 
 func TestFeedTellsWhatHasChanged(t *testing.T) {
+	t.Parallel()
 	f := startFeedTest(t)
 	f.update(t, 1, "one")
 	f.seen(t, "an update is seen", 1, "one")
@@ -187,6 +189,7 @@ var feedFailures = []struct {
 
 // What a feed fails to tell is read all the same.
 func TestFeedFailsToTell(t *testing.T) {
+	t.Parallel()
 	f := startFeedTest(t)
 	for i, tt := range feedFailures {
 		account := fmt.Sprintf("hidden %d", i)
@@ -213,6 +216,7 @@ func TestFeedFailsToTell(t *testing.T) {
 
 // Damage is dealt with once, not at every look.
 func TestFeedDamagedOnce(t *testing.T) {
+	t.Parallel()
 	f := startFeedTest(t)
 	if err := f.put(t, map[string]any{"x": 1}); err != nil {
 		t.Fatal(err)
@@ -234,6 +238,7 @@ func TestFeedDamagedOnce(t *testing.T) {
 
 // What was read before the feed was first seen may have changed in between.
 func TestFeedDoubtsWhatIsOlder(t *testing.T) {
+	t.Parallel()
 	s := startVault(t)
 	writer, _ := openVault(t, rootOptions(s))
 	sourcetest.MustCreate(t, writer, sourcetest.Entry(1))
@@ -253,6 +258,7 @@ func TestFeedDoubtsWhatIsOlder(t *testing.T) {
 
 // A gateway that starts faster than Vault answers has no reason to complain.
 func TestFeedBeforeTheLogin(t *testing.T) {
+	t.Parallel()
 	v, logs := newVault(t, Options{Address: "http://127.0.0.1:1", Auth: Auth{Token: "t"}})
 	f := &feed{vault: v, log: v.log}
 	for range 3 {
@@ -265,6 +271,7 @@ func TestFeedBeforeTheLogin(t *testing.T) {
 
 // What changes while Vault cannot be reached is named when it can.
 func TestFeedAfterAnOutage(t *testing.T) {
+	t.Parallel()
 	s := vaulttest.StartOnDisk(t)
 	writer, _ := openVault(t, rootOptions(s))
 	sourcetest.MustCreate(t, writer, sourcetest.Entry(1), sourcetest.Entry(2))
@@ -290,7 +297,7 @@ func TestFeedAfterAnOutage(t *testing.T) {
 // seconds, and by none accepted again.
 func TestRevocationDrill(t *testing.T) {
 	const revocations = 20
-	keys := 1000 // INGEST_AUTH_DRILL_KEYS=10000 takes two minutes
+	keys := drill.Size(200, 1000) // INGEST_AUTH_DRILL_KEYS=10000 takes two minutes
 	if n, err := strconv.Atoi(os.Getenv("INGEST_AUTH_DRILL_KEYS")); err == nil {
 		keys = n
 	}
@@ -332,7 +339,7 @@ func TestRevocationDrill(t *testing.T) {
 	for r := range revocations {
 		drill.Go(func() {
 			time.Sleep(time.Duration(r) * 100 * time.Millisecond)
-			took[r] = revokeAndWatch(t, writer, gateways, sourcetest.Digest(r*37), limit)
+			took[r] = revokeAndWatch(t, writer, gateways, sourcetest.Digest(r*keys/revocations), limit)
 		})
 	}
 	drill.Wait()

@@ -66,7 +66,7 @@ func secretFile(t *testing.T, content string) string {
 func TestVaultTokenIsRenewed(t *testing.T) {
 	t.Parallel()
 	s := startVault(t)
-	token := newToken(t, s, api.TokenCreateRequest{Policies: []string{"gateway"}, Period: "3s"})
+	token := newToken(t, s, api.TokenCreateRequest{Policies: []string{"gateway"}, Period: "4s"})
 	opts := rootOptions(s)
 	opts.Auth.Token = Secret(token)
 	v, logs := openVault(t, opts)
@@ -81,7 +81,7 @@ func TestVaultTokenIsRenewed(t *testing.T) {
 func TestVaultTokenEnds(t *testing.T) {
 	t.Parallel()
 	s := startVault(t)
-	token := newToken(t, s, api.TokenCreateRequest{Policies: []string{"gateway"}, TTL: "2s", ExplicitMaxTTL: "2s"})
+	token := newToken(t, s, api.TokenCreateRequest{Policies: []string{"gateway"}, TTL: "3s", ExplicitMaxTTL: "3s"})
 	opts := rootOptions(s)
 	opts.Auth.Token = Secret(token)
 	v, logs := openVault(t, opts)
@@ -138,7 +138,7 @@ func TestVaultAppRole(t *testing.T) {
 	t.Parallel()
 	s := startVault(t)
 	roleID := s.AppRoleLogin("gateway", map[string]any{
-		"token_policies": "gateway", "token_ttl": "2s", "token_max_ttl": "4s",
+		"token_policies": "gateway", "token_ttl": "4s", "token_max_ttl": "6s",
 	})
 	for name, test := range map[string]func(t *testing.T, s *vaulttest.Server, roleID string){
 		"renewed, and logged in again at the end": appRoleRenewed,
@@ -162,7 +162,7 @@ func appRoleRenewed(t *testing.T, s *vaulttest.Server, roleID string) {
 	opts.Auth = Auth{Method: AppRole, Role: roleID, SecretID: Secret(secretID)}
 	v, logs := openVault(t, opts)
 	token := v.client.Token()
-	staysGood(t, v, 6*time.Second)
+	staysGood(t, v, 8*time.Second)
 	if v.client.Token() == token {
 		t.Error("the token is used past its end")
 	}
@@ -187,7 +187,7 @@ func appRoleWrapped(t *testing.T, s *vaulttest.Server, roleID string) {
 	opts.Auth = Auth{Method: AppRole, Role: roleID, File: secretFile(t, s.SecretID("gateway", true)), Wrapped: true}
 	v, _ := openVault(t, opts)
 	token := v.client.Token()
-	staysGood(t, v, 5*time.Second)
+	staysGood(t, v, 7*time.Second)
 	if v.client.Token() == token {
 		t.Error("not logged in again with the unwrapped secret ID")
 	}
@@ -246,6 +246,7 @@ func appRoleOtherMount(t *testing.T, s *vaulttest.Server, roleID string) {
 
 // A login whose policy is of no use leaves no tokens behind.
 func TestVaultUselessLoginIsDiscarded(t *testing.T) {
+	t.Parallel()
 	s := startVault(t)
 	roleID := s.AppRoleLogin("useless", map[string]any{"token_policies": "default"})
 	count := func() int {
@@ -276,7 +277,7 @@ func TestVaultKubernetes(t *testing.T) {
 	k := vaulttest.StartKubernetes(t)
 	s.KubernetesLogin(k, "gateway", map[string]any{
 		"bound_service_account_names": "gateway", "bound_service_account_namespaces": "ingest",
-		"token_policies": "gateway", "token_ttl": "2s", "token_max_ttl": "3s",
+		"token_policies": "gateway", "token_ttl": "4s", "token_max_ttl": "5s",
 	})
 	first := k.Issue(t, "ingest", "gateway")
 	opts := rootOptions(s)
@@ -289,7 +290,7 @@ func TestVaultKubernetes(t *testing.T) {
 	second := k.Issue(t, "ingest", "gateway")
 	vaulttest.WriteFile(t, opts.Auth.File, second)
 	k.Revoke(first)
-	staysGood(t, v, 4*time.Second)
+	staysGood(t, v, 6*time.Second)
 	if v.client.Token() == token {
 		t.Error("the token is used past its end")
 	}
@@ -348,6 +349,7 @@ func TestVaultStartsBeforeVault(t *testing.T) {
 }
 
 func TestVaultSealed(t *testing.T) {
+	t.Parallel()
 	s := vaulttest.Start(t, "-no-unseal")
 	v, _ := newVault(t, rootOptions(s))
 	if err := v.Wait(t.Context()); err == nil || !strings.Contains(err.Error(), "unseal it") {
@@ -357,6 +359,7 @@ func TestVaultSealed(t *testing.T) {
 
 // A token that can only be renewed for less and less is given up before it ends.
 func TestVaultRenewalForLess(t *testing.T) {
+	t.Parallel()
 	var renewals atomic.Int64
 	fake := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/v1/auth/token/renew-self" {
@@ -376,6 +379,7 @@ func TestVaultRenewalForLess(t *testing.T) {
 }
 
 func TestRetryDelay(t *testing.T) {
+	t.Parallel()
 	for n, want := range []time.Duration{
 		250 * time.Millisecond, 500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second,
 		10 * time.Second, 10 * time.Second, 10 * time.Second, 10 * time.Second, 10 * time.Second, 10 * time.Second,
@@ -395,6 +399,7 @@ func TestRetryDelay(t *testing.T) {
 }
 
 func TestRenewAfter(t *testing.T) {
+	t.Parallel()
 	for _, ttl := range []time.Duration{4 * time.Second, time.Minute, 768 * time.Hour} {
 		for range 1000 {
 			if d := renewAfter(ttl); d < ttl/2 || d > ttl*3/4 {

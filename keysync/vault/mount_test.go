@@ -171,6 +171,7 @@ func TestVaultMountIsLookedAtForMany(t *testing.T) {
 
 // A wrong prefix looks like a place where there are no keys: that is said.
 func TestVaultFindsNothing(t *testing.T) {
+	t.Parallel()
 	s := startVault(t)
 	writer, _ := openVault(t, rootOptions(s))
 	sourcetest.MustCreate(t, writer, sourcetest.Entry(1))
@@ -195,6 +196,7 @@ func TestVaultFindsNothing(t *testing.T) {
 
 // Where nothing has ever been found, another empty engine is as good as the one before.
 func TestVaultMountIsReplacedWhileEmpty(t *testing.T) {
+	t.Parallel()
 	s := startVault(t)
 	v, _ := openVault(t, rootOptions(s))
 	unmount(t, s)
@@ -204,6 +206,7 @@ func TestVaultMountIsReplacedWhileEmpty(t *testing.T) {
 
 // After Close nothing is believed, and nobody waits.
 func TestVaultClosed(t *testing.T) {
+	t.Parallel()
 	s := startVault(t)
 	v, _ := newVault(t, rootOptions(s))
 	if err := v.Wait(t.Context()); err != nil {

@@ -20,13 +20,14 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/await"
+	"github.com/ingestauth/caddy-ingest-auth/internal/drill"
 	"github.com/ingestauth/caddy-ingest-auth/internal/vaulttest"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 	"github.com/ingestauth/caddy-ingest-auth/keysync/cache"
 	"github.com/ingestauth/caddy-ingest-auth/keysync/internal/sourcetest"
 )
 
-// proxy stands before Vault and does what a real one cannot be made to do.
+// proxy is in front of Vault and does what a real Vault cannot be made to do.
 type proxy struct {
 	URL  string
 	mode atomic.Pointer[http.HandlerFunc]
@@ -97,7 +98,7 @@ func (w *witness) age(d keysync.Digest, at time.Time) time.Duration {
 	return at.Sub(w.read[d])
 }
 
-// forget begins to note anew.
+// forget starts noting again from empty.
 func (w *witness) forget() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -130,6 +131,7 @@ const (
 // and comes back. No key is taken for unknown, none is refused that is to be
 // served, and none is served past the ceiling.
 func TestOutageDrill(t *testing.T) {
+	drill.Only(t)
 	t.Parallel()
 	slow := func(w http.ResponseWriter, r *http.Request) {
 		select {
@@ -156,17 +158,17 @@ func TestOutageDrill(t *testing.T) {
 			p.set(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 		}, func(_ *vaulttest.Server, p *proxy) { p.set(nil) }},
 	}
-	for _, drill := range drills {
-		t.Run(drill.name, func(t *testing.T) {
+	for _, d := range drills {
+		t.Run(d.name, func(t *testing.T) {
 			t.Parallel()
 			s := vaulttest.StartOnDisk(t)
 			p := startProxy(t, s.URL())
 			opts := rootOptions(s)
 			opts.Timeout = drillBudget
-			if drill.name == "5xx" || drill.name == "slow" || drill.name == "hanging up" {
+			if d.name == "5xx" || d.name == "slow" || d.name == "hanging up" {
 				opts.Address = p.URL
 			}
-			runDrill(t, opts, func() { drill.start(s, p) }, func() { drill.end(s, p) })
+			runDrill(t, opts, func() { d.start(s, p) }, func() { d.end(s, p) })
 		})
 	}
 }
@@ -322,6 +324,7 @@ func (l *load) end(t *testing.T) {
 // A gateway that is started while Vault is down serves what its predecessor
 // knew, if it has a snapshot.
 func TestStartDuringAnOutage(t *testing.T) {
+	t.Parallel()
 	s := vaulttest.StartOnDisk(t)
 	v, _ := openVault(t, rootOptions(s))
 	sourcetest.MustCreate(t, v, sourcetest.Entry(1), sourcetest.Entry(2))
@@ -357,6 +360,7 @@ func TestStartDuringAnOutage(t *testing.T) {
 
 // 1,000 look-ups of one cold key are one read, also of a real server.
 func TestOneReadForManyLookups(t *testing.T) {
+	t.Parallel()
 	s := vaulttest.Start(t)
 	v, _ := openVault(t, rootOptions(s))
 	sourcetest.MustCreate(t, v, sourcetest.Entry(1))
@@ -382,7 +386,8 @@ func TestOneReadForManyLookups(t *testing.T) {
 // 100,000 random keys: live keys are served from the cache, and the server is
 // asked no more often than the cap allows.
 func TestFloodOfRandomKeys(t *testing.T) {
-	const live, random = 100, 100_000
+	const live = 100
+	random := drill.Size[int64](20_000, 100_000)
 	s := vaulttest.Start(t)
 	v, _ := openVault(t, rootOptions(s))
 	entries := make([]keysync.Entry, live)

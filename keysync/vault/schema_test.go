@@ -11,6 +11,7 @@ import (
 
 // The published schema says what the code does.
 func TestChangesSchema(t *testing.T) {
+	t.Parallel()
 	b, err := os.ReadFile(filepath.Join("..", "..", "docs", "schemas", "changes.json"))
 	if err != nil {
 		t.Fatal(err)

@@ -95,6 +95,7 @@ func lookup(t *testing.T, src keysync.Source, d keysync.Digest) error {
 }
 
 func TestVaultStore(t *testing.T) {
+	t.Parallel()
 	s := startVault(t)
 	n := 0
 	open := func(opts Options) func(t *testing.T) keysync.Store {
@@ -114,6 +115,7 @@ func TestVaultStore(t *testing.T) {
 }
 
 func TestVaultLookup(t *testing.T) {
+	t.Parallel()
 	s := startVault(t)
 	for name, test := range map[string]func(t *testing.T, s *vaulttest.Server, v *Source, logs *observer.ObservedLogs){
 		"all fields":               lookupAllFields,
@@ -259,6 +261,7 @@ func findWithoutIndex(t *testing.T, s *vaulttest.Server, v *Source, _ *observer.
 }
 
 func TestVaultLeastPrivilege(t *testing.T) {
+	t.Parallel()
 	s := startVault(t)
 	admin, _ := openVault(t, rootOptions(s))
 	sourcetest.MustCreate(t, admin, sourcetest.Entry(1))
@@ -304,6 +307,7 @@ func TestVaultLeastPrivilege(t *testing.T) {
 
 // A policy that lacks the path of records makes no key unknown.
 func TestVaultPolicyDenial(t *testing.T) {
+	t.Parallel()
 	s := startVault(t)
 	s.Policy("feed only", `path "secret/data/ingest/keys/changes" { capabilities = ["read"] }`)
 	opts := rootOptions(s)
@@ -321,6 +325,7 @@ func TestVaultPolicyDenial(t *testing.T) {
 }
 
 func TestVaultMountIsNotRight(t *testing.T) {
+	t.Parallel()
 	s := startVault(t)
 	s.Write("sys/mounts/old", map[string]any{"type": "kv", "options": map[string]string{"version": "1"}})
 	s.Write("sys/mounts/cipher", map[string]any{"type": "transit"})
@@ -360,6 +365,7 @@ func TestVaultMountIsNotRight(t *testing.T) {
 
 // Something else than Vault makes no key unknown, whatever it answers.
 func TestVaultIsSomethingElse(t *testing.T) {
+	t.Parallel()
 	for name, answer := range map[string]http.HandlerFunc{
 		"404 page":        http.NotFound,
 		"404 and no more": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) },
@@ -571,6 +577,7 @@ func TestVaultPlace(t *testing.T) {
 // A writer that dies between its steps leaves nothing that the same call, made
 // again, does not complete.
 func TestVaultCreateIsRepeatable(t *testing.T) {
+	t.Parallel()
 	s := startVault(t)
 	v, _ := openVault(t, rootOptions(s))
 	ctx := t.Context()
@@ -638,6 +645,7 @@ func TestVaultCreateIsRepeatable(t *testing.T) {
 }
 
 func TestVaultClockSkew(t *testing.T) {
+	t.Parallel()
 	s := startVault(t)
 	v, logs := openVault(t, rootOptions(s))
 	skew, err := v.ClockSkew(t.Context())
@@ -666,6 +674,7 @@ func TestVaultClockSkew(t *testing.T) {
 }
 
 func TestExplain(t *testing.T) {
+	t.Parallel()
 	answer := func(code int, errs ...string) error {
 		return fmt.Errorf("outer: %w", &api.ResponseError{StatusCode: code, Errors: errs, URL: "http://v/x", HTTPMethod: "GET"})
 	}
