@@ -37,6 +37,9 @@ var (
 // itself.
 const otherCaddy = "examples/custom-source/"
 
+// recipes is the page for readers in a hurry.
+const recipes = "docs/recipes.md"
+
 // readAll returns the content of files by path.
 func readAll(t *testing.T, patterns ...string) map[string]string {
 	t.Helper()
@@ -90,6 +93,21 @@ func TestDocumentedCaddyfiles(t *testing.T) {
 				t.Errorf("%s, fence %d: %v\n%s", path, i+1, err, f[2])
 			}
 		}
+	}
+}
+
+// TestRecipes: every recipe is a configuration, and leads to the reference.
+func TestRecipes(t *testing.T) {
+	sections := strings.Split(readAll(t, recipes)[recipes], "\n## ")[1:]
+	for _, section := range sections {
+		title, _, _ := strings.Cut(section, "\n")
+		prose := fence.ReplaceAllString(section, "")
+		if n := strings.Count(section, "```caddyfile\n"); n != 1 || !strings.Contains(prose, ".md") {
+			t.Errorf("%s: %d configurations, links: %v", title, n, link.FindAllString(prose, -1))
+		}
+	}
+	if len(sections) < 12 {
+		t.Errorf("%d recipes, which is fewer than there are", len(sections))
 	}
 }
 
@@ -204,11 +222,14 @@ func TestDocumentedDirectives(t *testing.T) {
 
 // documentedSubdirectives returns the names in each block in any fence,
 // and in the first column of tables of settings. Names outside of all blocks are
-// under "".
+// under "". A recipe is no reference: what only recipes have is not documented.
 func documentedSubdirectives(t *testing.T) map[string][]string {
 	t.Helper()
 	names := make(map[string][]string)
-	for _, content := range readAll(t, "README.md", "docs/*.md") {
+	for path, content := range readAll(t, "README.md", "docs/*.md") {
+		if path == recipes {
+			continue
+		}
 		for _, f := range fence.FindAllStringSubmatch(content, -1) {
 			if strings.HasPrefix(f[1], "caddyfile") {
 				collect(f[2], names)
@@ -432,7 +453,7 @@ func transportDefaults(t *testing.T) caddymodule.Transport {
 
 // TestLinks follows every link to a file or a heading of this repository.
 func TestLinks(t *testing.T) {
-	for path, content := range readAll(t, "README.md", "docs/*.md", "examples/*/README.md", "verify/README.md") {
+	for path, content := range readAll(t, "*.md", "docs/*.md", "examples/*/README.md", "verify/README.md") {
 		for _, m := range link.FindAllStringSubmatch(fence.ReplaceAllString(content, ""), -1) {
 			target, anchor, _ := strings.Cut(m[1], "#")
 			if strings.Contains(target, ":") {

@@ -271,3 +271,24 @@ func TestRefusals(t *testing.T) {
 		}
 	}
 }
+
+// TestCookieCrumbs: HTTP/2 sends the pairs of a Cookie header in fields of their own (RFC 9113,
+// section 8.2.3), HTTP/1.1 may send several headers.
+func TestCookieCrumbs(t *testing.T) {
+	g, up := start(t, "credential cookie session_key", map[string]gatetest.Record{keyA: {"key_id": "key_a"}})
+	status, err := g.HTTP2Path(t, "/", "somebody-elses", [2]string{"cookie", "a=1"}, [2]string{"cookie", "session_key=" + keyA}, [2]string{"cookie", "b=2"})
+	if err != nil || status != http.StatusOK {
+		t.Fatal(status, err)
+	}
+	if got := up.One(t).Header.Get("Cookie"); got != "a=1; b=2" {
+		t.Errorf("the backend saw %q", got)
+	}
+	wantStatus(t, g, gatetest.Request{Target: "/", Header: http.Header{"Cookie": {"a=1", "session_key=" + keyA + "; b=2"}}}, http.StatusOK)
+	if got := strings.Join(up.One(t).Header["Cookie"], "; "); got != "a=1; b=2" {
+		t.Errorf("the backend saw %q", got)
+	}
+	status, err = g.HTTP2Path(t, "/", "somebody-elses", [2]string{"cookie", "session_key=" + keyA}, [2]string{"cookie", "session_key=" + keyB})
+	if err != nil || status != http.StatusBadRequest {
+		t.Errorf("two keys: %d, %v", status, err)
+	}
+}

@@ -194,7 +194,7 @@ func TestAdminLeaksNothing(t *testing.T) {
 			for route, method := range adminRoutes {
 				shown.WriteString(adminDo(t, g, method, route, `{"all":true}`, nil).Body)
 			}
-			searchFor := append(digests(canaryGood, canaryRevoked, canaryUnknown), "eyJhbGciOi") // how tokens begin
+			searchFor := append(digests(canaryGood, canaryRevoked, canaryUnknown), "eyJhbGciOi") // how tokens begin: {"alg":
 			for _, key := range []string{canaryGood, canaryRevoked, canaryUnknown} {
 				searchFor = append(searchFor, forms(key)...)
 			}

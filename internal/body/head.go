@@ -1,6 +1,7 @@
 package body
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -28,11 +29,12 @@ func ReadHead(r *http.Request, n int, l Limits) (head *Buffer, whole bool, err e
 			}
 		}
 	}
-	if err != nil && err != io.EOF {
+	ended := errors.Is(err, io.EOF)
+	if err != nil && !ended {
 		head.Free()
 		return nil, false, fmt.Errorf("reading request body: %w", err)
 	}
-	return head, err == io.EOF || r.ContentLength == int64(len(head.data)), nil
+	return head, ended || r.ContentLength == int64(len(head.data)), nil
 }
 
 // Shorten makes rest the body of r. It streams and has cut bytes less than before.

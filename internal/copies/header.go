@@ -2,6 +2,7 @@ package copies
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -84,8 +85,9 @@ func (k *Key) cutValue(v, separators string) (out string, exact bool) {
 	k.short = short
 	kept := edits[:0]
 	for _, e := range edits {
-		from, to, whole := e.from, e.to, false
+		whole := false
 		if e.text == "" {
+			var from, to int
 			if from, to, whole = element(v, e.from, e.to, separators); whole {
 				e.from, e.to = from, to
 			}
@@ -141,10 +143,8 @@ func isName(c byte) bool {
 // InHeaders tells whether In finds something in the values of headers.
 func (k *Key) InHeaders(h http.Header) bool {
 	for _, values := range h {
-		for _, v := range values {
-			if k.In(v) {
-				return true
-			}
+		if slices.ContainsFunc(values, k.In) {
+			return true
 		}
 	}
 	return false

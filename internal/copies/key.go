@@ -36,7 +36,7 @@ func Of(key []byte) Key {
 // view returns the bytes as a string without copying them. It must not outlive a change of
 // them.
 func view(b []byte) string {
-	return unsafe.String(unsafe.SliceData(b), len(b)) //nolint:gosec // searched texts must not be copied
+	return unsafe.String(unsafe.SliceData(b), len(b)) // searched texts must not be copied
 }
 
 // In tells whether text contains a copy. For a short key it may also be only a part of a

@@ -67,7 +67,7 @@ func load(text string, i int) uint64 { return binary.LittleEndian.Uint64(bytesOf
 
 // bytesOf returns the bytes of a text without copying them. They must not be changed.
 func bytesOf(text string) []byte {
-	return unsafe.Slice(unsafe.StringData(text), len(text)) //nolint:gosec // searched texts must not be copied
+	return unsafe.Slice(unsafe.StringData(text), len(text)) // searched texts must not be copied
 }
 
 const (

@@ -2,6 +2,7 @@ package credential
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -65,7 +66,7 @@ func TestNewErrors(t *testing.T) {
 		"below, other case":      {Options{Resources: []string{"a.b"}, Require: []Requirement{{Fields: []string{"A.c"}}}}, `"A" is spelled "a" elsewhere`},
 		"no path":                {Options{Body: []string{"a..b"}}, "a..b: a name is empty"},
 		"path, DEL":              {Options{Body: []string{"a\x7f.b"}}, "control characters"},
-		"resources many":         {Options{Resources: append(many, "a.b")}, "more than 64: remove some"},
+		"resources many":         {Options{Resources: append(slices.Clone(many), "a.b")}, "more than 64: remove some"},
 		"fields many":            {require(Requirement{Fields: many[:64]}, Requirement{Fields: []string{"x"}, In: "a1.b"}), "more than 64 names"},
 		"in invalid":             {require(Requirement{In: "\n", Fields: []string{"a"}}), "control characters"},
 	} {

@@ -55,7 +55,7 @@ func phpName(name []byte) []byte {
 // holds tells whether name is one of our names, or an array or an object in it.
 func (p *params) holds(name []byte) bool {
 	odd := !utf8.Valid(name)
-	if !odd && len(name) > p.longest && bytes.IndexAny(name[:p.longest+1], "[]") < 0 {
+	if !odd && len(name) > p.longest && !bytes.ContainsAny(name[:p.longest+1], "[]") {
 		return false // most of a text that is no form, such as JSON
 	}
 	for _, folded := range p.folded {

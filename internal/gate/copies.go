@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -91,10 +92,8 @@ func inHead(r *http.Request, p *passage, k *copies.Key) bool {
 		return k.InHeaders(r.Header) || inURL(r.URL, p.original, k)
 	}
 	for _, l := range p.set.Long() {
-		for _, value := range l.Values {
-			if k.In(value) {
-				return true
-			}
+		if slices.ContainsFunc(l.Values, k.In) {
+			return true
 		}
 	}
 	return inURL(r.URL, p.original, k) || k.In(r.Host) || k.In(r.Method)

@@ -142,3 +142,31 @@ func TestRefusedPathHasNoKey(t *testing.T) {
 		}
 	}
 }
+
+// TestLocationsAreNoCopies: a key in its location is not elsewhere, whether it is cut or stays.
+func TestLocationsAreNoCopies(t *testing.T) {
+	t.Parallel()
+	locations := append(inPath("/services/{key}/*"), config.Location{In: config.InCookie, Names: []string{"key"}}, config.Location{In: config.InHeader, Names: []string{"X-Auth"}, Param: "key"})
+	requests := map[string]request{
+		"path":               {target: "/services/" + keyA + "/x"},
+		"cookie":             {target: "/x", header: http.Header{"Cookie": {"a=b; key=" + keyA}}},
+		"param":              {target: "/x", header: http.Header{"X-Auth": {"v1 a=b, key=" + keyA}}},
+		"path and elsewhere": {target: "/services/" + keyA + "/" + keyA},
+		"another cookie":     {target: "/x", header: http.Header{"Cookie": {"a=" + keyA + "; key=" + keyA}}},
+		"another param":      {target: "/x", header: http.Header{"X-Auth": {"v1 a=" + keyA + ", key=" + keyA}}},
+	}
+	for _, enforce := range []string{"on", "off"} {
+		g := start(t, config.Gate{Enforce: enforce, Copies: "refuse", Credentials: locations}, map[string]keysync.Record{keyA: {}})
+		for name, q := range requests {
+			g.do(t, q)
+			want := "allowed"
+			if strings.Contains(name, "another") || strings.Contains(name, "elsewhere") {
+				want = "key_elsewhere"
+			}
+			if got := g.meter.verdicts; len(got) != 1 || got[want] != 1 {
+				t.Errorf("enforce %s, %s: %v, want %s", enforce, name, got, want)
+			}
+			clear(g.meter.verdicts)
+		}
+	}
+}

@@ -11,9 +11,10 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// HTTP2Path sends an HTTP/2 GET whose :path is path as it is, with a bearer key,
-// and returns the status, or an error if the server resets stream or connection.
-func (g *Gate) HTTP2Path(tb testing.TB, path, key string) (int, error) {
+// HTTP2Path sends an HTTP/2 GET whose :path is path as it is, with a bearer key and
+// more header fields, and returns the status, or an error if the server resets stream or
+// connection.
+func (g *Gate) HTTP2Path(tb testing.TB, path, key string, more ...[2]string) (int, error) {
 	tb.Helper()
 	conn, err := net.Dial("tcp", g.Addr)
 	if err != nil {
@@ -26,7 +27,8 @@ func (g *Gate) HTTP2Path(tb testing.TB, path, key string) (int, error) {
 	}
 	var block bytes.Buffer
 	enc := hpack.NewEncoder(&block)
-	for _, f := range [][2]string{{":method", "GET"}, {":scheme", "http"}, {":authority", g.Addr}, {":path", path}, {"authorization", "Bearer " + key}} {
+	fields := [][2]string{{":method", "GET"}, {":scheme", "http"}, {":authority", g.Addr}, {":path", path}, {"authorization", "Bearer " + key}}
+	for _, f := range append(fields, more...) {
 		_ = enc.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]})
 	}
 	framer := http2.NewFramer(conn, conn)

@@ -1,6 +1,7 @@
 package multipart
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"sync/atomic"
@@ -45,7 +46,7 @@ func (s *Stream) Read(p []byte) (int, error) {
 	switch {
 	case s.closed.Load():
 		return 0, http.ErrBodyReadAfterClose
-	case s.err != nil && (s.err != io.EOF || s.ready == 0):
+	case s.err != nil && (!errors.Is(s.err, io.EOF) || s.ready == 0):
 		return 0, s.err
 	}
 	n := copy(p, s.buf[s.from:s.from+s.ready])
@@ -86,7 +87,7 @@ func (s *Stream) scan() {
 
 // next looks at the next part.
 func (s *Stream) next() (found bool, err error) {
-	b, found, err := s.scanner.Next(s.buf[s.from:s.to], s.err == io.EOF)
+	b, found, err := s.scanner.Next(s.buf[s.from:s.to], errors.Is(s.err, io.EOF))
 	switch {
 	case err != nil || !found || b.Last:
 	case s.known > 0:

@@ -68,7 +68,7 @@ func (c *Cleaner) keysInPaths() {
 }
 
 func (c *Cleaner) keysInPath(from, to int) {
-	if bytes.IndexAny(c.text[from:to], `/\%`) < 0 {
+	if !bytes.ContainsAny(c.text[from:to], `/\%`) {
 		return
 	}
 	segments := c.pathSegments(from, to)

@@ -94,9 +94,9 @@ type segment struct {
 	depth             int
 }
 
-// parts returns 1 if there is one, and more if there are more.
-func (s segment) parts(text []byte) int {
-	if _, end := mixOf(text, s.from, s.end); end < s.end {
+// whole returns 1 if a segment counts as one part: if it is one, or has letters and digits.
+func (s segment) whole(text []byte, m mixed) (parts int) {
+	if _, end := mixOf(text, s.from, s.end); end < s.end && m&both != both {
 		return 2
 	}
 	return 1
@@ -119,7 +119,7 @@ func (c *Cleaner) known(text []byte, s segment, m mixed) (all bool) {
 	if len(c.set.sources) == 0 {
 		return false
 	}
-	if worthIt(m, s.padded-s.from, s.parts(text)) && c.isKnown(text[s.from:s.padded]) {
+	if worthIt(m, s.padded-s.from, s.whole(text, m)) && c.isKnown(text[s.from:s.padded]) {
 		c.hit(s.from, s.padded)
 		return true
 	}

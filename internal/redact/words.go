@@ -52,10 +52,7 @@ func (s *set) byWords(name []byte) bool {
 		name = canonical(out[:0], name)
 	}
 	h := s.trie.hints(name)
-	switch {
-	case h&(hintSecret|hintAuth|hintWord) == 0:
-		return false
-	case h&hintSecret == 0 && !(h&hintAuth != 0 && isAuth(name)) && !(h&hintWord != 0 && hasWord(name)):
+	if h&hintSecret == 0 && (h&hintAuth == 0 || !isAuth(name)) && (h&hintWord == 0 || !hasWord(name)) {
 		return false
 	}
 	var buf [64]byte
@@ -106,7 +103,7 @@ func lastWord(name []byte) []byte {
 		end--
 	}
 	start := end
-	for start > 0 && isAlphanumeric(name[start-1]) && !(start < end && isCapital(name[start]) && !isCapital(name[start-1])) {
+	for start > 0 && isAlphanumeric(name[start-1]) && (start == end || !isCapital(name[start]) || isCapital(name[start-1])) {
 		start--
 	}
 	return name[start:end]
