@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -83,9 +85,7 @@ const clientTest = "../internal/clienttest"
 // TestClients runs clients as they come against the gate that README.md has for them: all
 // events arrive, what arrives is what was sent but for the key, and the key is nowhere.
 func TestClients(t *testing.T) {
-	if _, err := os.Stat(filepath.Join(clientTest, "node_modules", "posthog-node")); err != nil {
-		t.Skip("needs Node.js and the clients: run `make clients`")
-	}
+	needClients(t)
 	snippets := clientSnippets(t)
 	for name, c := range clients {
 		t.Run(name, func(t *testing.T) {
@@ -94,9 +94,7 @@ func TestClients(t *testing.T) {
 				answer = text("application/json", "{}")
 			}
 			page, up := freeport.Addr(t), gatetest.NewUpstream(t, answer)
-			g := gatetest.New(t, gatetest.Vars{"upstream": up.Addr})
-			g.Write(t, "keys.json", gatetest.Keys(map[string]gatetest.Record{clientKey: {"key_id": "key_client", "account": "acme"}}))
-			g.Run(t, clientGate(t, snippets, c.section, page))
+			g := startClientGate(t, up.Addr, clientGate(t, snippets, c.section, page))
 			sent := gatetest.NewUpstream(t, toGate(g.Addr))
 
 			events := []string{"signup-completed", "invoice-paid"}
@@ -113,6 +111,22 @@ func TestClients(t *testing.T) {
 			}
 		})
 	}
+}
+
+func needClients(t *testing.T) {
+	t.Helper()
+	if _, err := os.Stat(filepath.Join(clientTest, "node_modules", "posthog-node")); err != nil {
+		t.Skip("needs Node.js and the clients: run `make clients`")
+	}
+}
+
+// startClientGate runs a gate that knows the key.
+func startClientGate(t *testing.T, upstream, caddyfile string) *gatetest.Gate {
+	t.Helper()
+	g := gatetest.New(t, gatetest.Vars{"upstream": upstream})
+	g.Write(t, "keys.json", gatetest.Keys(map[string]gatetest.Record{clientKey: {"key_id": "key_client", "account": "acme"}}))
+	g.Run(t, caddyfile)
+	return g
 }
 
 // toGate forwards as a client connects: nothing is changed.
@@ -341,21 +355,80 @@ func decoded(text string) string {
 	return all
 }
 
-// TestTenants: the tenant is the account of the key, whatever the client says.
-func TestTenants(t *testing.T) {
-	up := gatetest.NewUpstream(t, nil)
-	g := gatetest.New(t, gatetest.Vars{"upstream": up.Addr})
-	g.Write(t, "keys.json", gatetest.Keys(map[string]gatetest.Record{clientKey: {"account": "acme"}}))
-	g.Run(t, clientGate(t, clientSnippets(t), "Tenants", freeport.Addr(t)))
-	for _, authorization := range []string{"Bearer " + clientKey, "Basic " + base64.StdEncoding.EncodeToString([]byte("prometheus:"+clientKey))} {
-		resp := g.Do(t, gatetest.Request{Target: "/api/v1/push", Body: "\x00snappy", Header: http.Header{
-			"Content-Type": {"application/x-protobuf"}, "Content-Encoding": {"snappy"}, "Authorization": {authorization}, "X-Scope-Orgid": {"other"},
-		}})
-		if resp.Status != http.StatusOK {
-			t.Fatalf("%d %s", resp.Status, resp.Body)
-		}
-		if got := up.One(t).Header["X-Scope-Orgid"]; !slices.Equal(got, []string{"acme"}) {
-			t.Errorf("tenant %q", got)
-		}
+// requestsOfClients are requests as the documentation of clients describes them that are not
+// run here, and what the backend must get.
+var requestsOfClients = map[string]struct {
+	section string
+	req     gatetest.Request
+	path    string
+	header  http.Header
+}{
+	"Datadog": {"Datadog", gatetest.Request{
+		Target: "/api/v2/logs", Body: `[{"message":"paid"}]`, Header: http.Header{"Content-Type": {"application/json"}, "Dd-Api-Key": {clientKey}},
+	}, "/api/v2/logs", http.Header{"Dd-Api-Key": nil}},
+	"Prometheus, bearer": {"Tenants", remoteWrite("Bearer " + clientKey), "/api/v1/push", http.Header{"X-Scope-Orgid": {"acme"}, "Authorization": nil}},
+	"Prometheus, basic":  {"Tenants", remoteWrite("Basic " + base64.StdEncoding.EncodeToString([]byte("prometheus:"+clientKey))), "/api/v1/push", http.Header{"X-Scope-Orgid": {"acme"}, "Authorization": nil}},
+	"webhook": {"Webhooks", gatetest.Request{
+		Target: "/services/" + clientKey + "/events", Body: `{"a":1}`, Header: http.Header{"Content-Type": {"application/json"}},
+	}, "/services/key_client/events", nil},
+}
+
+// remoteWrite is a request of Prometheus of somebody who would like to be another tenant.
+func remoteWrite(authorization string) gatetest.Request {
+	return gatetest.Request{Target: "/api/v1/push", Body: "\x00snappy", Header: http.Header{
+		"Content-Type": {"application/x-protobuf"}, "Content-Encoding": {"snappy"}, "Authorization": {authorization}, "X-Scope-Orgid": {"other"},
+	}}
+}
+
+func TestRequestsOfClients(t *testing.T) {
+	snippets := clientSnippets(t)
+	for name, tc := range requestsOfClients {
+		t.Run(name, func(t *testing.T) {
+			up := gatetest.NewUpstream(t, nil)
+			g := startClientGate(t, up.Addr, clientGate(t, snippets, tc.section, freeport.Addr(t)))
+			if resp := g.Do(t, tc.req); resp.Status != http.StatusOK {
+				t.Fatalf("%d %s", resp.Status, resp.Body)
+			}
+			got := up.One(t)
+			if got.URI != tc.path || got.Body != tc.req.Body || holdsKey(got.String()) {
+				t.Errorf("the backend got:\n%s", got)
+			}
+			for name, want := range tc.header {
+				if !slices.Equal(got.Header[name], want) {
+					t.Errorf("%s: %q, want %q", name, got.Header[name], want)
+				}
+			}
+		})
+	}
+}
+
+// TestClientOverGRPC: the exporter of OpenTelemetry that speaks gRPC.
+func TestClientOverGRPC(t *testing.T) {
+	needClients(t)
+	var mu sync.Mutex
+	var got []gatetest.Seen
+	backend := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		mu.Lock()
+		got = append(got, gatetest.Seen{Method: r.Method, URI: r.RequestURI, Header: r.Header, Body: string(body)})
+		mu.Unlock()
+		w.Header().Set("Content-Type", "application/grpc")
+		w.Header().Set("Trailer", "Grpc-Status")
+		_, _ = w.Write(make([]byte, 5)) // an empty message
+		w.Header().Set("Grpc-Status", "0")
+	}))
+	backend.Config.Protocols = new(http.Protocols)
+	backend.Config.Protocols.SetUnencryptedHTTP2(true)
+	backend.Start()
+	t.Cleanup(backend.Close)
+	page := freeport.Addr(t)
+	g := startClientGate(t, backend.Listener.Addr().String(), clientGate(t, clientSnippets(t), "OpenTelemetry over gRPC", page))
+	runClient(t, "@opentelemetry/exporter-trace-otlp-grpc", client{}, []string{"http://" + g.Addr, "signup-completed", "invoice-paid"}, page, func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return arrived(got, "signup-completed") && arrived(got, "invoice-paid")
+	})
+	if holdsKey(plain(got)) {
+		t.Errorf("the backend got the key:\n%s", plain(got))
 	}
 }
