@@ -181,14 +181,22 @@ type coding struct {
 	escaped     bool // other characters than letters and digits are percent-encoded
 }
 
+// allowance is how many bytes may be decoded to cut the copies out of a text. All copies in one
+// run of base64 need less. Many copies in a run that cannot be decoded, each of which wants
+// to try again, would need the square of its length.
+func allowance(text string) int { return 9*len(text) + 16<<10 }
+
 // decode returns the base64 around a copy of the key, decoded. The copy is at [from, to), in
-// that phase. Characters around it, such as '/' and '-', may look like more base64, so decode
+// that phase. What it reads it takes from allowed; it fails if nothing is left of that. Characters around it, such as '/' and '-', may look like more base64, so decode
 // takes the longest that decodes to text. Other formats than text have lengths in them, which a
 // cut would make wrong.
-func (k *Key) decode(text string, phase, from, to int) (plain []byte, how coding, ok bool) {
+func (k *Key) decode(text string, phase, from, to int, allowed *int) (plain []byte, how coding, ok bool) {
 	for _, extra := range [...]string{"", "+/", "-_"} {
+		if *allowed < 0 {
+			return nil, how, false
+		}
 		p, h, fits := k.decodeWith(text, extra, phase, from, to)
-		if fits && IsText(p) && (!ok || h.to-h.from > how.to-how.from) {
+		if *allowed -= h.to - h.from; fits && IsText(p) && (!ok || h.to-h.from > how.to-how.from) {
 			plain, how, ok = p, h, true
 		}
 	}
@@ -207,10 +215,10 @@ func (k *Key) decodeWith(text, extra string, phase, from, to int) (plain []byte,
 		}
 		from, before = from-size, before+1
 	}
+	how.from, how.to = from, to
 	if (before-firstIndex)%4 != 0 {
 		return nil, how, false
 	}
-	how.from = from
 	var coded []byte
 	for from < len(text) {
 		c, size := plainAt(text[from:])

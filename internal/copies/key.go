@@ -18,10 +18,13 @@ const (
 // they are.
 type Key struct {
 	text  string
-	short bool      // only whole values are copies
-	split bool      // has a byte that ends runs
-	rare  int       // index of a byte that is rare in most texts, plus one; 0 if none was chosen yet
-	coded [3]anchor // in base64, by how many bytes precede the key in its first group of three
+	short bool // only whole values are copies
+	split bool // has a byte that ends runs
+	// decoded says that texts were decoded from base64. Base64 in base64 is not searched for: with
+	// a run for each of the three phases in every layer, there are three to the power of layers ways down.
+	decoded bool
+	rare    int       // index of a byte that is rare in most texts, plus one; 0 if none was chosen yet
+	coded   [3]anchor // in base64, by how many bytes precede the key in its first group of three
 }
 
 // Of returns the Key of these bytes. If they are too few, nothing is found.
@@ -75,7 +78,7 @@ func (k *Key) anywhere(text string) bool {
 			}
 		}
 	}
-	if k.short || !k.mayBeCoded(text) {
+	if k.short || k.decoded || !k.mayBeCoded(text) {
 		return false
 	}
 	for phase := range k.coded {

@@ -96,13 +96,14 @@ func (k *Key) edits(text string, inJSON bool) (edits []edit, exact bool) {
 			edits = append(edits, edit{beforeEscape(text, from, inJSON), to, ""})
 		}
 	}
+	allowed := allowance(text)
 	for phase := range k.coded {
-		for to := 0; !k.short; {
+		for to := 0; !k.short && !k.decoded; {
 			var from int
 			if from, to = k.nextCoded(text, phase, to); to == 0 {
 				break
 			}
-			e, ok := k.recode(text, phase, from, to)
+			e, ok := k.recode(text, phase, from, to, &allowed)
 			edits, to, exact = append(edits, e), max(to, e.to), exact && ok
 		}
 	}
@@ -140,13 +141,15 @@ func beforeEscape(text string, at int, inJSON bool) int {
 }
 
 // recode cuts a copy out of the base64 around it.
-func (k *Key) recode(text string, phase, from, to int) (e edit, exact bool) {
-	plain, how, ok := k.decode(text, phase, from, to)
+func (k *Key) recode(text string, phase, from, to int, allowed *int) (e edit, exact bool) {
+	plain, how, ok := k.decode(text, phase, from, to, allowed)
 	defer clear(plain)
 	if !ok {
 		return edit{from, to, ""}, false
 	}
-	out, exact := k.cutCoded(string(plain))
+	inside := *k
+	inside.decoded = true
+	out, exact := inside.cutCoded(string(plain))
 	if out == "" || out == ":" { // of Authorization: Basic
 		return edit{how.from, how.to, ""}, exact
 	}
