@@ -164,7 +164,8 @@ func (p *pairs) pairEnd(v string, i int) int {
 
 // takePair adds the credential in a pair, and reports whether the pair is to go.
 func (p *pairs) takePair(pair string, s *Set) (cut bool) {
-	name, value, ok := strings.Cut(pair, "=")
+	named := strings.TrimLeft(pair, "= \t") // Werkzeug before 2.2.3 reads "=name=value" so
+	name, value, ok := strings.Cut(named, "=")
 	if !ok {
 		return false
 	}
@@ -172,6 +173,8 @@ func (p *pairs) takePair(pair string, s *Set) (cut bool) {
 	switch {
 	case !ok:
 		return s.addMalformed(p.nearest(), nil)
+	case m >= 0 && strings.HasPrefix(trimOWS(pair), "="):
+		return s.addMalformed(p.locations[m], nil)
 	case m >= 0:
 		return p.takeValue(p.locations[m], trimOWS(value), s)
 	}

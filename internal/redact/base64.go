@@ -12,13 +12,16 @@ const (
 // segment with a '+' or a '/' may be base64 of the standard alphabet, or several parts. In
 // base64 no text begins with one of them.
 func (c *Cleaner) encoded(text []byte, s segment) {
+	stretch := s.from - 1
 	for start := s.from; s.end-start >= minToken*4/3; {
 		_, part := mixOf(text, start, s.end)
 		if part == start {
 			start++
 			continue
 		}
-		stretch := stretchEnd(text, part, s.end)
+		if stretch < part { // else it is the same one: long ones have many parts
+			stretch = stretchEnd(text, part, s.end)
+		}
 		end, found, read := c.encodedAt(text, start, part, stretch, s.depth)
 		switch {
 		case found:
