@@ -184,8 +184,12 @@ func (p *pairs) takePair(pair string, s *Set) (cut bool) {
 	return false
 }
 
-// is returns the index of the name, or -1. It fails if some readers take it for one of ours.
+// is returns the index of the name, or -1. It fails if some readers take it for one of ours:
+// name* and name*0 are a parameter called name in RFC 8187 and RFC 2231.
 func (p *pairs) is(name string, s *Set) (m int, ok bool) {
+	if plain, _, extended := strings.Cut(name, "*"); extended && p.names.find(plain) >= 0 {
+		return -1, false
+	}
 	return p.match([]byte(name), false, s)
 }
 

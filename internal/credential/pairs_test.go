@@ -128,6 +128,8 @@ var sentryValues = []struct{ name, value, want, left string }{
 	{"quoted separator", `Sentry sentry_key="K,L", a=1`, "sentry_key!", "Sentry a=1"},
 	{"inside quotes", `Sentry a="b, sentry_key=K", c=d`, "sentry_key!", `Sentry a="b, c=d`},
 	{"not closed", `Sentry sentry_key="K, a=1`, "sentry_key!", "Sentry a=1"},
+	{"RFC 8187", "Sentry sentry_key=K, sentry_key*=UTF-8''L, a=1", "sentry_key=K, sentry_key!", "Sentry a=1"},
+	{"RFC 2231", "Sentry sentry_key*0=K, a=1", "sentry_key!", "Sentry a=1"},
 }
 
 func TestHeaderParams(t *testing.T) {
