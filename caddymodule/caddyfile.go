@@ -56,6 +56,8 @@ const (
 // write a setting into the wrong one of the two ingest_auth blocks.
 func (s subdirectives) instead(block, name string) string {
 	switch {
+	case name == "redact_keys":
+		return "write `format redact_keys` into a block `log`"
 	case block == gateBlock && new(App).subdirectives()[name] != nil:
 		return "it belongs in the global option `ingest_auth`, in the braces at the top of the Caddyfile"
 	case block == globalBlock && new(Gate).subdirectives()[name] != nil:
@@ -94,10 +96,8 @@ func clientCertArgs(cert, key *string) func(*caddyfile.Dispenser) error {
 // parsedArg returns a reader for one argument in a small language.
 func parsedArg[T comparable](to *T, parse func(string) (T, error)) func(*caddyfile.Dispenser) error {
 	return func(d *caddyfile.Dispenser) error {
-		name, text := d.Val(), ""
-		if err := stringArg(&text)(d); err != nil {
-			return err
-		}
+		name, args := d.Val(), d.RemainingArgs()
+		text := strings.Join(args, " ")
 		var zero T
 		if *to != zero {
 			return d.Errf("%s: is given twice", name)
@@ -105,6 +105,9 @@ func parsedArg[T comparable](to *T, parse func(string) (T, error)) func(*caddyfi
 		v, err := parse(text)
 		if err != nil {
 			return d.Errf("%s: %w", name, err)
+		}
+		if len(args) != 1 {
+			return d.Errf("%s: takes one argument; write it without spaces", name)
 		}
 		if v == zero {
 			return d.Errf("%s: must be greater than zero", name)

@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -26,11 +27,20 @@ func (g *Gate) checkHeadersArrive(ctx caddy.Context) error {
 		for _, name := range l.Names {
 			if option := missingFrom(srv, name); option != "" {
 				// No colon after the name: the log encoder would take the rest for a key.
-				return fmt.Errorf("credential header %s never reaches the gate, because Caddy drops it; write `%s %s` into the block `servers` of the global options", name, option, strings.ToLower(name))
+				return fmt.Errorf("credential header %s never reaches the gate, because Caddy drops it; write `%s %s` into the block `servers` of the global options%s", name, option, strings.ToLower(name), orParam(l, name))
 			}
 		}
 	}
 	return nil
+}
+
+// orParam is what else to write if a name may be that of a parameter in the header before it.
+func orParam(l config.Location, name string) string {
+	i := slices.Index(l.Names, name)
+	if i == 0 || l.Param != "" {
+		return ""
+	}
+	return fmt.Sprintf(", or, if it is a parameter in the value of the other header, `credential header %s param %s`", l.Names[i-1], name)
 }
 
 // missingFrom returns the option of servers that must list a header, so that srv does not

@@ -91,3 +91,16 @@ func TestHeadersThatOneServerDrops(t *testing.T) {
 		})
 	}
 }
+
+// TestParamTakenForHeader: who forgets the word `param` is told about it.
+func TestParamTakenForHeader(t *testing.T) {
+	g := gatetest.New(t, nil)
+	g.Write(t, "keys.json", gatetest.Keys(map[string]gatetest.Record{keyA: {}}))
+	err := g.Load(options + ":{{gate}} {\ningest_auth {\ncredential header X-Sentry-Auth sentry_key\n}\nrespond ok\n}\n")
+	if err == nil {
+		_ = caddy.Stop()
+	}
+	if want := "`credential header X-Sentry-Auth param sentry_key`"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("want an error with %s: %v", want, err)
+	}
+}

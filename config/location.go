@@ -308,6 +308,11 @@ func checkNames(l Location, setting, example string) error {
 	if slices.Contains(l.Names, "") {
 		return fmt.Errorf("%s %s: a name must not be empty", setting, l.In)
 	}
+	for _, name := range l.Names {
+		if l.In != InPath && strings.Contains(name, ",") {
+			return fmt.Errorf("%s %s: %q has a comma in it; write spaces between names, as in `%[1]s %[2]s NAME NAME`", setting, l.In, name)
+		}
+	}
 	return nil
 }
 
@@ -360,7 +365,7 @@ func checkHeader(l Location, setting, example string) error {
 	for _, name := range l.Names {
 		switch {
 		case !httpguts.ValidHeaderFieldName(name):
-			return fmt.Errorf("%s header: %q is not a header name (RFC 9110, section 5.1)", setting, name)
+			return fmt.Errorf("%s header: %q is not a header name (RFC 9110, section 5.1); write something like `%[1]s header %[3]s`", setting, name, example)
 		case strings.EqualFold(name, "Cookie"):
 			return fmt.Errorf("%s header: write `%[1]s cookie NAME`, with the name of the cookie", setting)
 		case isReserved(name):
@@ -378,7 +383,7 @@ func checkCookie(l Location, setting, example string) error {
 	}
 	for _, name := range l.Names {
 		if !isToken(name) {
-			return fmt.Errorf("%s cookie: %q is not the name of a cookie (RFC 6265, section 4.1.1)", setting, name)
+			return fmt.Errorf("%s cookie: %q is not the name of a cookie (RFC 6265, section 4.1.1); write the name alone, such as `%[1]s cookie %[3]s`", setting, name, example)
 		}
 	}
 	return nil

@@ -3,12 +3,16 @@ package config
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 )
 
 // maxPath is how many nested members a path can name: more than any client nests, but few
 // enough that a body cannot force deep recursion.
 const maxPath = 16
+
+// indexed are elements of an array in JSONPath and jq.
+var indexed = regexp.MustCompile(`\[(\*|[0-9]*)\]$`)
 
 // ParsePath reads the path of a member of a JSON body: the names of the members around it
 // and then its own, separated by dots ("properties.token"). A dot in a name is written
@@ -47,7 +51,25 @@ func ParsePath(s string) ([]string, error) {
 	if err := end(); err != nil {
 		return nil, err
 	}
-	return path, nil
+	return path, checkOwn(s, path)
+}
+
+// checkOwn refuses what means something in other languages for paths, and a comma behind a
+// name: no body has such names, so the setting would do nothing.
+func checkOwn(s string, path []string) error {
+	last := len(path) - 1
+	switch {
+	case path[0] == "$" && last > 0:
+		return fmt.Errorf("%s: a path does not begin with `$.`; write `%s`", s, formatPath(path[1:]))
+	case strings.HasSuffix(path[last], ","):
+		return fmt.Errorf("%q ends in a comma; write spaces between names", s)
+	}
+	for _, name := range path[:last] {
+		if indexed.MatchString(name) {
+			return fmt.Errorf("%s: arrays are entered without brackets; leave out `%s`", s, indexed.FindString(name))
+		}
+	}
+	return nil
 }
 
 // PathText is a path for people to read: without the backslashes, which only ParsePath

@@ -18,6 +18,8 @@ func TestParsePath(t *testing.T) {
 		`a\\\.b`:            {`a\.b`},
 		"user id.é":         {"user id", "é"},
 		"$set.$email":       {"$set", "$email"},
+		"$":                 {"$"},
+		"a[b].c[]":          {"a[b]", "c[]"},
 		"1.2.3.4.5.6.7.8.9": {"1", "2", "3", "4", "5", "6", "7", "8", "9"},
 	} {
 		path, err := ParsePath(text)
@@ -36,6 +38,11 @@ func TestParsePath(t *testing.T) {
 		"token.":                            "a name is empty",
 		`a\b`:                               "a backslash must be before a dot",
 		`a\`:                                "a backslash must be before a dot",
+		"$.a.b":                             "does not begin with `$.`; write `a.b`",
+		"a[].b":                             "leave out `[]`",
+		"a.b[*].c":                          "leave out `[*]`",
+		"a[0].b":                            "leave out `[0]`",
+		"a,":                                "\"a,\" ends in a comma",
 		"a" + strings.Repeat(".a", maxPath): "names more than 16 members below each other",
 	} {
 		if path, err := ParsePath(text); err == nil || !strings.Contains(err.Error(), want) {

@@ -42,7 +42,7 @@ func checkSegment(seg string, seen map[string]bool) error {
 	case named && (name == "" || strings.ContainsAny(name, "{}*")):
 		return fmt.Errorf("%q is not a name in braces, such as {project}", seg)
 	case !named && strings.ContainsAny(seg, "{}*"):
-		return fmt.Errorf("braces must be around a whole segment, and * only at the end, as in /project/{project}/*")
+		return fmt.Errorf("braces must be around a whole segment, and * only at the end, as in /project/{project}/*; a name in braces matches any segment")
 	case strings.ContainsAny(seg, "%;\\?#"):
 		return fmt.Errorf("segment %q: is compared with the decoded path, which never holds any of %% ; \\ ? #", seg)
 	case named && seen[name]:

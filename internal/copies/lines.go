@@ -5,6 +5,12 @@ import (
 	"strings"
 )
 
+// IsJSON tells whether a body is one JSON object or array, whatever its type says.
+func IsJSON(body []byte) bool {
+	start := strings.TrimLeft(view(body), " \t\r\n")
+	return start != "" && (start[0] == '{' || start[0] == '[') && json.Valid(body)
+}
+
 // OpensLines tells whether a body is lines of which the first is a JSON object. The others may
 // be anything: in an envelope of Sentry, JSON, text and files.
 func OpensLines(body []byte) bool {

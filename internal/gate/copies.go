@@ -181,7 +181,7 @@ func cutContent(k *copies.Key, p *passage, raw []byte) (out string, exact bool) 
 	case p.media.form != nil:
 		place = copies.InForm
 		out, exact = cutParts(k, p.media.form, raw)
-	case opensWhole(p.media.kind, raw):
+	case opensWhole(p.media.kind, raw), copies.IsJSON(raw):
 		out, exact = k.JSON(text)
 	case p.media.kind == mediatype.Form:
 		place = copies.InForm

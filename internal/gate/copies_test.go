@@ -45,6 +45,7 @@ func TestCopiesAreCut(t *testing.T) {
 	t.Parallel()
 	s := start(t, config.Gate{}, oneKey)
 	formGate := start(t, config.Gate{Credentials: []config.Location{{In: config.InHeader, Names: []string{"X-API-Key"}}, {In: config.InForm, Names: []string{"key"}}}}, oneKey)
+	unlooked := start(t, config.Gate{Credentials: []config.Location{{In: config.InHeader, Names: []string{"X-API-Key"}}}, Bind: "body"}, oneKey)
 	for _, c := range []struct {
 		name  string
 		gate  *site
@@ -60,6 +61,8 @@ func TestCopiesAreCut(t *testing.T) {
 		{"in the only parameter", s, get("/t?k="+keyA, keyA), "/t", "", "query"},
 		{"in the path", s, get("/array/"+keyA+"/config.js?v=1", keyA), "/array/key_a/config.js?v=1", "", "path"},
 		{"in an encoded path", s, get("/a%2fb/%6c"+keyA[1:]+"/x%20y", keyA), "/a%2fb/key_a/x%20y", "", "path"},
+		{"in JSON that no setting looks into", unlooked, postJSON("/t", keyA, `{"event":"e","k":"`+keyA+`"}`), "/t", `{"event":"e"}`, "body"},
+		{"in such JSON, said to be text", unlooked, withType("/t", "text/plain", "[\n {\"k\":\""+keyA+"\",\n \"n\":1.50}]"), "/t", "[\n {\n \"n\":1.50}]", "body"},
 		{"in a form", formGate, withType("/t", "application/x-www-form-urlencoded", "a=1&token="+keyA+"&data="+base64Of(`{"k":"`+keyA+`","e":1}`)), "/t", "a=1&data=" + base64Of(`{"e":1}`), "form"},
 	} {
 		before := c.gate.meter.copied(c.place)
