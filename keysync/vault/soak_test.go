@@ -99,7 +99,8 @@ func checkConstant(ctx context.Context, t *testing.T, during time.Duration) {
 		goroutines[quarter] = max(goroutines[quarter], int64(runtime.NumGoroutine()))
 	}
 	t.Logf("heap at most, by quarter: %d KB; goroutines at most: %d", [4]int64{heaps[0] >> 10, heaps[1] >> 10, heaps[2] >> 10, heaps[3] >> 10}, goroutines)
-	if heaps[3] > heaps[1]*5/4 {
+	const noise = 1 << 20 // of the collector; what leaks a little with each look-up is far more
+	if heaps[3] > heaps[1]*5/4+noise {
 		t.Errorf("the heap grew from %d to %d bytes", heaps[1], heaps[3])
 	}
 	if most := max(goroutines[1], goroutines[3]); most > maxGoroutines {
