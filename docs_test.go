@@ -200,6 +200,24 @@ func TestDocumentedSubdirectives(t *testing.T) {
 	}
 }
 
+// TestDocumentedLocations: each place where keys may be is in the table that explains them, in
+// the grammar, among the words and among the labels of metrics.
+func TestDocumentedLocations(t *testing.T) {
+	docs := readAll(t, "docs/*.md")
+	for _, style := range config.LocationStyles() {
+		for path, want := range map[string]string{
+			"docs/locations.md":     "\n| `" + style + "` |",
+			"docs/configuration.md": "\n\tcredential " + style,
+			"docs/concepts.md":      "`" + style + "`",
+			"docs/metrics.md":       "`" + style + "`",
+		} {
+			if !strings.Contains(docs[path], want) {
+				t.Errorf("%s: %q is not there", path, want)
+			}
+		}
+	}
+}
+
 // TestDocumentedDirectives compares the directives of our handlers with those in the
 // documentation.
 func TestDocumentedDirectives(t *testing.T) {

@@ -36,6 +36,9 @@ func (s subdirectives) parse(d *caddyfile.Dispenser, block string, validate func
 		if !ok {
 			return d.Errf("%s: unknown subdirective %q; %s", block, d.Val(), s.instead(block, d.Val()))
 		}
+		if word := wordWithComma(d); word != "" {
+			return d.Errf("%s: %q ends in a comma; write spaces between values, and quotes around one that has a comma", d.Val(), word)
+		}
 		if err := read(d); err != nil {
 			return err
 		}
@@ -44,6 +47,17 @@ func (s subdirectives) parse(d *caddyfile.Dispenser, block string, validate func
 		}
 	}
 	return nil
+}
+
+// wordWithComma returns the first argument on the line that ends in a comma and is not in
+// quotes. As a name it would match nothing, and nobody would see why.
+func wordWithComma(d *caddyfile.Dispenser) string {
+	for line := *d; line.NextArg(); {
+		if word := line.Token(); !word.Quoted() && strings.HasSuffix(word.Text, ",") {
+			return word.Text
+		}
+	}
+	return ""
 }
 
 // The names in errors of the two ingest_auth blocks.

@@ -123,6 +123,9 @@ func parseLocation(to *[]config.Location, what string) func(*caddyfile.Dispenser
 		if n := len(l.Names); n > 2 && l.HasRows() && l.Names[n-2] == "in" {
 			l.Names, l.Rows = l.Names[:n-2], l.Names[n-1]
 		}
+		if l.HasRows() && slices.Index(l.Names, "in") > 0 {
+			return d.Errf("%s %s: one array follows `in`: write `%[1]s %[2]s FIELD… in ARRAY`", setting, l.In)
+		}
 		if i := slices.Index(l.Names, "param"); i > 0 && l.HasParam() {
 			if i != len(l.Names)-2 {
 				return d.Errf("%s %s: one parameter follows `param`: write `%[1]s %[2]s NAME param PARAM`", setting, l.In)
@@ -179,6 +182,9 @@ func (g *Gate) parseRequire(d *caddyfile.Dispenser) error {
 	r := config.Requirement{Any: args[0] == "any", Fields: args[1:]}
 	if n := len(r.Fields); n > 2 && r.Fields[n-2] == "in" {
 		r.Fields, r.In = r.Fields[:n-2], r.Fields[n-1]
+	}
+	if slices.Index(r.Fields, "in") > 0 {
+		return d.Errf("require: one array follows `in`: write `require %s FIELD… in ARRAY`", args[0])
 	}
 	g.Require = append(g.Require, r)
 	return nil

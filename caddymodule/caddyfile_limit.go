@@ -21,6 +21,9 @@ func (g *Gate) parseLimit(d *caddyfile.Dispenser) error {
 	if n := len(args); n > 2 && args[n-2] == "cost" {
 		args, l.Cost = args[:n-2], args[n-1]
 	}
+	if slices.Contains(args, config.CostBodyItems) {
+		return d.Err("limit: write `cost body_items` or `cost body_items in ARRAY` at the end")
+	}
 	by := slices.Index(args, "by")
 	if by != 1 && by != 2 {
 		return d.Err("limit: write `limit N/WINDOW by DIMENSION…`, such as `limit 1000/1m by key`, with a name before it if you like")

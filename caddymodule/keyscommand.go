@@ -39,7 +39,7 @@ func configuredStore(ctx context.Context, path string) (keysync.Store, error) {
 	}
 	opener, ok := app.opener.(keysync.StoreOpener)
 	if !ok {
-		return nil, fmt.Errorf("keys of the source %s cannot be changed with this command", app.source.kind)
+		return nil, fmt.Errorf("keys of the source %s cannot be listed or changed with this command", app.source.kind)
 	}
 	return opener.OpenStore(ctx, zap.NewNop())
 }

@@ -54,15 +54,12 @@ func ParsePath(s string) ([]string, error) {
 	return path, checkOwn(s, path)
 }
 
-// checkOwn refuses what means something in other languages for paths, and a comma behind a
-// name: no body has such names, so the setting would do nothing.
+// checkOwn refuses what means something in JSONPath and jq: no body has such names, so the
+// setting would do nothing.
 func checkOwn(s string, path []string) error {
 	last := len(path) - 1
-	switch {
-	case path[0] == "$" && last > 0:
+	if path[0] == "$" && last > 0 {
 		return fmt.Errorf("%s: a path does not begin with `$.`; write `%s`", s, formatPath(path[1:]))
-	case strings.HasSuffix(path[last], ","):
-		return fmt.Errorf("%q ends in a comma; write spaces between names", s)
 	}
 	for _, name := range path[:last] {
 		if indexed.MatchString(name) {

@@ -519,7 +519,7 @@ func TestIngestKeysWithAConfiguration(t *testing.T) {
 		}
 	}
 	for content, want := range map[string]string{
-		"{\n\tingest_auth {\n\t\tkeys bare x\n\t}\n}\n":     "keys of the source bare cannot be changed with this command",
+		"{\n\tingest_auth {\n\t\tkeys bare x\n\t}\n}\n":     "keys of the source bare cannot be listed or changed with this command",
 		"{\n\tingest_auth {\n\t\tkeys stranger x\n\t}\n}\n": "is not a source",
 		"{\n\tingest_auth {\n\t\tkeys consul\n\t}\n}\n":     "keys: write `keys file PATH`",
 		":80 {\n}\n": "there is no ingest_auth in it",

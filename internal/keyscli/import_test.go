@@ -207,7 +207,7 @@ func TestImportWarnsOfShortKeys(t *testing.T) {
 	s := fileShell(t)
 	stdin := strings.Join([]string{oldKey(1), "fifteen-letters", `{"key":"sixteen-letters!"}`, `{"key":"éééééééé"}`}, "\n")
 	r := s.must(t, stdin, "import", "--account", "acme")
-	if r.out != "4 keys: 4 imported, 0 already existed\n" || !strings.HasPrefix(r.log, "Warning: 2 of the keys have fewer than 16 characters") {
+	if r.out != "4 keys: 4 imported, 0 already existed\n" || !strings.HasPrefix(r.log, "Warning: keys with fewer than 16 characters could be guessed: 2, the first") {
 		t.Errorf("%q, %q", r.out, r.log)
 	}
 	wantText(t, r.log, "the first is in line 2.")

@@ -114,8 +114,8 @@ func (in *keyReader) warning() string {
 	if len(in.short) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("Warning: %d of the keys have fewer than %d characters and could be guessed; the first is in line %d. Replace them by keys made with `ingest-keys create`.\n",
-		len(in.short), minKey, in.short[0])
+	return fmt.Sprintf("Warning: keys with fewer than %d characters could be guessed: %d, the first is in line %d. Replace them by keys made with `ingest-keys create`.\n",
+		minKey, len(in.short), in.short[0])
 }
 
 // optionalTimes may be null in a line, which counts as left out.
