@@ -109,7 +109,7 @@ type Finder struct {
 	concatenated bool
 	schemes      []scheme
 	headers      []header
-	headerLens   uint64 // bit n: a header name has length n modulo 64
+	headerMarks  [64]uint64 // by length modulo 64 of header names: the marks of their first bytes
 	paths        []pathPattern
 	query, form  params
 	multipart    params

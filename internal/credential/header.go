@@ -79,7 +79,15 @@ func (f *Finder) addOther(name string, h header) error {
 func (f *Finder) addHeader(name string, h header) {
 	h.folded, h.canonical = fieldname.Fold(name), http.CanonicalHeaderKey(name)
 	f.headers = append(f.headers, h)
-	f.headerLens |= 1 << (len(h.folded) & 63)
+	f.headerMarks[len(h.folded)&63] |= firstMark(name)
+}
+
+// firstMark is one bit for the first byte of a name, the same for all spellings.
+func firstMark(name string) uint64 {
+	if name == "" {
+		return 0
+	}
+	return 1 << (fieldname.Byte(name[0]) & 63)
 }
 
 // Headers finds the credentials in h and deletes them in place. Several values
@@ -92,7 +100,7 @@ func (f *Finder) Headers(h http.Header, s *Set) {
 	hits := s.hits[:0]
 	for name, values := range h {
 		i := -1
-		if f.headerLens&(1<<(len(name)&63)) != 0 {
+		if f.headerMarks[len(name)&63]&firstMark(name) != 0 {
 			i = f.headerIndex(name)
 		}
 		switch {

@@ -17,6 +17,9 @@ func Append[T string | []byte](dst []byte, name T) []byte {
 	return dst
 }
 
+// Byte returns the common form of one byte of a name.
+func Byte(c byte) byte { return folded[c] }
+
 // Equal reports whether name is a spelling of the name with that folded form.
 func Equal(name, fold string) bool {
 	if len(name) != len(fold) {

@@ -36,6 +36,9 @@ func (g *Gate) takeCopies(r *http.Request, p *passage) *refusal {
 	if !g.strips {
 		return g.judgeCopies(g.countCopies(r, p), p)
 	}
+	if !mayHold(r, p) {
+		return nil
+	}
 	if k := p.copyKey(); !inHead(r, p, &k) && !inBody(p, &k) {
 		return nil
 	}
@@ -83,6 +86,29 @@ func (g *Gate) cutHead(r *http.Request, p *passage) (exact bool) {
 		exact = false
 	}
 	return exact && g.foundNoMore(r, p)
+}
+
+// mayHold reports whether anything in the request is long enough to hold a copy of the key.
+func mayHold(r *http.Request, p *passage) bool {
+	found := p.set.Found()
+	if len(found) == 0 || p.body != nil || p.head != nil {
+		return true
+	}
+	n := len(found[0].Key)
+	if n < copies.MinPart || len(r.URL.Path) >= n || len(r.URL.RawQuery) >= n || len(r.Host) >= n || len(r.Method) >= n {
+		return true
+	}
+	if p.original != nil && (len(p.original.Path) >= n || len(p.original.RawQuery) >= n) {
+		return true
+	}
+	for _, l := range p.set.Long() {
+		for _, v := range l.Values {
+			if len(v) >= n {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // inHead reports whether there is a copy in the head. A short key may also be a part of
