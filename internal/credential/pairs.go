@@ -121,7 +121,11 @@ func (p *pairs) take(v string, s *Set) (rest string) {
 	if !found {
 		return v
 	}
-	return trimOWS(v[:start] + kept.String())
+	rest = trimOWS(v[:start] + kept.String())
+	if p.scheme && start == 0 && schemeLen(rest) > 0 { // the word was a part of a name before
+		s.addMalformed(p.nearest(), nil)
+	}
+	return rest
 }
 
 // schemeLen returns the length of a word before the first pair, with the space behind it.

@@ -62,6 +62,7 @@ var cookieValues = []struct{ name, value, want, left string }{
 	{"space, and around =", "a=b key = K; c=d", "key!", "c=d"},
 	{"tab", "a=b\tkey=K", "key!", ""},
 	{"array", "key[]=K; a=1", "key!", "a=1"},
+	{"space around =, escapes", "%6bey\t= +%6b; a=1", "key=+k", "a=1"},
 	{"behind =", "key=K; =key=L; a=1", "key=K, key!", "a=1"},
 	{"behind more", "a=1; = = key=K", "key!", "a=1"},
 	{"without a name", "=K; =a=1", "", "="},
@@ -128,6 +129,7 @@ var sentryValues = []struct{ name, value, want, left string }{
 	{"quoted separator", `Sentry sentry_key="K,L", a=1`, "sentry_key!", "Sentry a=1"},
 	{"inside quotes", `Sentry a="b, sentry_key=K", c=d`, "sentry_key!", `Sentry a="b, c=d`},
 	{"not closed", `Sentry sentry_key="K, a=1`, "sentry_key!", "Sentry a=1"},
+	{"cut, so that a word is a scheme", "sentry_key=K, Sentry a=1", "sentry_key=K, sentry_key!", "Sentry a=1"},
 	{"RFC 8187", "Sentry sentry_key=K, sentry_key*=UTF-8''L, a=1", "sentry_key=K, sentry_key!", "Sentry a=1"},
 	{"RFC 2231", "Sentry sentry_key*0=K, a=1", "sentry_key!", "Sentry a=1"},
 }
@@ -164,7 +166,8 @@ func (c *pairsCheck) check(t *testing.T, value string) {
 	h, s := http.Header{c.header: {value}}, new(Set)
 	c.finder.Headers(h, s)
 	left := strings.Join(h[c.header], "")
-	clear := !slices.ContainsFunc(s.Found(), func(f Found) bool { return f.Malformed })
+	// Two keys are a conflict: nothing else is noted then.
+	clear := len(s.Found()) < 2 && !slices.ContainsFunc(s.Found(), func(f Found) bool { return f.Malformed })
 	odd := strings.Contains(value, " =") || strings.ContainsAny(wellQuoted.ReplaceAllString(value, "=$1"), c.odd)
 	before, after := c.decode(t, value), c.decode(t, left)
 	for decoder, pairs := range before {
@@ -174,7 +177,7 @@ func (c *pairsCheck) check(t *testing.T, value string) {
 				continue
 			}
 			found := func(f Found) bool {
-				return strings.Contains(read, string(f.Key)) || string(f.Key) == unescapedURI(read)
+				return strings.Contains(read, string(f.Key)) || strings.Trim(string(f.Key), " \t") == strings.Trim(unescapedURI(read), " \t")
 			}
 			if clear && !odd && !slices.ContainsFunc(s.Found(), found) {
 				t.Errorf("%q: %s reads %q, found %s", value, decoder, p.Value, list(s.Found()))
@@ -188,11 +191,20 @@ func (c *pairsCheck) check(t *testing.T, value string) {
 		if before[decoder] == nil {
 			continue
 		}
-		want, got := slices.DeleteFunc(before[decoder], c.ours), slices.DeleteFunc(pairs, c.ours)
+		want, got := trimNames(slices.DeleteFunc(before[decoder], c.ours)), trimNames(slices.DeleteFunc(pairs, c.ours))
 		if clear && !odd && pairString(want) != pairString(got) {
 			t.Errorf("%q: %s reads %s in %q, want %s", value, decoder, pairString(got), left, pairString(want))
 		}
 	}
+}
+
+// trimNames is for a pair that has become the first: it loses the white space before it.
+func trimNames(pairs []decodertest.Pair) []decodertest.Pair {
+	for i := range pairs {
+		pairs[i].Path = slices.Clone(pairs[i].Path)
+		pairs[i].Path[0] = strings.TrimLeft(pairs[i].Path[0], " \t")
+	}
+	return pairs
 }
 
 func unescapedURI(s string) string {
