@@ -100,9 +100,10 @@ func (l Location) style() style {
 // although it is not for credentials.
 type Location struct {
 	// The style: `bearer` (Authorization: Bearer, RFC 6750), `scheme` (another scheme of
-	// that header), `header`, `cookie`, `path` (a segment of it), `query`, `body` (a member of a JSON body), `basic` (Authorization: Basic, RFC 7617),
-	// `form` (a field of an application/x-www-form-urlencoded body) or `multipart` (a
-	// field of a multipart/form-data body, before its files).
+	// that header), `header`, `cookie`, `path` (a segment of it), `query`, `body` (a member
+	// of a JSON body), `basic` (Authorization: Basic, RFC 7617), `form` (a field of an
+	// application/x-www-form-urlencoded body) or `multipart` (a field of a
+	// multipart/form-data body, before its files).
 	In string `json:"in"`
 
 	// The names of the schemes, headers, cookies, query parameters or form fields. For
