@@ -6,6 +6,10 @@ const (
 
 	// sure is how many bytes must be text, so that it is not text by chance.
 	sure = 64
+
+	// maxReread is how many bytes of text a cleaner reads again from one of their later parts,
+	// at most: the text of a short part may go on by chance into the base64 behind it.
+	maxReread = 16 << 10
 )
 
 // encoded cuts those parts of a segment that are base64 of something with a key in it. A
@@ -31,9 +35,10 @@ func (c *Cleaner) encoded(text []byte, s segment) {
 			}
 			c.hit(start, end)
 			start = end + 1
-		case read >= sure:
+		case read >= sure && c.reread > maxReread:
 			start = max(start+read, part+1)
 		default:
+			c.reread += read
 			start = part + 1
 		}
 	}

@@ -20,6 +20,7 @@ type Cleaner struct {
 	offsets []int
 	decoded []byte
 	spare   [][]byte
+	reread  int // bytes, see maxReread
 	cuts    []cut
 	prose   bool // text may be more than a URL: pairs are left to those who know quotes
 
@@ -90,7 +91,7 @@ func (c *Cleaner) Free() {
 	for i := range c.spare {
 		c.spare[i] = wiped(c.spare[i])
 	}
-	c.set, c.cuts, c.prose, c.Caller = nil, c.cuts[:0], false, ""
+	c.set, c.cuts, c.prose, c.reread, c.Caller = nil, c.cuts[:0], false, 0, ""
 	cleaners.Put(c)
 }
 

@@ -107,6 +107,18 @@ func TestKnownKeysInPaths(t *testing.T) {
 	}
 }
 
+// TestBase64BehindText: what stands before base64 may read on into it as text by chance.
+func TestBase64BehindText(t *testing.T) {
+	const key = "OMMMMMMM-MMMMMMMM-M3=="
+	n := knowing(key)
+	for _, before := range []string{strings.Repeat("0", 33) + "/", strings.Repeat("TU1N", 10) + "T/", strings.Repeat("A7b/", 20)} {
+		text := before + base64.RawURLEncoding.EncodeToString([]byte(key)) + ".0"
+		if got, want := n.Text(text), before+"REDACTED.0"; got != want {
+			t.Errorf("Text(%q)\n got %q\nwant %q", text, got, want)
+		}
+	}
+}
+
 // TestWhereValuesEnd: a key that is not a separate token, is too short, or is encoded too
 // many times, is not found by its value. docs/security.md says so.
 func TestWhereValuesEnd(t *testing.T) {
