@@ -4,3 +4,5 @@
 // encoder (caddy.logging.encoders.redact_keys) and the admin routes under
 // /ingest_auth/.
 package caddymodule
+
+import _ "github.com/ingestauth/caddy-ingest-auth/caddymodule/forward" // the directive ingest_forward
