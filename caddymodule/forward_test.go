@@ -22,11 +22,15 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 )
 
-// startForward runs a gate in front of backends, with further lines for the directive.
+// startForward runs a gate in front of backends, with further lines for the directive. It does
+// not log level DEBUG, with which ingest_forward is reverse_proxy.
 func startForward(t *testing.T, directive, lines string, backends ...string) *gatetest.Gate {
 	t.Helper()
-	return startSite(t, fmt.Sprintf("ingest_auth\n%s %s {\n%s\n}", directive, strings.Join(backends, " "), lines),
-		map[string]gatetest.Record{keyA: {}}, nil)
+	g := gatetest.New(t, nil)
+	g.Write(t, "keys.json", gatetest.Keys(map[string]gatetest.Record{keyA: {}}))
+	site := fmt.Sprintf(":{{gate}} {\nlog\ningest_auth\n%s %s {\n%s\n}\n}\n", directive, strings.Join(backends, " "), lines)
+	g.Run(t, strings.Replace(options, "level DEBUG", "level INFO", 1)+site)
+	return g
 }
 
 // TestForwardLikeProxy sends the same requests through both directives.
