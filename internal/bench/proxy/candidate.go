@@ -38,9 +38,7 @@ http://%[1]s {
 	}
 }
 http://%[1]s {
-	reverse_proxy %[2]s {
-		transport ingest
-	}
+	ingest_forward %[2]s
 }
 `
 	gateHead = `{
@@ -61,9 +59,7 @@ http://%[1]s {
 	gateCaddyfile = gateHead + `	reverse_proxy %[2]s
 }
 `
-	leanCaddyfile = gateHead + `	reverse_proxy %[2]s {
-		transport ingest
-	}
+	leanCaddyfile = gateHead + `	ingest_forward %[2]s
 }
 `
 )
@@ -97,8 +93,8 @@ func startCandidates(ctx context.Context, o options, dir, backend string) (all [
 		a := &candidate{name: "stock Caddy, bare, " + load.key, server: stock, script: load.script}
 		b := &candidate{name: "bare, " + load.key, server: bare, script: load.script, references: []*candidate{a}}
 		c := &candidate{name: "gate, " + load.key, server: gate, script: load.script, references: []*candidate{a, b}}
-		d := &candidate{name: "bare, transport ingest, " + load.key, server: leanBare, script: load.script, references: []*candidate{a, b}}
-		e := &candidate{name: "gate, transport ingest, " + load.key, server: lean, script: load.script, references: []*candidate{a, d}}
+		d := &candidate{name: "bare, ingest_forward, " + load.key, server: leanBare, script: load.script, references: []*candidate{a, b}}
+		e := &candidate{name: "gate, ingest_forward, " + load.key, server: lean, script: load.script, references: []*candidate{a, d}}
 		all = append(all, a, b, c, d, e)
 	}
 	if nginx != nil {

@@ -32,7 +32,7 @@ func main() {
 	flag.IntVar(&o.connections, "connections", 32, "connections that wrk keeps open")
 	flag.StringVar(&o.stock, "stock", "bin/stockcaddy", "Caddy without the gate")
 	flag.StringVar(&o.gate, "gate", "bin/ingest-auth", "Caddy with the gate")
-	profile := flag.String("profile", "", "write a CPU profile of the gate under load to this `file`, and measure nothing")
+	profile := flag.String("profile", "", "write profiles of the gate under load to this `directory`, and measure nothing else")
 	lean := flag.Bool("lean", false, "with -profile, use the transport ingest")
 	footprints := flag.Bool("footprint", false, "measure size, start and idle memory instead of load")
 	backend := flag.Bool("backend", false, "be the backend (the benchmark starts itself so)")
@@ -45,7 +45,7 @@ func main() {
 	case *backend:
 		err = serveBackend(ctx)
 	case *profile != "":
-		err = writeProfile(ctx, o, *profile, *lean)
+		err = writeProfiles(ctx, o, *profile, *lean)
 	case *footprints:
 		err = measureFootprints(ctx, o, os.Stdout, "127.0.0.1:9")
 	default:

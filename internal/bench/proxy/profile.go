@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,74 +12,117 @@ import (
 	"time"
 )
 
-// profileTime is how long the profile is taken, under either kind of load for half of it.
-const profileTime = 40 * time.Second
+// profileTime is how long each kind of load is profiled.
+const profileTime = 10 * time.Second
 
-// writeProfile takes a CPU profile of the gate under load and writes it to path: what
-// profile-guided optimisation builds on.
-func writeProfile(ctx context.Context, o options, path string, lean bool) error {
-	dir, err := os.MkdirTemp("", "bench-profile-")
+// profiler takes profiles of a gate under load, into a directory.
+type profiler struct {
+	options
+
+	dir   string // for the profiles
+	gate  *process
+	admin string // address of the gate's admin API
+}
+
+// writeProfiles loads a gate with either kind of load, writes profiles of its CPU time and
+// of its allocations to dir, and says what a request allocates.
+func writeProfiles(ctx context.Context, o options, dir string, lean bool) error {
+	temp, err := os.MkdirTemp("", "bench-profile-")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer os.RemoveAll(temp)
 	backend, err := startBackend(ctx)
 	if err != nil {
 		return err
 	}
 	defer backend.stop()
-	key, keys, err := writeKeys(dir)
+	key, keys, err := writeKeys(temp)
 	if err != nil {
 		return err
 	}
-	admin, err := freeAddr(ctx)
-	if err != nil {
+	p := &profiler{options: o, dir: dir}
+	if p.admin, err = freeAddr(ctx); err != nil {
 		return err
 	}
 	caddyfile := gateCaddyfile
 	if lean {
 		caddyfile = leanCaddyfile
 	}
-	gate, err := startCaddy(ctx, o.gate, filepath.Join(dir, "gate"), caddyfile, backend.addr, keys, admin)
+	if p.gate, err = startCaddy(ctx, o.gate, filepath.Join(temp, "gate"), caddyfile, backend.addr, keys, p.admin); err != nil {
+		return err
+	}
+	defer p.gate.stop()
+	header, body, err := writeScripts(temp, key)
 	if err != nil {
 		return err
 	}
-	defer gate.stop()
-	header, body, err := writeScripts(dir, key)
-	if err != nil {
-		return err
-	}
-	fetched := make(chan error, 1)
-	go func() { fetched <- fetchProfile(ctx, admin, path) }()
-	for _, script := range []string{header, body} {
-		c := &candidate{server: gate, script: script}
-		if _, err := c.measure(ctx, profileTime/2, o.connections); err != nil {
-			return err
-		}
-	}
-	return <-fetched
+	return errors.Join(p.profile(ctx, "header", header), p.profile(ctx, "body", body))
 }
 
-func fetchProfile(ctx context.Context, admin, path string) error {
-	url := fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", admin, int(profileTime.Seconds()))
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+// profile profiles the gate under one kind of load.
+func (p *profiler) profile(ctx context.Context, name, script string) error {
+	c := &candidate{server: p.gate, script: script}
+	if _, err := c.measure(ctx, p.warmup, p.connections); err != nil {
+		return err
+	}
+	before, err := p.memory(ctx)
 	if err != nil {
 		return err
+	}
+	cpu, allocs := filepath.Join(p.dir, name+"-cpu.pprof"), filepath.Join(p.dir, name+"-allocs.pprof")
+	fetched := make(chan error, 2)
+	go func() { fetched <- p.fetch(ctx, "profile", cpu) }()
+	go func() { fetched <- p.fetch(ctx, "allocs", allocs) }()
+	load, err := c.measure(ctx, profileTime, p.connections)
+	if err = errors.Join(err, <-fetched, <-fetched); err != nil {
+		return err
+	}
+	after, err := p.memory(ctx)
+	if err != nil {
+		return err
+	}
+	requests := float64(load.requests)
+	fmt.Printf("key in a %s: %.0f requests/s, %.1f µs of CPU time, %.1f allocations and %.0f bytes a request\n\n", name, load.throughput, load.cpu,
+		float64(after.Mallocs-before.Mallocs)/requests, float64(after.TotalAlloc-before.TotalAlloc)/requests)
+	return errors.Join(printOwners(ctx, "CPU time", cpu, "cpu"), printOwners(ctx, "allocations", allocs, "alloc_objects"))
+}
+
+// memory is what the gate has allocated since it was started.
+type memory struct{ Mallocs, TotalAlloc uint64 }
+
+func (p *profiler) memory(ctx context.Context) (memory, error) {
+	var vars struct {
+		Memstats memory `json:"memstats"`
+	}
+	content, err := p.get(ctx, "vars")
+	if err != nil {
+		return memory{}, err
+	}
+	return vars.Memstats, json.Unmarshal(content, &vars)
+}
+
+// fetch takes one of Go's profiles while the gate is under load.
+func (p *profiler) fetch(ctx context.Context, profile, path string) error {
+	content, err := p.get(ctx, fmt.Sprintf("pprof/%s?seconds=%d", profile, int(profileTime.Seconds())))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, content, 0o600)
+}
+
+func (p *profiler) get(ctx context.Context, what string) ([]byte, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.admin+"/debug/"+what, http.NoBody)
+	if err != nil {
+		return nil, err
 	}
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("fetching profile: %s", resp.Status)
+		return nil, fmt.Errorf("fetching %s from the gate: %s", what, resp.Status)
 	}
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	if _, err := io.Copy(f, resp.Body); err != nil {
-		return err
-	}
-	return f.Close()
+	return io.ReadAll(resp.Body)
 }

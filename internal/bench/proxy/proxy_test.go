@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"os"
 	"strings"
 	"testing"
@@ -46,7 +47,7 @@ func TestParseResult(t *testing.T) {
 		want      turn
 		fails     bool
 	}{
-		{"good", "Running 5s test\nRESULT 20000 5000000 1500 9250 0\n", turn{cpu: 50, throughput: 4000, p50: 1.5, p99: 9.25}, false},
+		{"good", "Running 5s test\nRESULT 20000 5000000 1500 9250 0\n", turn{cpu: 50, throughput: 4000, p50: 1.5, p99: 9.25, requests: 20000}, false},
 		{"failed requests", "RESULT 20000 5000000 1500 9250 1\n", turn{}, true},
 		{"nothing done", "RESULT 0 5000000 0 0 0\n", turn{}, true},
 		{"no line", "unable to connect", turn{}, true},
@@ -87,8 +88,8 @@ func TestEventHasOneKiB(t *testing.T) {
 }
 
 func TestReport(t *testing.T) {
-	bare := &candidate{name: "bare", turns: []turn{{100, 1000, 1, 2}, {200, 3000, 3, 4}, {300, 2000, 2, 9}}}
-	gate := &candidate{name: "gate", references: []*candidate{bare}, turns: []turn{{110, 900, 1, 2}, {210, 900, 1, 2}, {303, 900, 1, 2}}}
+	bare := &candidate{name: "bare", turns: []turn{{100, 1000, 1, 2, 0}, {200, 3000, 3, 4, 0}, {300, 2000, 2, 9, 0}}}
+	gate := &candidate{name: "gate", references: []*candidate{bare}, turns: []turn{{110, 900, 1, 2, 0}, {210, 900, 1, 2, 0}, {303, 900, 1, 2, 0}}}
 	var out bytes.Buffer
 	o := options{rounds: 3, duration: 5 * time.Second, connections: 32}
 	if err := writeReport(&out, o, "a machine", []*candidate{bare, gate}); err != nil {
@@ -102,5 +103,26 @@ func TestReport(t *testing.T) {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is not in\n%s", want, out.String())
 		}
+	}
+}
+
+func TestSharesOfOwners(t *testing.T) {
+	const top = `File: ingest-auth
+Type: cpu
+Showing nodes accounting for 9.50s, 95% of 10s total
+      flat  flat%   sum%        cum   cum%
+     4.00s 40.00% 40.00%      4.00s 40.00%  github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy.(*Handler).ServeHTTP
+     2.50s 25.00% 65.00%      9.50s 95.00%  net/http.(*conn).serve
+     1.50s 15.00% 80.00%      1.50s 15.00%  github.com/ingestauth/caddy-ingest-auth/internal/gate.(*Gate).admit
+     0.50s  5.00% 85.00%      0.50s  5.00%  github.com/ingestauth/caddy-ingest-auth/keysync.DigestOf (inline)
+     0.50s  5.00% 90.00%      0.50s  5.00%  github.com/ingestauth/caddy-ingest-auth/internal/wire.(*conn).send
+     0.50s  5.00% 95.00%      0.50s  5.00%  go.uber.org/zap.(*Logger).With
+`
+	want := map[string]float64{"Caddy": 40, "net/http": 25, "the gate": 20, "our forwarding": 5, "other modules": 5}
+	if got, err := sharesOf(top); err != nil || !maps.Equal(got, want) {
+		t.Errorf("got %v, %v, want %v", got, err, want)
+	}
+	if _, err := sharesOf("no profile"); err == nil {
+		t.Error("something that is no table was read as one")
 	}
 }

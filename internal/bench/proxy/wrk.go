@@ -18,6 +18,7 @@ type turn struct {
 	cpu        float64 // µs of the proxy per request
 	throughput float64 // requests/s
 	p50, p99   float64 // latency in ms
+	requests   int64
 }
 
 // result ends every script: it prints the figures as numbers, one line for the machine.
@@ -105,5 +106,6 @@ func parseResult(out string, cpu time.Duration) (turn, error) {
 		throughput: float64(requests) / (float64(micros) / 1e6),
 		p50:        float64(p50) / 1e3,
 		p99:        float64(p99) / 1e3,
+		requests:   requests,
 	}, nil
 }
