@@ -50,19 +50,25 @@ bench: ## Run the benchmarks of the hot path and of the scanner
 bench-limits: ## Compare limits in memory and in Redis (needs redis-server)
 	go test -run '^$$' -bench LimitsThroughput ./caddymodule
 
+bin/stockcaddy: go.mod $(wildcard internal/bench/stockcaddy/*.go)
+	go build -trimpath -ldflags='-s -w' -o $@ ./internal/bench/stockcaddy
+
 .PHONY: bench-proxy
-bench-proxy: build ## Compare stock Caddy, the bare binary and the gate under load (needs wrk; with nginx if it is there)
-	go build -trimpath -ldflags='-s -w' -o bin/stockcaddy ./internal/bench/stockcaddy
-	go run ./internal/bench/proxy
+bench-proxy: build bin/stockcaddy ## Compare the gate under load with stock Caddy, nginx and HAProxy as far as they are there (quick: ARGS=-short)
+	go run ./internal/bench/proxy $(ARGS)
 	go run ./internal/bench/proxy -footprint
+
+.PHONY: bench-growth
+bench-growth: build bin/stockcaddy ## Measure cost and latency with more connections, larger bodies, more limits, more gates (quick: ARGS=-short)
+	go run ./internal/bench/growth $(ARGS)
 
 .PHONY: bench-scale
 bench-scale: ## Measure a million keys, a day's churn, and what many gateways ask of Vault and Redis
 	go run ./internal/bench/scale
 
 .PHONY: profile
-profile: build ## Profile the gate under load and print where its CPU time goes (needs wrk)
-	go run ./internal/bench/proxy -profile bin/cpu.pprof
+profile: build ## Profile the gate under load and print where its CPU time goes (only one kind: ARGS='-load header')
+	go run ./internal/bench/proxy -profile bin/cpu.pprof $(ARGS)
 	go tool pprof -top -cum -nodecount 60 bin/cpu.pprof
 
 .PHONY: plugin

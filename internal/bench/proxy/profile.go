@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -6,56 +8,64 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"path/filepath"
 	"time"
+
+	"github.com/ingestauth/caddy-ingest-auth/internal/bench/rig"
 )
 
-// profileTime is how long the profile is taken, under either kind of load for half of it.
-const profileTime = 40 * time.Second
+// profileTime is how long the profile is taken, under each kind of load for the same part of it.
+const profileTime = 20 * time.Second
 
-// writeProfile takes a CPU profile of the gate under load and writes it to path: what
-// profile-guided optimisation builds on.
-func writeProfile(ctx context.Context, o options, path string, lean bool) error {
+// writeProfile takes a CPU profile of the gate under load and writes it to path.
+func writeProfile(ctx context.Context, o options, path, kind string) error {
 	dir, err := os.MkdirTemp("", "bench-profile-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	backend, err := startBackend(ctx)
+	s := &servers{ctx: ctx, dir: dir}
+	defer s.Stop()
+	if s.prepare(); s.err != nil {
+		return s.err
+	}
+	requests, err := requestsOf(kind, s.keys.Used)
 	if err != nil {
 		return err
 	}
-	defer backend.stop()
-	key, keys, err := writeKeys(dir)
-	if err != nil {
+	config := rig.Gate(s.keyFile, s.backend)
+	if config.Admin, err = rig.FreeAddr(ctx); err != nil {
 		return err
 	}
-	admin, err := freeAddr(ctx)
-	if err != nil {
-		return err
+	gate := s.caddy(o.gate, "gate", config)
+	if s.err != nil {
+		return s.err
 	}
-	caddyfile := gateCaddyfile
-	if lean {
-		caddyfile = leanCaddyfile
-	}
-	gate, err := startCaddy(ctx, o.gate, filepath.Join(dir, "gate"), caddyfile, backend.addr, keys, admin)
-	if err != nil {
-		return err
-	}
-	defer gate.stop()
-	header, body, err := writeScripts(dir, key)
-	if err != nil {
-		return err
-	}
+	time.Sleep(rig.HeapFloorTime)
 	fetched := make(chan error, 1)
-	go func() { fetched <- fetchProfile(ctx, admin, path) }()
-	for _, script := range []string{header, body} {
-		c := &candidate{server: gate, script: script}
-		if _, err := c.measure(ctx, profileTime/2, o.connections); err != nil {
+	go func() { fetched <- fetchProfile(ctx, config.Admin, path) }()
+	for _, request := range requests {
+		c := &candidate{name: "gate", server: gate, request: request}
+		t, err := c.measure(ctx, profileTime/time.Duration(len(requests)), o.connections)
+		if err != nil {
 			return err
 		}
+		fmt.Fprintf(os.Stderr, "%.1f µs/request while profiled, %.0f requests/s\n", t.cpu, t.throughput)
 	}
 	return <-fetched
+}
+
+func requestsOf(kind, key string) ([][]byte, error) {
+	header, body := rig.GetWithKey(key), rig.PostWithKey(key, 1<<10)
+	switch kind {
+	case "header":
+		return [][]byte{header}, nil
+	case "body":
+		return [][]byte{body}, nil
+	case "both":
+		return [][]byte{header, body}, nil
+	default:
+		return nil, fmt.Errorf("-load %s: write header, body or both", kind)
+	}
 }
 
 func fetchProfile(ctx context.Context, admin, path string) error {
