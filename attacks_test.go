@@ -79,7 +79,7 @@ var attackTable = []struct{ kind, tests string }{
 	{"an unresolved secret reference taken for the secret (APISIX PR #13667)", "caddymodule.TestUnresolvedSecretIsRefused"},
 	{"two records for one digest, the last one wins (APISIX PR #13529)", "keysync/file.TestOpenFileErrors"},
 	{"JWT alg confusion and none (APISIX CVE-2026-39999)", "caddymodule.TestExampleBackends"},
-	{"a read of the backend that failed taken for the end of a line", "internal/wire.TestReadErrorStaysError caddymodule.TestTransportStalls"},
+	{"a read of the backend that failed taken for the end of a line", "internal/wire.TestReadErrorStaysError caddymodule.TestForwardStalls"},
 }
 
 // TestAttackTable: a row without a test is a promise that nobody keeps.

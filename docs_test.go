@@ -176,7 +176,6 @@ var blocks = map[string]string{
 	"scope":              ":80 {\ningest_auth {\nscope a {\nNONE\n}\n}\n}",
 	"resource":           ":80 {\ningest_auth {\nresource a path /{a} {\nNONE\n}\n}\n}",
 	"format redact_keys": "{\nlog {\nformat redact_keys {\nNONE\n}\n}\n}",
-	"transport ingest":   ":80 {\nreverse_proxy a {\ntransport ingest {\nNONE\n}\n}\n}",
 }
 
 // TestDocumentedSubdirectives compares the subdirectives that the parser knows with
@@ -391,7 +390,6 @@ func codeDefaults(t *testing.T) map[string]any {
 	flatten("", reflect.ValueOf(app), defaults)
 	flatten("keys ", reflect.ValueOf(fileDefaults(t)), defaults)
 	flatten("keys vault ", reflect.ValueOf(vaultDefaults(t)), defaults)
-	flatten("transport ingest ", reflect.ValueOf(transportDefaults(t)), defaults)
 	defaults["counters"] = defaults["counters store"]
 	delete(defaults, "counters store")
 	return defaults
@@ -454,19 +452,6 @@ func vaultDefaults(t *testing.T) config.Vault {
 		Prefix:  opts.FieldByName("Prefix").String(),
 		Timeout: config.Duration(opts.FieldByName("Timeout").Int()),
 	}
-}
-
-// transportDefaults returns the settings of a transport that was set up without any.
-func transportDefaults(t *testing.T) caddymodule.Transport {
-	t.Helper()
-	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
-	t.Cleanup(cancel)
-	var transport caddymodule.Transport
-	if err := transport.Provision(ctx); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = transport.Cleanup() })
-	return transport
 }
 
 // TestLinks follows every link to a file or a heading of this repository.

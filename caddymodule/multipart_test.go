@@ -22,9 +22,7 @@ func TestMultipartThroughProxies(t *testing.T) {
 		reverse_proxy {{up}}
 	}
 	handle /ingest {
-		reverse_proxy {{up}} {
-			transport ingest
-		}
+		ingest_forward {{up}}
 	}
 	handle /down {
 		reverse_proxy {{down}} {{up}} {

@@ -3,6 +3,7 @@ package wire_test
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"io"
 	"log"
@@ -148,45 +149,58 @@ func always(response string, hangUp bool) script {
 
 const ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
-// roundTripper is what both transports are.
-type roundTripper interface {
-	http.RoundTripper
-	CloseIdleConnections()
+// transport makes a round tripper of the client under test, the way a proxy uses it.
+type transport struct{ *wire.Client }
+
+// RoundTrip implements http.RoundTripper.
+func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	head := wire.Head{Method: r.Method, Target: r.URL.RequestURI(), Host: cmp.Or(r.Host, r.URL.Host), Header: r.Header, Length: r.ContentLength}
+	message, err := head.Append(nil)
+	if err != nil {
+		return nil, err
+	}
+	if r.Body != nil {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		message = append(message, body...)
+	}
+	x := wire.Exchange{Client: t.Client, Request: r, Message: message}
+	res, err := x.Send()
+	for err == nil && res.StatusCode >= 100 && res.StatusCode < 200 && res.StatusCode != http.StatusSwitchingProtocols {
+		if err := httptrace.ContextClientTrace(r.Context()).Got1xxResponse(res.StatusCode, textproto.MIMEHeader(res.Header)); err != nil {
+			return nil, err
+		}
+		res, err = x.Next()
+	}
+	return res, err
 }
 
-// newTransport returns the transport under test, for one backend. Requests that it hands over
-// fail.
-func newTransport(tb testing.TB, b *backend, set func(*wire.Transport)) *wire.Transport {
+const maxHeader = 1 << 20
+
+// newTransport returns the client under test, for one backend.
+func newTransport(tb testing.TB, b *backend, set func(*wire.Client)) transport {
 	tb.Helper()
-	t := &wire.Transport{
-		Other:   refuse{},
-		Address: func(*http.Request) (string, string) { return b.network, b.address },
-		Dial:    new(net.Dialer).DialContext,
+	c := &wire.Client{
+		Dial: func(ctx context.Context) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, b.network, b.address)
+		},
+		MaxResponseHeader: maxHeader, MaxIdle: 128, IdleTimeout: time.Minute,
 	}
 	if set != nil {
-		set(t)
+		set(c)
 	}
-	tb.Cleanup(t.Close)
-	return t
+	tb.Cleanup(c.Close)
+	return transport{c}
 }
-
-type refuse struct{}
-
-func (refuse) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Body != nil {
-		_ = r.Body.Close()
-	}
-	return nil, errOther
-}
-
-var errOther = &net.AddrError{Err: "went to the other transport"}
 
 // newOracle returns a transport of the standard library for one backend.
 func newOracle(tb testing.TB, b *backend) *http.Transport {
 	tb.Helper()
 	t := &http.Transport{
 		DisableCompression:     true,
-		MaxResponseHeaderBytes: wire.DefaultMaxResponseHeader,
+		MaxResponseHeaderBytes: maxHeader,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, b.network, b.address)
 		},

@@ -34,6 +34,15 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, b.err
 }
 
+// Buffered returns how many bytes of the connection can be read without waiting. They may be
+// fewer than it takes for a byte of the body.
+func (b *body) Buffered() int {
+	if b.done.Load() {
+		return 0
+	}
+	return b.conn.in.Buffered()
+}
+
 // end frees the connection and returns the error that Read should return for err.
 func (b *body) end(err error) error {
 	if b.done.Swap(true) {
@@ -59,4 +68,27 @@ func (b *body) Close() error {
 		b.conn.end(false)
 	}
 	return nil
+}
+
+// tunnel is the body of a response with status 101: from here on both sides send what they like.
+type tunnel struct{ conn *conn }
+
+// Read implements io.Reader.
+func (t *tunnel) Read(p []byte) (int, error) { return t.conn.in.Read(p) }
+
+// Write implements io.Writer.
+func (t *tunnel) Write(p []byte) (int, error) { return t.conn.Write(p) }
+
+// Close implements io.Closer.
+func (t *tunnel) Close() error {
+	t.conn.end(false)
+	return nil
+}
+
+// CloseWrite says that nothing more will be written.
+func (t *tunnel) CloseWrite() error {
+	if half, ok := t.conn.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
 }

@@ -3,61 +3,49 @@ package wire
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"net"
 	"net/http"
-	"slices"
-	"sync"
+	"os"
 	"time"
+
+	"golang.org/x/net/http/httpguts"
 )
 
-// errStale says that an idle connection was closed before the request was written.
-var errStale = errors.New("transport ingest: the backend closed the idle connection")
+// Exchange is a request and the responses to it: informational ones (RFC 9110, section 15.2), if
+// there are any, and the final one. It is used once.
+type Exchange struct {
+	// Client sends the request.
+	Client *Client
 
-// exchange is one request on its way.
-type exchange struct {
-	transport *Transport
-	req       *http.Request
-	ctx       context.Context //nolint:containedctx // an exchange lives as long as its request
-	message   *[]byte         // what is sent
-	complete  bool            // the message has the body, and the body is closed
+	// Request is the request that is answered. Of it, only the method, the context and the header
+	// field Idempotency-Key count.
+	Request *http.Request
+
+	// Message is what is sent: the head, see Head, and the body behind it.
+	Message []byte
+
+	conn *conn // that it is on
 }
 
-// free closes the request body, as every RoundTripper must, and gives the buffer back.
-func (x *exchange) free() {
-	x.closeBody()
-	putBuffer(x.message)
-}
-
-func (x *exchange) closeBody() {
-	if !x.complete && x.req.Body != nil {
-		_ = x.req.Body.Close()
-	}
-	x.complete = true
-}
-
-// do sends the request, twice if necessary.
-func (x *exchange) do() (*http.Response, error) {
-	var err error
-	if *x.message, err = appendHeader(*x.message, x.req); err != nil {
-		return nil, err
-	}
+// Send sends the request and returns the first response to it. If that is an informational one,
+// other than 101, its body is nil: call Next. If the protocol is switched, the body is also an
+// io.Writer.
+//
+// A request that fails on a connection which was idle is sent once more on a new one if no byte
+// of it was written, or if no byte of a response was read and RFC 9110, section 9.2.2, allows
+// it: the method is GET, HEAD, OPTIONS or TRACE, or there is an Idempotency-Key.
+//
+// The error is that of the context once the context is done, see context.Cause.
+func (x *Exchange) Send() (*http.Response, error) {
 	c, err := x.connect()
 	if err != nil {
-		return nil, x.cause(err)
-	}
-	// The body is read only when there is a connection: a proxy may send a request to
-	// another backend if its body was not touched.
-	if err := x.readBody(); err != nil {
-		x.transport.idle.put(c, x.transport)
 		return nil, x.cause(err)
 	}
 	res, err := x.try(c)
 	if err == nil {
 		return res, nil
 	}
-	if x.ctx.Err() != nil || !c.mayRetry(x.req, err) {
+	if x.Request.Context().Err() != nil || !c.mayRetry(x.Request, err) {
 		return nil, x.cause(err)
 	}
 	if c, err = x.dial(); err == nil {
@@ -66,101 +54,119 @@ func (x *exchange) do() (*http.Response, error) {
 	return res, x.cause(err)
 }
 
+// Next returns the response after an informational one.
+func (x *Exchange) Next() (*http.Response, error) {
+	res, err := x.conn.nextResponse(x.Request)
+	res, err = x.received(res, err)
+	return res, x.cause(err)
+}
+
 // cause returns why the request was canceled if it was, else err.
-func (x *exchange) cause(err error) error {
-	if err != nil && x.ctx.Err() != nil {
-		return context.Cause(x.ctx)
+func (x *Exchange) cause(err error) error {
+	if err != nil && x.Request.Context().Err() != nil {
+		return context.Cause(x.Request.Context())
 	}
 	return err
 }
 
 // connect returns an idle connection if there is one, else a new one.
-func (x *exchange) connect() (*conn, error) {
-	if err := x.ctx.Err(); err != nil {
+func (x *Exchange) connect() (*conn, error) {
+	if err := x.Request.Context().Err(); err != nil {
 		return nil, err
 	}
-	network, address := x.transport.Address(x.req)
-	if c := x.transport.idle.get(key{network, address}); c != nil {
+	if c := x.Client.idle.get(); c != nil {
 		return c, nil
 	}
 	return x.dial()
 }
 
-func (x *exchange) dial() (*conn, error) {
-	network, address := x.transport.Address(x.req)
-	c, err := x.transport.Dial(x.ctx, network, address)
+func (x *Exchange) dial() (*conn, error) {
+	c, err := x.Client.Dial(x.Request.Context())
 	if err != nil {
 		return nil, err
 	}
-	return newConn(c, key{network, address}), nil
+	return newConn(c, x.Client), nil
 }
 
-// readBody appends the body to the message, and checks that it is as long as announced.
-func (x *exchange) readBody() error {
-	length := int(x.req.ContentLength)
-	if length == 0 {
-		x.closeBody()
-		return nil
+// try sends the message over c and reads the head of the response. Whoever reads the body of
+// the response decides when c is free again.
+func (x *Exchange) try(c *conn) (*http.Response, error) {
+	x.conn = c
+	c.begin(x.Request.Context())
+	if err := x.write(); err != nil {
+		c.end(false)
+		return nil, err
 	}
-	header := len(*x.message)
-	*x.message = slices.Grow(*x.message, length+1)
-	room := (*x.message)[header : header+length+1] // one more byte than there should be
-	n, err := io.ReadFull(x.req.Body, room)
+	res, err := c.firstResponse(x.Request)
+	return x.received(res, err)
+}
+
+// received gives res its body.
+func (x *Exchange) received(res *http.Response, err error) (*http.Response, error) {
+	c := x.conn
 	switch {
-	case err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
-		return err
-	case err == nil:
-		return fmt.Errorf("transport ingest: request body is longer than its %d bytes", length)
-	case n < length:
-		return fmt.Errorf("transport ingest: request body has %d of %d bytes: %w", n, length, io.ErrUnexpectedEOF)
-	}
-	*x.message = (*x.message)[:header+length]
-	x.closeBody()
-	return nil
-}
-
-// try sends the message over c and reads the response header. The caller of RoundTrip reads
-// the response body, and so decides when c is free again.
-func (x *exchange) try(c *conn) (*http.Response, error) {
-	c.begin(x.ctx, x.transport)
-	if err := x.write(c); err != nil {
+	case err != nil:
 		c.end(false)
 		return nil, err
-	}
-	res, err := c.readResponse(x.req, x.transport.maxResponseHeader())
-	if err != nil {
-		c.end(false)
-		return nil, err
+	case switchesProtocol(res):
+		res.Body = &tunnel{c}
+		return res, nil
+	case isInformational(res.StatusCode):
+		res.Body = nil
+		return res, nil
 	}
 	reuse := !c.broken && !res.Close && res.StatusCode >= http.StatusOK
-	if x.req.Method == http.MethodHead || res.ContentLength == 0 {
+	if x.Request.Method == http.MethodHead || res.ContentLength == 0 {
 		c.end(reuse)
 		return res, nil
 	}
-	res.Body = &body{content: res.Body, conn: c, ctx: x.ctx, reuse: reuse}
+	res.Body = &body{content: res.Body, conn: c, ctx: x.Request.Context(), reuse: reuse}
 	return res, nil
 }
 
-// write sends the message. A backend may answer early and then close the connection
-// without reading, for example if a body is too long. So write does not fail if there is
-// an answer to read.
-func (x *exchange) write(c *conn) error {
-	if c.reused && x.req.ContentLength > 0 && !c.quiet() { // reading the body may have taken long
-		return errStale
+// isInformational reports whether another response follows.
+func isInformational(status int) bool {
+	return status >= http.StatusContinue && status < http.StatusOK && status != http.StatusSwitchingProtocols
+}
+
+// switchesProtocol reports whether something else than HTTP follows.
+func switchesProtocol(res *http.Response) bool {
+	return res.StatusCode == http.StatusSwitchingProtocols && res.Header.Get("Upgrade") != "" &&
+		httpguts.HeaderValuesContainsToken(res.Header["Connection"], "Upgrade")
+}
+
+// fits is how long in bytes a message may be that surely fits into the buffer of the socket.
+const fits = 16 << 10
+
+// patience is how long writing may take before a look whether there is an answer already.
+const patience = 200 * time.Millisecond
+
+// write sends the message. A backend may answer early and then read no more, for example if a
+// body is too long. So write does not fail, and does not wait, if there is an answer to read.
+func (x *Exchange) write() error {
+	c := x.conn
+	for rest := x.Message; ; {
+		impatient := len(rest) > fits && x.Client.WriteTimeout == 0
+		if impatient {
+			if err := c.SetWriteDeadline(time.Now().Add(patience)); err != nil {
+				return err
+			}
+		}
+		n, err := c.Conn.Write(rest)
+		c.wrote = c.wrote || n > 0
+		switch rest = rest[n:]; {
+		case err == nil && impatient:
+			return c.SetWriteDeadline(time.Time{})
+		case err == nil:
+			return nil
+		case c.wrote && c.hasInput():
+			c.broken = true
+			return nil
+		case !impatient || !errors.Is(err, os.ErrDeadlineExceeded):
+			c.broken = true
+			return err
+		}
 	}
-	if err := c.SetWriteDeadline(time.Now().Add(x.transport.writeTimeout())); err != nil {
-		return err
-	}
-	n, err := c.Conn.Write(*x.message)
-	c.wrote = n > 0
-	if err == nil {
-		return nil
-	}
-	c.broken = true
-	if n == 0 || !c.hasInput() {
-		return err
-	}
-	return nil
 }
 
 // mayRetry reports whether req, which failed on c, can be sent once more.
@@ -179,18 +185,4 @@ func replayable(req *http.Request) bool {
 		return true
 	}
 	return req.Header["Idempotency-Key"] != nil || req.Header["X-Idempotency-Key"] != nil
-}
-
-// maxPooled is the capacity in bytes of the largest buffer that is kept.
-const maxPooled = 2 * MaxBody
-
-var buffers = sync.Pool{New: func() any { return new(make([]byte, 0, 2048)) }}
-
-func getBuffer() *[]byte { return buffers.Get().(*[]byte) }
-
-func putBuffer(b *[]byte) {
-	if cap(*b) <= maxPooled {
-		*b = (*b)[:0]
-		buffers.Put(b)
-	}
 }

@@ -36,15 +36,17 @@ func FuzzResponse(f *testing.F) {
 		if head {
 			method = "HEAD"
 		}
-		dial := func(context.Context, string, string) (net.Conn, error) { return canned(response), nil }
-		transport := &wire.Transport{
-			Other: refuse{}, Dial: dial,
-			Address: func(*http.Request) (string, string) { return "tcp", "backend" },
+		ours := transport{&wire.Client{
+			Dial:              func(context.Context) (net.Conn, error) { return canned(response), nil },
+			MaxResponseHeader: maxHeader,
+		}}
+		oracle := &http.Transport{
+			DisableCompression: true, MaxResponseHeaderBytes: maxHeader,
+			DialContext: func(context.Context, string, string) (net.Conn, error) { return canned(response), nil },
 		}
-		oracle := &http.Transport{DisableCompression: true, MaxResponseHeaderBytes: wire.DefaultMaxResponseHeader, DialContext: dial}
-		got, gotErr := roundTrip(transport, newRequest(t, method, ""))
+		got, gotErr := roundTrip(ours, newRequest(t, method, ""))
 		want, wantErr := roundTrip(oracle, newRequest(t, method, ""))
-		transport.Close()
+		ours.Close()
 		oracle.CloseIdleConnections()
 		code, _ := strconv.Atoi(want.Status[:min(3, len(want.Status))]) // as http.ReadResponse does
 		if got.Failed && (code == http.StatusSwitchingProtocols || code < http.StatusContinue) {

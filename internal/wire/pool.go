@@ -6,48 +6,41 @@ import (
 	"time"
 )
 
-// key says where a connection goes.
-type key struct{ network, address string }
-
-// pool holds the idle connections. The zero value is ready to use.
+// pool holds the idle connections of a client. The zero value is ready to use.
 type pool struct {
-	mu      sync.Mutex
-	conns   map[key][]*conn // the most recently used is last
-	timer   *time.Timer     // removes old connections, nil when there are none
-	timeout time.Duration
-	closed  bool
+	mu     sync.Mutex
+	conns  []*conn     // the most recently used is last
+	timer  *time.Timer // removes old connections, nil when there are none
+	closed bool
 }
 
 // put keeps c for get, or closes it if there are enough.
-func (p *pool) put(c *conn, t *Transport) {
+func (p *pool) put(c *conn) {
 	c.since, c.reused = time.Now(), true
-	if !p.add(c, t) {
+	if !p.add(c) {
 		_ = c.Close()
 	}
 }
 
-func (p *pool) add(c *conn, t *Transport) bool {
+func (p *pool) add(c *conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || len(p.conns[c.key]) >= t.maxIdle() {
+	if p.closed || len(p.conns) >= c.client.MaxIdle {
 		return false
 	}
-	if p.conns == nil {
-		p.conns = map[key][]*conn{}
-	}
-	p.conns[c.key] = append(p.conns[c.key], c)
+	p.conns = append(p.conns, c)
 	if p.timer == nil {
-		p.timeout = t.idleTimeout()
-		p.timer = time.AfterFunc(p.timeout, p.expire)
+		timeout := c.client.IdleTimeout
+		p.timer = time.AfterFunc(timeout, func() { p.expire(timeout) })
 	}
 	return true
 }
 
 // get returns the most recently used connection, nil if there is none. It asks the operating
 // system whether the backend has closed it meanwhile, so that no request gets lost.
-func (p *pool) get(k key) *conn {
+func (p *pool) get() *conn {
 	for {
-		c := p.remove(k)
+		c := p.remove()
 		if c == nil || c.quiet() {
 			return c
 		}
@@ -55,64 +48,48 @@ func (p *pool) get(k key) *conn {
 	}
 }
 
-func (p *pool) remove(k key) *conn {
+func (p *pool) remove() *conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	conns := p.conns[k]
-	if len(conns) == 0 {
+	last := len(p.conns) - 1
+	if last < 0 {
 		return nil
 	}
-	last := len(conns) - 1
-	c := conns[last]
-	conns[last] = nil
-	p.conns[k] = conns[:last]
+	c := p.conns[last]
+	p.conns[last] = nil
+	p.conns = p.conns[:last]
 	return c
 }
 
-// expire closes connections that are too old, and runs again when the next one is too
-// old.
-func (p *pool) expire() {
+// expire closes connections that are older than timeout, and runs again when the next one is.
+func (p *pool) expire(timeout time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
-	next := p.timeout
-	for k, conns := range p.conns {
-		old := 0
-		for ; old < len(conns) && now.Sub(conns[old].since) >= p.timeout; old++ {
-			_ = conns[old].Close()
-		}
-		if p.conns[k] = slices.Delete(conns, 0, old); len(p.conns[k]) == 0 {
-			delete(p.conns, k)
-			continue
-		}
-		next = min(next, p.timeout-now.Sub(p.conns[k][0].since))
+	old := 0
+	for ; old < len(p.conns) && now.Sub(p.conns[old].since) >= timeout; old++ {
+		_ = p.conns[old].Close()
 	}
-	if len(p.conns) == 0 {
+	p.conns = slices.Delete(p.conns, 0, old)
+	switch {
+	case p.closed:
+	case len(p.conns) == 0:
 		p.timer = nil
-		return
-	}
-	p.timer.Reset(next)
-}
-
-// clear closes all.
-func (p *pool) clear() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, conns := range p.conns {
-		for _, c := range conns {
-			_ = c.Close()
-		}
-	}
-	p.conns = nil
-	if p.timer != nil {
-		p.timer.Stop()
-		p.timer = nil
+	default:
+		p.timer.Reset(timeout - now.Sub(p.conns[0].since))
 	}
 }
 
-// close makes the pool keep no connection any more.
+// close closes all, and makes the pool keep none any more.
 func (p *pool) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closed = true
+	for _, c := range p.conns {
+		_ = c.Close()
+	}
+	p.conns = nil
+	if p.timer != nil {
+		p.timer.Stop()
+	}
 }

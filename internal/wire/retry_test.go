@@ -1,15 +1,10 @@
 package wire_test
 
 import (
-	"context"
-	"errors"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
-
-	"github.com/ingestauth/caddy-ingest-auth/internal/wire"
 )
 
 // TestPostAfterIdleClose is the case that must not lose an event: the backend has closed the
@@ -130,116 +125,6 @@ func TestRetry(t *testing.T) {
 	}
 }
 
-// TestDialErrorLeavesBody checks what a proxy needs to try another backend.
-func TestDialErrorLeavesBody(t *testing.T) {
-	refused := errors.New("refused")
-	b := &backend{network: "tcp", address: "127.0.0.1:1"}
-	transport := newTransport(t, b, func(t *wire.Transport) {
-		t.Dial = func(context.Context, string, string) (net.Conn, error) { return nil, refused }
-	})
-	body := &trackedBody{Reader: strings.NewReader("event")}
-	r := newRequest(t, "POST", "event")
-	r.Body = body
-	if _, err := roundTrip(transport, r); err != refused {
-		t.Errorf("error %v, want that of Dial itself", err)
-	}
-	if body.read || !body.closed {
-		t.Errorf("body read: %t, closed: %t", body.read, body.closed)
-	}
-}
-
-type trackedBody struct {
-	io.Reader
-	err          error // instead of EOF
-	read, closed bool
-}
-
-func (b *trackedBody) Read(p []byte) (int, error) {
-	b.read = true
-	n, err := b.Reader.Read(p)
-	if err == io.EOF && b.err != nil {
-		err = b.err
-	}
-	return n, err
-}
-
-func (b *trackedBody) Close() error {
-	b.closed = true
-	return nil
-}
-
-// TestBodyOfAnotherLength checks that a body that is not what it was announced to be never
-// gets to the backend, not to speak of its rest as another request.
-func TestBodyOfAnotherLength(t *testing.T) {
-	b := startBackend(t, "tcp", always(ok, false))
-	transport := newTransport(t, b, nil)
-	broken := errors.New("client is gone")
-	for _, tc := range []struct {
-		name   string
-		length int64
-		body   string
-		err    error
-	}{
-		{"longer", 5, "eventGET / HTTP/1.1\r\nHost: x\r\n\r\n", nil},
-		{"longer by one", 5, "event!", nil},
-		{"shorter", 6, "event", nil},
-		{"empty", 1, "", nil},
-		{"broken", 6, "event", broken},
-		{"broken at once", 6, "", broken},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			before := len(b.seen())
-			body := &trackedBody{Reader: strings.NewReader(tc.body), err: tc.err}
-			r := newRequest(t, "POST", "")
-			r.Body, r.ContentLength = body, tc.length
-			if o, err := roundTrip(transport, r); !o.Failed || tc.err != nil && err != tc.err {
-				t.Errorf("error %v", err)
-			}
-			if !body.closed {
-				t.Error("body is not closed")
-			}
-			if o, err := roundTrip(transport, newRequest(t, "GET", "")); o.Body != "ok" {
-				t.Errorf("next request: %v", err)
-			}
-			if seen := b.seen()[before:]; len(seen) != 1 || !strings.HasPrefix(seen[0], "GET /a%20b") {
-				t.Errorf("backend got %q", seen)
-			}
-		})
-	}
-}
-
-// TestHandedOver lists what is for the other transport.
-func TestHandedOver(t *testing.T) {
-	b := startBackend(t, "tcp", always(ok, false))
-	transport := newTransport(t, b, nil)
-	for name, change := range map[string]func(*http.Request){
-		"https":              func(r *http.Request) { r.URL.Scheme = "https" },
-		"CONNECT":            func(r *http.Request) { r.Method = "CONNECT" },
-		"upgrade":            func(r *http.Request) { r.Header.Set("Upgrade", "websocket") },
-		"connection":         func(r *http.Request) { r.Header.Set("Connection", "close") },
-		"close":              func(r *http.Request) { r.Close = true },
-		"expect":             func(r *http.Request) { r.Header.Set("Expect", "100-continue") },
-		"incremental":        func(r *http.Request) { r.Header.Set("Incremental", "?1") },
-		"unknown length":     func(r *http.Request) { r.ContentLength = -1 },
-		"unset length":       func(r *http.Request) { r.ContentLength = 0 },
-		"long":               func(r *http.Request) { r.ContentLength = wire.MaxBody + 1 },
-		"chunked":            func(r *http.Request) { r.TransferEncoding = []string{"chunked"} },
-		"trailers":           func(r *http.Request) { r.Trailer = http.Header{"X": nil} },
-		"length but no body": func(r *http.Request) { r.Body = nil },
-		"no URL":             func(r *http.Request) { r.URL = nil },
-		"no host":            func(r *http.Request) { r.URL.Host = "" },
-		"no header":          func(r *http.Request) { r.Header = nil },
-	} {
-		t.Run(name, func(t *testing.T) {
-			r := newRequest(t, "POST", "event")
-			change(r)
-			if _, err := transport.RoundTrip(r); err != errOther {
-				t.Errorf("error %v", err)
-			}
-		})
-	}
-}
-
 // TestInjection has line ends and the like wherever a proxy may pass them on.
 func TestInjection(t *testing.T) {
 	b := startBackend(t, "tcp", always(ok, false))
@@ -257,10 +142,10 @@ func TestInjection(t *testing.T) {
 		"opaque":     func(r *http.Request) { r.URL.Opaque = "/a\r\nX-B: b" },
 	} {
 		t.Run(name, func(t *testing.T) {
-			for who, t2 := range map[string]roundTripper{"wire": transport, "http.Transport": oracle} {
+			for who, t2 := range map[string]http.RoundTripper{"wire": transport, "http.Transport": oracle} {
 				r := newRequest(t, "GET", "")
 				change(r)
-				if o, err := roundTrip(t2, r); !o.Failed || err == errOther {
+				if o, err := roundTrip(t2, r); !o.Failed {
 					t.Errorf("%s: %+v, %v", who, o, err)
 				}
 			}
@@ -299,7 +184,7 @@ func TestSameHead(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := startBackend(t, "tcp", always(ok, false))
-			for _, tr := range []roundTripper{newTransport(t, b, nil), newOracle(t, b)} {
+			for _, tr := range []http.RoundTripper{newTransport(t, b, nil), newOracle(t, b)} {
 				r := newRequest(t, "GET", "")
 				change(r)
 				if o, err := roundTrip(tr, r); o.Body != "ok" {

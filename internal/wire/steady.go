@@ -1,9 +1,6 @@
 package wire
 
-import (
-	"errors"
-	"net"
-)
+import "net"
 
 // steady is a connection on which every read after a failed one fails with the same error. The
 // parser of responses relies on that: if reading a line fails in the middle, a bufio.Reader returns
@@ -15,9 +12,6 @@ type steady struct {
 	failed error
 }
 
-// Steady returns c with the same error from every read after one that failed.
-func Steady(c net.Conn) net.Conn { return &steady{Conn: c} }
-
 // Read implements io.Reader.
 func (c *steady) Read(p []byte) (int, error) {
 	if c.failed != nil {
@@ -26,12 +20,4 @@ func (c *steady) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	c.failed = err
 	return n, err
-}
-
-// CloseWrite says that nothing more will be written, which tunnels do.
-func (c *steady) CloseWrite() error {
-	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return errors.ErrUnsupported
 }

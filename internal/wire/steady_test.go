@@ -5,8 +5,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"net/http"
-	"strings"
 	"testing"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/wire"
@@ -52,59 +50,14 @@ func TestReadErrorStaysError(t *testing.T) {
 	} {
 		for at := range len(response) {
 			broken := errors.New("broken")
-			dial := func(context.Context, string, string) (net.Conn, error) {
-				return &hiccup{canned(""), response, at, broken}, nil
-			}
-			ours := &wire.Transport{
-				Other: refuse{}, Dial: dial,
-				Address: func(*http.Request) (string, string) { return "tcp", "backend" },
-			}
-			usual := &http.Transport{DisableCompression: true, DialContext: func(ctx context.Context, n, a string) (net.Conn, error) {
-				c, err := dial(ctx, n, a)
-				return wire.Steady(c), err
+			ours := transport{&wire.Client{
+				Dial:              func(context.Context) (net.Conn, error) { return &hiccup{canned(""), response, at, broken}, nil },
+				MaxResponseHeader: maxHeader,
 			}}
 			if o, err := roundTrip(ours, newRequest(t, "GET", "")); !errors.Is(err, broken) || o.Body == "ok" {
 				t.Errorf("%s, %d bytes: %+v, %v", name, at, o, err)
 			}
-			if o, err := roundTrip(usual, newRequest(t, "GET", "")); err == nil {
-				t.Errorf("%s, %d bytes, http.Transport on a steady connection: %+v", name, at, o)
-			}
 			ours.Close()
-			usual.CloseIdleConnections()
 		}
-	}
-}
-
-// TestSteadyCloseWrite checks that a tunnel through http.Transport can still end one direction.
-func TestSteadyCloseWrite(t *testing.T) {
-	b := startBackend(t, "tcp", func(c *link, _ int) {
-		c.request()
-		c.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
-		all, _ := io.ReadAll(c.in)
-		c.send(strings.ToUpper(string(all)))
-	})
-	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		c, err := new(net.Dialer).DialContext(ctx, b.network, b.address)
-		return wire.Steady(c), err
-	}}
-	defer transport.CloseIdleConnections()
-	res, err := transport.RoundTrip(newRequest(t, "GET", "", "Connection", "Upgrade", "Upgrade", "x"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	tunnel := res.Body.(interface {
-		io.ReadWriteCloser
-		CloseWrite() error
-	})
-	defer tunnel.Close()
-	_, _ = io.WriteString(tunnel, "hello")
-	if err := tunnel.CloseWrite(); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := io.ReadAll(tunnel); string(got) != "HELLO" {
-		t.Errorf("%q, %v", got, err)
-	}
-	if c, _ := net.Pipe(); wire.Steady(c).(interface{ CloseWrite() error }).CloseWrite() == nil {
-		t.Error("a pipe has no half")
 	}
 }

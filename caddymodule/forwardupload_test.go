@@ -14,18 +14,18 @@ import (
 
 // lateUpload is a request body that does not come in time.
 type lateUpload struct {
-	path    string // which says through which transport
+	path    string // which says through which directive
 	proto   int    // HTTP/1 or 2
 	size    int64  // what was announced
 	trickle bool   // a byte at a time, else nothing after the first part
 }
 
-// TestTransportUploadTimeouts has a client whose body does not come within the server's
-// time-outs, in both sizes: those that transport ingest reads before it sends the request, and
-// those that Caddy's transport reads while it does. The client gets the answer that it gets
-// through Caddy's own, without having to send the rest, and the backend never takes a part of a
+// TestForwardUploadTimeouts has a client whose body does not come within the server's
+// time-outs, in both sizes: those that ingest_forward reads before it sends the request, and
+// those that go through reverse_proxy. The client gets the answer that it gets
+// through reverse_proxy, without having to send the rest, and the backend never takes a part of a
 // body for all of it.
-func TestTransportUploadTimeouts(t *testing.T) {
+func TestForwardUploadTimeouts(t *testing.T) {
 	for _, timeouts := range []string{"read_body 300ms", "read_body_idle 300ms", "read_body_idle 300ms 65536"} {
 		t.Run(timeouts, func(t *testing.T) {
 			up := gatetest.NewUpstream(t, nil)
@@ -40,16 +40,10 @@ func TestTransportUploadTimeouts(t *testing.T) {
 			}
 			:{{gate}} {
 				handle /http {
-					reverse_proxy %[2]s {
-						transport http {
-							compression off
-						}
-					}
+					reverse_proxy %[2]s
 				}
 				handle /ingest {
-					reverse_proxy %[2]s {
-						transport ingest
-					}
+					ingest_forward %[2]s
 				}
 			}
 			`, timeouts, up.Addr))
@@ -64,7 +58,7 @@ func TestTransportUploadTimeouts(t *testing.T) {
 							want := lateUpload{"/http", proto, size, trickle}.send(t, g.Addr)
 							got := lateUpload{"/ingest", proto, size, trickle}.send(t, g.Addr)
 							if got != want {
-								t.Errorf("HTTP/%d, %d bytes, trickle %t: status %d, through transport http %d", proto, size, trickle, got, want)
+								t.Errorf("HTTP/%d, %d bytes, trickle %t: status %d, through reverse_proxy %d", proto, size, trickle, got, want)
 							}
 						})
 					}
@@ -113,34 +107,4 @@ func (u lateUpload) send(t *testing.T, gate string) int {
 		return http.StatusGatewayTimeout
 	}
 	return res.StatusCode
-}
-
-// TestTransportSlowUpload has a client that needs longer for a long body than the backend may take
-// to accept a part of it.
-func TestTransportSlowUpload(t *testing.T) {
-	const part, parts = 20_000, 5
-	up := gatetest.NewUpstream(t, nil)
-	g := gatetest.New(t, nil)
-	g.Run(t, ":{{gate}} {\nreverse_proxy "+up.Addr+" {\ntransport ingest {\nwrite_timeout 500ms\n}\n}\n}\n")
-	body, w := io.Pipe()
-	go func() {
-		for range parts {
-			_, _ = w.Write(make([]byte, part))
-			time.Sleep(250 * time.Millisecond)
-		}
-		_ = w.Close()
-	}()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+g.Addr, body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.ContentLength = part * parts
-	res, err := http.DefaultTransport.RoundTrip(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = res.Body.Close()
-	if seen := up.One(t); res.StatusCode != http.StatusOK || len(seen.Body) != part*parts {
-		t.Errorf("status %d, the backend got %d bytes, %v", res.StatusCode, len(seen.Body), seen.BodyErr)
-	}
 }

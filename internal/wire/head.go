@@ -2,7 +2,6 @@ package wire
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"net/textproto"
 	"slices"
@@ -12,36 +11,61 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// appendHeader appends the request line and the header fields, as http.Request.Write writes
-// them, up to the empty line. Unlike that, it does not add a User-Agent.
-func appendHeader(b []byte, req *http.Request) ([]byte, error) {
-	method := req.Method
+// Head is the head of a request (RFC 9112, section 2.1).
+type Head struct {
+	// Method is the method, "GET" if it is empty.
+	Method string
+
+	// Target is the request target in origin form: path and query.
+	Target string
+
+	// Host is the host and port that the request is for.
+	Host string
+
+	// Header has the fields of the header. Those for the host, the length of the body and trailers
+	// are not taken from it.
+	Header http.Header
+
+	// Length is the length of the body in bytes.
+	Length int64
+
+	// Gzip asks for a response in gzip.
+	Gzip bool
+}
+
+// Append appends the request line and the header, as http.Transport writes them, up to and with
+// the empty line. Unlike that, it does not add a User-Agent. It fails if a part of the head could
+// break the message; the error has no values in it.
+func (h *Head) Append(b []byte) ([]byte, error) {
+	method := h.Method
 	if method == "" {
 		method = http.MethodGet
 	}
 	if !httpguts.ValidHeaderFieldName(method) { // a method is a token, like a field name
-		return nil, fmt.Errorf("transport ingest: invalid method %q", method)
+		return b, errors.New("invalid method")
 	}
-	target := req.URL.RequestURI()
-	if strings.ContainsFunc(target, isSpaceOrControl) {
-		return nil, errors.New("transport ingest: space or control character in the URL")
+	if strings.ContainsFunc(h.Target, isSpaceOrControl) {
+		return b, errors.New("space or control character in the URL")
 	}
-	host, err := hostField(req)
+	host, err := hostField(h.Host)
 	if err != nil {
-		return nil, err
+		return b, err
 	}
-	b = append(append(append(b, method...), ' '), target...)
+	b = append(append(append(b, method...), ' '), h.Target...)
 	b = append(b, " HTTP/1.1\r\n"...)
 	b = appendField(b, "Host", host)
-	if agent := req.Header.Get("User-Agent"); agent != "" {
-		b = appendField(b, "User-Agent", agent)
+	if agent := h.Header["User-Agent"]; len(agent) > 0 && agent[0] != "" {
+		b = appendField(b, "User-Agent", agent[0])
 	}
-	if req.ContentLength > 0 || method == http.MethodPost || method == http.MethodPut || method == http.MethodPatch {
+	if h.Length > 0 || method == http.MethodPost || method == http.MethodPut || method == http.MethodPatch {
 		b = append(b, "Content-Length: "...)
-		b = append(strconv.AppendInt(b, req.ContentLength, 10), "\r\n"...)
+		b = append(strconv.AppendInt(b, h.Length, 10), "\r\n"...)
 	}
-	if b, err = appendFields(b, req.Header); err != nil {
-		return nil, err
+	if b, err = appendFields(b, h.Header); err != nil {
+		return b, err
+	}
+	if h.Gzip {
+		b = append(b, "Accept-Encoding: gzip\r\n"...)
 	}
 	return append(b, "\r\n"...), nil
 }
@@ -57,11 +81,11 @@ func appendFields(b []byte, header http.Header) ([]byte, error) {
 	slices.Sort(names)
 	for _, name := range names {
 		if !httpguts.ValidHeaderFieldName(name) {
-			return nil, fmt.Errorf("transport ingest: invalid header field name %q", name)
+			return b, errors.New("invalid name of a header field")
 		}
 		for _, value := range header[name] {
 			if !httpguts.ValidHeaderFieldValue(value) {
-				return nil, fmt.Errorf("transport ingest: invalid value of header field %q", name) // which may be secret
+				return b, errors.New("invalid value of a header field")
 			}
 			if !ours(name) {
 				b = appendField(b, name, value)
@@ -76,8 +100,7 @@ func appendField(b []byte, name, value string) []byte {
 	return append(append(b, textproto.TrimString(value)...), "\r\n"...)
 }
 
-// ours reports whether appendHeader itself writes or drops the field with this name, in
-// any case.
+// ours reports whether Append itself writes or drops the field with this name, in any case.
 func ours(name string) bool {
 	switch len(name) {
 	case len("Host"):
@@ -94,13 +117,9 @@ func ours(name string) bool {
 	return false
 }
 
-// hostField returns the value of the Host field: from req, or else from its URL, in ASCII,
-// without an IPv6 zone (RFC 6874), and empty if it is not valid.
-func hostField(req *http.Request) (string, error) {
-	host := req.Host
-	if host == "" {
-		host = req.URL.Host
-	}
+// hostField returns the value of the Host field: in ASCII, without an IPv6 zone (RFC 6874), and
+// empty if it is not valid.
+func hostField(host string) (string, error) {
 	host, err := httpguts.PunycodeHostPort(host)
 	if err != nil {
 		return "", err

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -19,69 +18,23 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"github.com/ingestauth/caddy-ingest-auth/caddymodule"
 	"github.com/ingestauth/caddy-ingest-auth/internal/drill"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
 )
 
-// startTransport runs a gate in front of backends, with further lines for reverse_proxy.
-func startTransport(t *testing.T, transport, lines string, backends ...string) *gatetest.Gate {
+// startForward runs a gate in front of backends, with further lines for the directive. It does
+// not log level DEBUG, with which ingest_forward is reverse_proxy.
+func startForward(t *testing.T, directive, lines string, backends ...string) *gatetest.Gate {
 	t.Helper()
-	return startSite(t, fmt.Sprintf("ingest_auth\nreverse_proxy %s {\n%s\ntransport %s\n}", strings.Join(backends, " "), lines, transport),
-		map[string]gatetest.Record{keyA: {}}, nil)
-}
-
-const usualTransport = "http {\ncompression off\n}"
-
-func TestTransportCaddyfile(t *testing.T) {
 	g := gatetest.New(t, nil)
-	adapt := func(upstream, block string) (string, error) {
-		cfg, err := g.Adapt(":{{gate}} {\nreverse_proxy " + upstream + " {\ntransport ingest " + block + "\n}\n}\n")
-		return string(cfg), err
-	}
-	cfg, err := adapt("localhost:1", `{
-		dial_timeout 1s
-		response_header_timeout 2s
-		read_timeout 3s
-		write_timeout 4s
-		keepalive 5s
-		max_idle 6
-		max_response_header 7KiB
-	}`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	i := strings.Index(cfg, `"transport":`) + len(`"transport":`)
-	var got map[string]any
-	if err := json.NewDecoder(strings.NewReader(cfg[i:])).Decode(&got); err != nil {
-		t.Fatalf("%v in %s", err, cfg)
-	}
-	want := map[string]any{
-		"protocol": "ingest", "dial_timeout": "1s", "response_header_timeout": "2s", "read_timeout": "3s",
-		"write_timeout": "4s", "keepalive": "5s", "max_idle": 6.0, "max_response_header": got["max_response_header"],
-	}
-	if diff := cmp.Diff(want, got); diff != "" || got["max_response_header"] == nil {
-		t.Errorf("-want +got\n%s", diff)
-	}
-	for _, tc := range []struct{ upstream, block, message string }{
-		{"localhost:1", "x", "wrong argument count"},
-		{"localhost:1", "{\ntls\n}", "unknown subdirective"},
-		{"localhost:1", "{\nread_timeout soon\n}", "not a duration"},
-		{"localhost:1", "{\nmax_idle 0\n}", "greater than zero"},
-		{"https://localhost:1", "", "use transport http for an https upstream"},
-		{"h2c://localhost:1", "", "use transport http for an h2c upstream"},
-	} {
-		if _, err := adapt(tc.upstream, tc.block); err == nil || !strings.Contains(err.Error(), tc.message) {
-			t.Errorf("%s %s: error %v, want %q", tc.upstream, tc.block, err, tc.message)
-		}
-	}
-	if err := (&caddymodule.Transport{ReadTimeout: -1}).Validate(); err == nil {
-		t.Error("a negative timeout is valid")
-	}
+	g.Write(t, "keys.json", gatetest.Keys(map[string]gatetest.Record{keyA: {}}))
+	site := fmt.Sprintf(":{{gate}} {\nlog\ningest_auth\n%s %s {\n%s\n}\n}\n", directive, strings.Join(backends, " "), lines)
+	g.Run(t, strings.Replace(options, "level DEBUG", "level INFO", 1)+site)
+	return g
 }
 
-// TestTransportLikeUsual sends the same requests through both transports.
-func TestTransportLikeUsual(t *testing.T) {
+// TestForwardLikeProxy sends the same requests through both directives.
+func TestForwardLikeProxy(t *testing.T) {
 	handler := func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/long":
@@ -105,10 +58,10 @@ func TestTransportLikeUsual(t *testing.T) {
 		Seen      []gatetest.Seen
 	}
 	results := map[string]result{}
-	for _, transport := range []string{usualTransport, "ingest"} {
-		t.Run(strings.Fields(transport)[0], func(t *testing.T) {
+	for _, directive := range []string{"reverse_proxy", "ingest_forward"} {
+		t.Run(directive, func(t *testing.T) {
 			up := gatetest.NewUpstream(t, handler)
-			g := startTransport(t, transport, "", up.Addr)
+			g := startForward(t, directive, "", up.Addr)
 			var res result
 			for _, f := range gatetest.Framings {
 				for _, path := range []string{"/", "/long", "/trailers", "/empty", "/refused"} {
@@ -126,20 +79,20 @@ func TestTransportLikeUsual(t *testing.T) {
 					}
 				}
 			}
-			results[transport] = res
+			results[directive] = res
 		})
 	}
 	perGate := cmpopts.IgnoreMapEntries(func(name string, _ []string) bool {
 		return name == "X-Ingest-Identity" || name == "X-Forwarded-Host" || name == "Date"
 	})
-	if diff := cmp.Diff(results[usualTransport], results["ingest"], perGate, cmpopts.EquateErrors()); diff != "" {
-		t.Errorf("transport http -, ingest +\n%s", diff)
+	if diff := cmp.Diff(results["reverse_proxy"], results["ingest_forward"], perGate, cmpopts.EquateErrors()); diff != "" {
+		t.Errorf("reverse_proxy -, ingest_forward +\n%s", diff)
 	}
 }
 
-// TestTransportRetry has a first backend that cannot be reached, or reads a part of the
+// TestForwardRetry has a first backend that cannot be reached, or reads a part of the
 // request and hangs up.
-func TestTransportRetry(t *testing.T) {
+func TestForwardRetry(t *testing.T) {
 	body := strings.Repeat("event ", 1000)
 	post := gatetest.Request{Body: body, Target: "/", Header: http.Header{"X-Api-Key": {keyA}}}
 	const lines = "lb_policy first\nlb_retries 1\nlb_try_interval 1ms\nfail_duration 1m\n"
@@ -150,7 +103,7 @@ func TestTransportRetry(t *testing.T) {
 		}
 		_ = ln.Close()
 		good := gatetest.NewUpstream(t, nil)
-		g := startTransport(t, "ingest", lines, ln.Addr().String(), good.Addr)
+		g := startForward(t, "ingest_forward", lines, ln.Addr().String(), good.Addr)
 		if resp := g.Do(t, post); resp.Status != http.StatusOK {
 			t.Errorf("status %d", resp.Status)
 		}
@@ -167,7 +120,7 @@ func TestTransportRetry(t *testing.T) {
 				if again {
 					match = "lb_retry_match method POST\n"
 				}
-				g := startTransport(t, "ingest", lines+match, bad, good.Addr)
+				g := startForward(t, "ingest_forward", lines+match, bad, good.Addr)
 				resp := g.Do(t, post)
 				if hits() != 1 {
 					t.Errorf("first backend was asked %d times", hits())
@@ -212,11 +165,11 @@ func (b *restartable) start(t *testing.T) {
 	go func() { _ = srv.Serve(ln) }()
 }
 
-func TestTransportBackendRestarts(t *testing.T) {
+func TestForwardBackendRestarts(t *testing.T) {
 	b := &restartable{addr: "127.0.0.1:0"}
 	b.start(t)
 	defer func() { _ = b.srv.Close() }()
-	g := startTransport(t, "ingest", "", b.addr)
+	g := startForward(t, "ingest_forward", "", b.addr)
 	for i := range 10 {
 		var all sync.WaitGroup
 		for range 8 {
@@ -237,7 +190,7 @@ func TestTransportBackendRestarts(t *testing.T) {
 	}
 }
 
-func TestTransportUpgrade(t *testing.T) {
+func TestForwardUpgrade(t *testing.T) {
 	up := gatetest.NewUpstream(t, func(w http.ResponseWriter, _ *http.Request) {
 		conn, rw, err := w.(http.Hijacker).Hijack()
 		if err != nil {
@@ -250,7 +203,7 @@ func TestTransportUpgrade(t *testing.T) {
 		_, _ = rw.WriteString(line)
 		_ = rw.Flush()
 	})
-	g := startTransport(t, "ingest", "", up.Addr)
+	g := startForward(t, "ingest_forward", "", up.Addr)
 	conn, err := net.Dial("tcp", g.Addr)
 	if err != nil {
 		t.Fatal(err)
@@ -269,9 +222,9 @@ func TestTransportUpgrade(t *testing.T) {
 	}
 }
 
-// TestTransportStreams has a backend that sends each part of the response when the client has
+// TestForwardStreams has a backend that sends each part of the response when the client has
 // the part before it, and that sends early hints first.
-func TestTransportStreams(t *testing.T) {
+func TestForwardStreams(t *testing.T) {
 	next := make(chan struct{})
 	up := gatetest.NewUpstream(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Link", "</a>")
@@ -282,7 +235,7 @@ func TestTransportStreams(t *testing.T) {
 			<-next
 		}
 	})
-	g := startTransport(t, "ingest", "", up.Addr)
+	g := startForward(t, "ingest_forward", "", up.Addr)
 	var hints []int
 	ctx, cancel := context.WithTimeout(httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
 		Got1xxResponse: func(code int, _ textproto.MIMEHeader) error {
@@ -313,9 +266,9 @@ func TestTransportStreams(t *testing.T) {
 	}
 }
 
-// TestTransportClientGone checks that the backend hears of a client that hangs up, before and
+// TestForwardClientGone checks that the backend hears of a client that hangs up, before and
 // in the middle of the response.
-func TestTransportClientGone(t *testing.T) {
+func TestForwardClientGone(t *testing.T) {
 	for _, started := range []bool{false, true} {
 		t.Run(fmt.Sprintf("response started %t", started), func(t *testing.T) {
 			here, gone := make(chan struct{}), make(chan struct{})
@@ -328,7 +281,7 @@ func TestTransportClientGone(t *testing.T) {
 				<-r.Context().Done()
 				close(gone)
 			})
-			g := startTransport(t, "ingest", "", up.Addr)
+			g := startForward(t, "ingest_forward", "", up.Addr)
 			conn, err := net.Dial("tcp", g.Addr)
 			if err != nil {
 				t.Fatal(err)
@@ -345,7 +298,7 @@ func TestTransportClientGone(t *testing.T) {
 	}
 }
 
-func TestTransportUnixSocket(t *testing.T) {
+func TestForwardUnixSocket(t *testing.T) {
 	g := gatetest.New(t, nil)
 	ln, err := net.Listen("unix", g.Dir+"/s")
 	if err != nil {
@@ -357,7 +310,7 @@ func TestTransportUnixSocket(t *testing.T) {
 	})}
 	go func() { _ = srv.Serve(ln) }()
 	defer srv.Close()
-	g.Run(t, ":{{gate}} {\nreverse_proxy unix/{{dir}}/s {\ntransport ingest\n}\n}\n")
+	g.Run(t, ":{{gate}} {\ningest_forward unix/{{dir}}/s\n}\n")
 	for _, size := range []int{1, 60_000, 600_000} { // the last goes the usual way
 		body := strings.Repeat("b", size)
 		if resp := g.Do(t, gatetest.Request{Target: "/", Body: body}); resp.Body != body {
@@ -366,14 +319,14 @@ func TestTransportUnixSocket(t *testing.T) {
 	}
 }
 
-// TestTransportConcurrent has hundreds of requests at once, each of which must get its own
+// TestForwardConcurrent has hundreds of requests at once, each of which must get its own
 // answer.
-func TestTransportConcurrent(t *testing.T) {
+func TestForwardConcurrent(t *testing.T) {
 	n := drill.Size(300, 1000)
 	up := gatetest.NewUpstream(t, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(w, r.Body)
 	})
-	g := startTransport(t, "ingest", "", up.Addr)
+	g := startForward(t, "ingest_forward", "", up.Addr)
 	var all sync.WaitGroup
 	for i := range n {
 		all.Go(func() {
@@ -390,8 +343,8 @@ func TestTransportConcurrent(t *testing.T) {
 	}
 }
 
-// TestTransportReload checks that the connections of a configuration go with it.
-func TestTransportReload(t *testing.T) {
+// TestForwardReload checks that the connections of a configuration go with it.
+func TestForwardReload(t *testing.T) {
 	closed := make(chan struct{}, 10)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -408,7 +361,7 @@ func TestTransportReload(t *testing.T) {
 	}
 	go func() { _ = srv.Serve(ln) }()
 	defer srv.Close()
-	site := ":{{gate}} {\nreverse_proxy " + ln.Addr().String() + " {\ntransport ingest\n}\n}\n"
+	site := ":{{gate}} {\ningest_forward " + ln.Addr().String() + "\n}\n"
 	g := gatetest.New(t, nil)
 	g.Run(t, site)
 	g.Do(t, gatetest.Request{Target: "/"})

@@ -1,0 +1,160 @@
+package forward
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/headers"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+	"go.uber.org/zap"
+
+	"github.com/ingestauth/caddy-ingest-auth/internal/wire"
+)
+
+const (
+	defaultMaxIdle           = 128      // idle connections to each backend
+	defaultMaxResponseHeader = 10 << 20 // bytes, that of http.Transport
+)
+
+// shortWay is what plain requests to the backends of one reverse_proxy take.
+type shortWay struct {
+	held      *reverseproxy.Handler // the other way
+	policy    reverseproxy.Selector
+	transport *reverseproxy.HTTPTransport
+	to        map[*reverseproxy.Upstream]*destination
+	trusted   []netip.Prefix // trusted_proxies
+	up        *headers.HeaderOps
+	down      *headers.RespHeaderOps
+	bad       []int // statuses that count as failures
+	log       *zap.Logger
+	trips     sync.Pool
+}
+
+// destination is a backend.
+type destination struct {
+	upstream *reverseproxy.Upstream
+	address  caddy.NetworkAddress
+	hostport string
+	requests atomic.Int64 // on the short way now
+	client   wire.Client
+}
+
+// newShortWay prepares the short way beside a reverse_proxy that is not provisioned yet. It
+// returns nil if the settings need reverse_proxy.
+func newShortWay(ctx caddy.Context, held *reverseproxy.Handler) (*shortWay, error) {
+	if !knows(held) || logsDetails(ctx) {
+		return nil, nil
+	}
+	transport, maxIdle, err := loadTransport(ctx, held)
+	if err != nil {
+		return nil, err
+	}
+	policy, err := loadPolicy(ctx, held)
+	if err != nil {
+		return nil, err
+	}
+	if transport == nil || !knowsTransport(transport) || !isDirect(transport, held.Upstreams) || !knowsPolicy(policy) {
+		return nil, nil
+	}
+	s := &shortWay{held: held, policy: policy, transport: transport, log: ctx.Logger()}
+	s.trips.New = func() any { return newTrip(s) }
+	if s.trusted, err = prefixes(held.TrustedProxies); err != nil {
+		return nil, err
+	}
+	if held.Headers != nil {
+		s.up, s.down = held.Headers.Request, held.Headers.Response
+	}
+	if held.HealthChecks != nil && held.HealthChecks.Passive != nil {
+		s.bad = held.HealthChecks.Passive.UnhealthyStatus
+	}
+	s.to = destinations(held.Upstreams, transport, cmp.Or(maxIdle, defaultMaxIdle))
+	s.takePart()
+	return s, nil
+}
+
+// takePart puts the short way between reverse_proxy and its policy and transport.
+func (s *shortWay) takePart() {
+	if _, ok := s.policy.(*reverseproxy.LeastConnSelection); ok {
+		s.policy = leastConn{s}
+	}
+	s.held.LoadBalancing.SelectionPolicy = pinned{s.policy}
+	s.held.Transport = relay{s.transport}
+}
+
+// prefixes parses trusted_proxies, as reverse_proxy does.
+func prefixes(trusted []string) ([]netip.Prefix, error) {
+	var all []netip.Prefix
+	for _, s := range trusted {
+		if !strings.Contains(s, "/") {
+			address, err := netip.ParseAddr(s)
+			if err != nil {
+				return nil, fmt.Errorf("invalid IP address: '%s': %w", s, err)
+			}
+			all = append(all, netip.PrefixFrom(address, address.BitLen()))
+			continue
+		}
+		prefix, err := netip.ParsePrefix(s)
+		if err != nil {
+			return nil, fmt.Errorf("parsing CIDR expression: '%s': %w", s, err)
+		}
+		all = append(all, prefix)
+	}
+	return all, nil
+}
+
+func destinations(upstreams reverseproxy.UpstreamPool, t *reverseproxy.HTTPTransport, maxIdle int) map[*reverseproxy.Upstream]*destination {
+	to := make(map[*reverseproxy.Upstream]*destination, len(upstreams))
+	for _, u := range upstreams {
+		address, _ := addressOf(u)
+		hostport := address.JoinHostPort(0)
+		to[u] = &destination{
+			upstream: u, address: address, hostport: hostport,
+			client: wire.Client{
+				Dial: func(ctx context.Context) (net.Conn, error) {
+					return t.Transport.DialContext(ctx, address.Network, hostport)
+				},
+				ResponseHeaderTimeout: time.Duration(t.ResponseHeaderTimeout),
+				MaxResponseHeader:     cmp.Or(t.MaxResponseHeaderSize, defaultMaxResponseHeader),
+				MaxIdle:               maxIdle,
+				IdleTimeout:           time.Duration(t.KeepAlive.IdleConnTimeout),
+			},
+		}
+	}
+	return to
+}
+
+// close closes the idle connections, and the others when their request ends.
+func (s *shortWay) close() {
+	for _, d := range s.to {
+		d.client.Close()
+	}
+}
+
+// serve forwards a plain request.
+func (s *shortWay) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	t := s.trips.Get().(*trip)
+	defer t.free()
+	if !t.begin(w, r) {
+		return s.held.ServeHTTP(w, r, next)
+	}
+	defer t.leave()
+	if err := t.prepare(); err != nil {
+		return t.handOver(next) // reverse_proxy says what is wrong
+	}
+	res, err := t.send()
+	if err != nil || !t.isPlainAnswer(res) {
+		t.outcome = outcome{res, err, true}
+		return t.handOver(next)
+	}
+	return t.answer(res)
+}
