@@ -62,6 +62,11 @@ bench-proxy: build bin/stockcaddy ## Compare the gate under load with stock Cadd
 bench-growth: build bin/stockcaddy ## Measure cost and latency with more connections, larger bodies, more limits, more gates (quick: ARGS=-short)
 	go run ./internal/bench/growth $(ARGS)
 
+.PHONY: bench-memory
+bench-memory: build bin/stockcaddy ## Measure cost against memory, and what a flood of bodies needs (quick: ARGS=-short)
+	go build -trimpath -ldflags='-s -w' -o bin/floorcaddy ./internal/bench/floorcaddy
+	go run ./internal/bench/memory $(ARGS)
+
 .PHONY: bench-scale
 bench-scale: ## Measure a million keys, a day's churn, and what many gateways ask of Vault and Redis
 	go run ./internal/bench/scale

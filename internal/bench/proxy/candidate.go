@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/bench/rig"
 )
@@ -41,6 +43,17 @@ func (t *table) add(name string, server *rig.Process) *candidate {
 	}
 	t.candidates = append(t.candidates, c)
 	return c
+}
+
+// keep removes candidates whose name does not have the text, unless others are compared with them.
+func (t *table) keep(text string) {
+	needed := make(map[*candidate]bool)
+	for _, c := range t.candidates {
+		if strings.Contains(c.name, text) {
+			needed[c], needed[c.reference] = true, true
+		}
+	}
+	t.candidates = slices.DeleteFunc(t.candidates, func(c *candidate) bool { return !needed[c] })
 }
 
 // servers starts servers until one fails.

@@ -29,6 +29,7 @@ type options struct {
 	duration    time.Duration // of one candidate's turn
 	connections int
 	stock, gate string // binaries
+	only        string // in the name of a candidate
 }
 
 func main() {
@@ -39,6 +40,7 @@ func main() {
 	flag.IntVar(&o.connections, "connections", 32, "connections that are kept open")
 	flag.StringVar(&o.stock, "stock", "bin/stockcaddy", "Caddy without the gate")
 	flag.StringVar(&o.gate, "gate", "bin/ingest-auth", "Caddy with the gate")
+	flag.StringVar(&o.only, "only", "", "measure only candidates whose name has this `text`, and what they are compared with")
 	short := flag.Bool("short", false, "three rounds of one second, to see that it works")
 	profile := flag.String("profile", "", "write a CPU profile of the gate under load to this `file`, and measure nothing")
 	kind := flag.String("load", "both", "with -profile, where the key is: `header`, body or both")
@@ -80,6 +82,9 @@ func run(ctx context.Context, o options) error {
 	tables, err := startTables(s, o)
 	if err != nil {
 		return err
+	}
+	for _, t := range tables {
+		t.keep(o.only)
 	}
 	time.Sleep(rig.HeapFloorTime)
 	var all []*candidate

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -35,6 +36,26 @@ func TestReport(t *testing.T) {
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is not in\n%s", want, out.String())
+		}
+	}
+}
+
+// TestKeep: what a candidate is compared with stays.
+func TestKeep(t *testing.T) {
+	tb := new(table)
+	for _, name := range []string{"bare", "log", "auth", "gate with log"} {
+		tb.add(name, nil)
+	}
+	tb.candidates[3].reference = tb.candidates[1]
+	for _, tt := range []struct{ text, want string }{{"", "bare log auth gate with log"}, {"gate", "log gate with log"}} {
+		kept := &table{candidates: slices.Clone(tb.candidates)}
+		kept.keep(tt.text)
+		var names []string
+		for _, c := range kept.candidates {
+			names = append(names, c.name)
+		}
+		if got := strings.Join(names, " "); got != tt.want {
+			t.Errorf("%q keeps %s, want %s", tt.text, got, tt.want)
 		}
 	}
 }
