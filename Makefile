@@ -72,9 +72,12 @@ bench-scale: ## Measure a million keys, a day's churn, and what many gateways as
 	go run ./internal/bench/scale
 
 .PHONY: profile
-profile: build ## Profile the gate under load and print where its CPU time goes (only one kind: ARGS='-load header')
-	go run ./internal/bench/proxy -profile bin/cpu.pprof $(ARGS)
-	go tool pprof -top -cum -nodecount 60 bin/cpu.pprof
+profile: build ## Profile the gate under load: print what takes most CPU time and allocates most
+	go run ./internal/bench/proxy -profile bin
+	@for load in header body; do \
+		go tool pprof -top -nodecount 30 bin/$$load-cpu.pprof; \
+		go tool pprof -top -nodecount 30 -sample_index alloc_objects bin/$$load-allocs.pprof; \
+	done
 
 .PHONY: plugin
 plugin: ## Build the module into a stock Caddy from this checkout, as xcaddy does

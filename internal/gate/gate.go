@@ -159,8 +159,12 @@ func (g *Gate) admit(r *http.Request, p *passage) (*identity, *refusal) {
 	if ref != nil {
 		return nil, ref
 	}
-	if ref := g.limit(r, p, bound); ref != nil {
+	known := g.recall(p, bound)
+	if ref := g.limit(r, p, bound, known); ref != nil {
 		return nil, ref
+	}
+	if known != nil {
+		return known, nil
 	}
 	return g.identify(r, p, bound)
 }

@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/assertion"
+	"github.com/ingestauth/caddy-ingest-auth/internal/limit"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
@@ -32,6 +33,17 @@ type identity struct {
 	renew       time.Time // when half of the assertion's life is over
 	taken       bool      // the key was removed from the request
 	placeholder placeholders
+	// takes are those that nothing but the record decides, by index of the limits. The others
+	// have no key.
+	takes []limit.Take
+}
+
+// recall returns the identity of the request if it is known, else nil.
+func (g *Gate) recall(p *passage, bound []boundResource) *identity {
+	if g.binding != bindNothing {
+		return nil
+	}
+	return g.identities.get(p, bound)
 }
 
 // identify returns the identity of the request, a known one if there is one.
@@ -39,11 +51,12 @@ func (g *Gate) identify(r *http.Request, p *passage, bound []boundResource) (*id
 	if g.binding != bindNothing {
 		return g.newIdentity(p, bound, g.boundClaims(r, p))
 	}
-	if known := g.identities.get(p, bound); known != nil {
+	if known := g.recall(p, bound); known != nil {
 		return known, nil
 	}
 	fresh, ref := g.newIdentity(p, bound, &assertion.Claims{})
 	if ref == nil {
+		fresh.takes = g.limiter.takesOf(p.record)
 		g.identities.put(p, fresh)
 	}
 	return fresh, ref

@@ -71,8 +71,8 @@ func countsItems(s *config.Gate) bool {
 }
 
 // limit counts the request against all limits, or against none if one of them
-// refuses it.
-func (g *Gate) limit(r *http.Request, p *passage, bound []boundResource) *refusal {
+// refuses it. known is its identity, nil if it is not known.
+func (g *Gate) limit(r *http.Request, p *passage, bound []boundResource, known *identity) *refusal {
 	if g.limiter == nil {
 		return nil
 	}
@@ -82,7 +82,7 @@ func (g *Gate) limit(r *http.Request, p *passage, bound []boundResource) *refusa
 	if len(g.limiter.limits) == 0 {
 		return nil
 	}
-	return g.limiter.count(r, p, bound)
+	return g.limiter.count(r, p, bound, known)
 }
 
 // enter counts the request as in flight once its key is known. For a key in the head that
@@ -112,8 +112,8 @@ func (l *limiter) enter(p *passage) bool {
 	return true
 }
 
-func (l *limiter) count(r *http.Request, p *passage, bound []boundResource) *refusal {
-	t := l.newTally(r, p, bound)
+func (l *limiter) count(r *http.Request, p *passage, bound []boundResource, known *identity) *refusal {
+	t := l.newTally(r, p, bound, known)
 	if len(t.takes) > maxTakes {
 		return refManyTakes
 	}
@@ -130,13 +130,17 @@ func (l *limiter) count(r *http.Request, p *passage, bound []boundResource) *ref
 
 // newTally returns a tally of all limits, with a take for every counter of the request
 // and room for the states of the counters.
-func (l *limiter) newTally(r *http.Request, p *passage, bound []boundResource) *tally {
+func (l *limiter) newTally(r *http.Request, p *passage, bound []boundResource, known *identity) *tally {
 	t := newTally(l.style)
 	if l.byIP {
 		p.network = networkOf(l.clientIP(r))
 	}
 	v := values{limiter: l, r: r, p: p, bound: bound}
 	for i := range l.limits {
+		if known != nil && i < len(known.takes) && known.takes[i].Limit != "" {
+			t.takes = append(t.takes, known.takes[i])
+			continue
+		}
 		v.addTakes(t, &l.limits[i])
 	}
 	t.makeStates()
@@ -156,7 +160,7 @@ func (g *Gate) peek(r *http.Request, p *passage, ref *refusal) {
 	case len(g.limiter.limits) == 0 || p.record == nil || ref.status == unauthorized || ref.status.http >= http.StatusTooManyRequests:
 		return
 	}
-	t := g.limiter.newTally(r, p, g.ownResources(r, p))
+	t := g.limiter.newTally(r, p, g.ownResources(r, p), nil)
 	for i := range t.takes {
 		t.takes[i].Cost = 0
 	}

@@ -3,6 +3,7 @@ package gate
 import (
 	"net/http"
 	"net/netip"
+	"slices"
 
 	"github.com/ingestauth/caddy-ingest-auth/config"
 	"github.com/ingestauth/caddy-ingest-auth/internal/limit"
@@ -59,6 +60,27 @@ func (v *values) single(by string) (string, bool) {
 	}
 	return "", false
 }
+
+// takesOf returns the takes that nothing but the record decides, so that they need not be
+// made for every request. Where a limit needs to know more, the take is empty.
+func (l *limiter) takesOf(rec *keysync.Record) []limit.Take {
+	if l == nil || rec == nil {
+		return nil
+	}
+	takes := make([]limit.Take, len(l.limits))
+	v := values{limiter: l, p: &passage{caller: caller{record: rec}}}
+	for i := range l.limits {
+		if c := &l.limits[i]; c.Cost != config.CostBodyItems && !slices.ContainsFunc(c.By, beyondRecord) {
+			var t tally
+			v.addTakes(&t, c)
+			takes[i] = t.takes[0]
+		}
+	}
+	return takes
+}
+
+// beyondRecord reports whether more than the record decides on the value of a dimension.
+func beyondRecord(by string) bool { return by != config.ByKey && by != config.ByAccount }
 
 // accountOf returns the account. For a key without an account it returns the key ID, so
 // that such keys are counted separately.

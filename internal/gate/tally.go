@@ -15,10 +15,11 @@ type tally struct {
 	style   limit.Style
 	known   placeholders // answers placeholders other than those of limits
 
-	// Room for the usual number of counters, and for the response writer: one allocation
-	// is cheaper than two.
+	// Room for the usual number of counters, for the values of the headers and for the response
+	// writer: one allocation is cheaper than four.
 	takesRoom  [2]limit.Take
 	statesRoom [2]limit.State
+	values     limit.Values
 	response   response
 }
 
@@ -48,7 +49,7 @@ func (t *tally) counted() *tally {
 
 // setHeaders describes the limits in h.
 func (t *tally) setHeaders(h http.Header) {
-	limit.SetHeaders(h, t.style, t.states[t.closest])
+	limit.SetHeaders(h, t.style, t.states[t.closest], &t.values)
 	if t.style == limit.IETF {
 		limit.SetIETFHeaders(h, t.takes, t.states)
 	}

@@ -19,38 +19,37 @@ const (
 	Off                  // none
 )
 
+// Values is room for the values of the headers that SetHeaders sets. They stay there.
+type Values [4]string
+
 // SetHeaders sets X-RateLimit-Limit, X-RateLimit-Remaining and X-RateLimit-Reset
 // (rounded up) to describe s, and if it refused also Retry-After (seconds, rounded up, at
 // least 1). It replaces headers with these names in h. Retry-After is standard HTTP (RFC
 // 9110, section 10.2.3) and set in every style. For several states, pass the Closest one.
 // A state that was not counted sets no headers.
-func SetHeaders(h http.Header, style Style, s State) {
+func SetHeaders(h http.Header, style Style, s State, v *Values) {
 	if s.Limit == 0 {
 		return
 	}
+	if s.Refused {
+		v[3] = strconv.FormatInt(RetryAfter(s), 10)
+		h["Retry-After"] = v[3:4:4]
+	}
 	if style == Off {
-		if s.Refused {
-			h["Retry-After"] = []string{strconv.FormatInt(RetryAfter(s), 10)}
-		}
 		return
 	}
-	var stack [96]byte
+	var stack [64]byte
 	b := strconv.AppendInt(stack[:0], s.Limit, 10)
 	limit := len(b)
 	b = strconv.AppendInt(b, s.Remaining, 10)
 	remaining := len(b)
 	b = strconv.AppendInt(b, resetOf(style, s), 10)
-	reset := len(b)
-	b = strconv.AppendInt(b, RetryAfter(s), 10)
 
-	text := string(b) // one allocation for all values, one for their slices
-	values := []string{text[:limit], text[limit:remaining], text[remaining:reset], text[reset:]}
-	h["X-Ratelimit-Limit"] = values[0:1:1]
-	h["X-Ratelimit-Remaining"] = values[1:2:2]
-	h["X-Ratelimit-Reset"] = values[2:3:3]
-	if s.Refused {
-		h["Retry-After"] = values[3:4:4]
-	}
+	text := string(b) // one allocation for all
+	v[0], v[1], v[2] = text[:limit], text[limit:remaining], text[remaining:]
+	h["X-Ratelimit-Limit"] = v[0:1:1]
+	h["X-Ratelimit-Remaining"] = v[1:2:2]
+	h["X-Ratelimit-Reset"] = v[2:3:3]
 }
 
 // SetIETFHeaders sets RateLimit-Policy and RateLimit according to

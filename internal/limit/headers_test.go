@@ -50,7 +50,7 @@ func TestSetHeaders(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			h := http.Header{}
-			SetHeaders(h, Unix, tc.state)
+			SetHeaders(h, Unix, tc.state, new(Values))
 			if diff := cmp.Diff(tc.want, h); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -90,7 +90,7 @@ func TestSetHeadersStyles(t *testing.T) {
 		{"off, not counted", Off, State{}, http.Header{}},
 	} {
 		h := http.Header{}
-		SetHeaders(h, tc.style, tc.state)
+		SetHeaders(h, tc.style, tc.state, new(Values))
 		if diff := cmp.Diff(tc.want, h); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tc.name, diff)
 		}
@@ -106,7 +106,7 @@ func TestSetHeadersReplaces(t *testing.T) {
 		h.Add(name, "again")
 	}
 	s := State{Limit: 7, Remaining: 3, Reset: time.Unix(60, 0), Wait: time.Minute, Refused: true}
-	SetHeaders(h, Unix, s)
+	SetHeaders(h, Unix, s, new(Values))
 	SetIETFHeaders(h, []Take{{Limit: "x", Rate: Rate{7, time.Minute}}}, []State{s})
 	h.Add("X-RateLimit-Limit", "added")
 	h.Add("RateLimit-Policy", "added")
@@ -220,7 +220,7 @@ func TestSetIETFHeadersParse(t *testing.T) {
 func TestHeaderAllocations(t *testing.T) {
 	h := http.Header{}
 	s := State{Limit: 1000, Remaining: 999, Reset: time.Unix(1_700_000_040, 0), Wait: 40 * time.Second, Refused: true}
-	if n := testing.AllocsPerRun(100, func() { SetHeaders(h, Unix, s) }); n > 2 {
+	if n := testing.AllocsPerRun(100, func() { SetHeaders(h, Unix, s, new(Values)) }); n > 2 {
 		t.Errorf("SetHeaders: %v allocations", n)
 	}
 	takes, states := []Take{{Limit: "minute", Rate: Rate{1000, time.Minute}}}, []State{s}
@@ -234,7 +234,7 @@ func BenchmarkSetHeaders(b *testing.B) {
 	s := State{Limit: 1000, Remaining: 999, Reset: time.Unix(1_700_000_040, 0), Wait: 40 * time.Second}
 	b.ReportAllocs()
 	for b.Loop() {
-		SetHeaders(h, Unix, s)
+		SetHeaders(h, Unix, s, new(Values))
 	}
 }
 
@@ -248,7 +248,7 @@ func TestWaitsAreNeverTooShort(t *testing.T) {
 		s := State{Limit: 5, Reset: time.Now(), Wait: wait, Refused: true}
 		for _, style := range []Style{Unix, Seconds, IETF, Off} {
 			h := http.Header{}
-			SetHeaders(h, style, s)
+			SetHeaders(h, style, s, new(Values))
 			if got := h.Get("Retry-After"); got != want[0] {
 				t.Errorf("style %v, %v: Retry-After %s, want %s", style, wait, got, want[0])
 			}

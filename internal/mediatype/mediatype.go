@@ -102,6 +102,9 @@ func isMediaType(contentType string) bool {
 // IsUTF8 reports whether the parameters of a media type name no charset, or UTF-8 or its
 // subset US-ASCII.
 func IsUTF8(params string) bool {
+	if params == "" || params == "charset=utf-8" { // nearly always
+		return true
+	}
 	_, parsed, err := mime.ParseMediaType("text/plain;" + params)
 	if err != nil {
 		return !strings.Contains(params, "charset")

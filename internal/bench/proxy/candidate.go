@@ -27,6 +27,7 @@ type candidate struct {
 type turn struct {
 	cpu, helper float64 // µs per request
 	throughput  float64 // requests/s
+	requests    int
 }
 
 // table is candidates under the same load. They are compared with the first, or with their reference.

@@ -42,8 +42,7 @@ func main() {
 	flag.StringVar(&o.gate, "gate", "bin/ingest-auth", "Caddy with the gate")
 	flag.StringVar(&o.only, "only", "", "measure only candidates whose name has this `text`, and what they are compared with")
 	short := flag.Bool("short", false, "three rounds of one second, to see that it works")
-	profile := flag.String("profile", "", "write a CPU profile of the gate under load to this `file`, and measure nothing")
-	kind := flag.String("load", "both", "with -profile, where the key is: `header`, body or both")
+	profile := flag.String("profile", "", "write profiles of the gate under load to this `directory`, and measure nothing else")
 	footprints := flag.Bool("footprint", false, "measure size, start and idle memory instead of load")
 	flag.Parse()
 	if *short {
@@ -55,7 +54,7 @@ func main() {
 	var err error
 	switch {
 	case *profile != "":
-		err = writeProfile(ctx, o, *profile, *kind)
+		err = writeProfiles(ctx, o, *profile)
 	case *footprints:
 		err = measureFootprints(ctx, o, os.Stdout)
 	default:
@@ -143,6 +142,7 @@ func (c *candidate) measure(ctx context.Context, duration time.Duration, connect
 		cpu:        float64((after.server - used.server).Microseconds()) / n,
 		helper:     float64((after.helper - used.helper).Microseconds()) / n,
 		throughput: result.Throughput,
+		requests:   result.Requests,
 	}, nil
 }
 

@@ -4,90 +4,120 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/bench/rig"
 )
 
-// profileTime is how long the profile is taken, under each kind of load for the same part of it.
-const profileTime = 20 * time.Second
+// profileTime is how long each kind of load is profiled.
+const profileTime = 10 * time.Second
 
-// writeProfile takes a CPU profile of the gate under load and writes it to path.
-func writeProfile(ctx context.Context, o options, path, kind string) error {
-	dir, err := os.MkdirTemp("", "bench-profile-")
+// profiler takes profiles of a gate under load, into a directory.
+type profiler struct {
+	options
+
+	dir   string // for the profiles
+	gate  *rig.Process
+	admin string // address of the gate's admin API
+}
+
+// writeProfiles loads a gate with either kind of load, writes profiles of its CPU time and
+// of its allocations to dir, and says what a request allocates.
+func writeProfiles(ctx context.Context, o options, dir string) error {
+	temp, err := os.MkdirTemp("", "bench-profile-")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	s := &servers{ctx: ctx, dir: dir}
+	defer os.RemoveAll(temp)
+	s := &servers{ctx: ctx, dir: temp}
 	defer s.Stop()
 	if s.prepare(); s.err != nil {
 		return s.err
-	}
-	requests, err := requestsOf(kind, s.keys.Used)
-	if err != nil {
-		return err
 	}
 	config := rig.Gate(s.keyFile, s.backend)
 	if config.Admin, err = rig.FreeAddr(ctx); err != nil {
 		return err
 	}
-	gate := s.caddy(o.gate, "gate", config)
-	if s.err != nil {
+	p := &profiler{options: o, dir: dir, admin: config.Admin}
+	if p.gate = s.caddy(o.gate, "gate", config); s.err != nil {
 		return s.err
 	}
 	time.Sleep(rig.HeapFloorTime)
-	fetched := make(chan error, 1)
-	go func() { fetched <- fetchProfile(ctx, config.Admin, path) }()
-	for _, request := range requests {
-		c := &candidate{name: "gate", server: gate, request: request}
-		t, err := c.measure(ctx, profileTime/time.Duration(len(requests)), o.connections)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(os.Stderr, "%.1f µs/request while profiled, %.0f requests/s\n", t.cpu, t.throughput)
-	}
-	return <-fetched
+	return errors.Join(
+		p.profile(ctx, "header", rig.GetWithKey(s.keys.Used)),
+		p.profile(ctx, "body", rig.PostWithKey(s.keys.Used, 1<<10)))
 }
 
-func requestsOf(kind, key string) ([][]byte, error) {
-	header, body := rig.GetWithKey(key), rig.PostWithKey(key, 1<<10)
-	switch kind {
-	case "header":
-		return [][]byte{header}, nil
-	case "body":
-		return [][]byte{body}, nil
-	case "both":
-		return [][]byte{header, body}, nil
-	default:
-		return nil, fmt.Errorf("-load %s: write header, body or both", kind)
+// profile profiles the gate under one kind of load.
+func (p *profiler) profile(ctx context.Context, name string, request []byte) error {
+	c := &candidate{name: "gate", server: p.gate, request: request}
+	if _, err := c.measure(ctx, time.Second, p.connections); err != nil { // to warm up
+		return err
 	}
-}
-
-func fetchProfile(ctx context.Context, admin, path string) error {
-	url := fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", admin, int(profileTime.Seconds()))
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	before, err := p.memory(ctx)
 	if err != nil {
 		return err
+	}
+	cpu, allocs := filepath.Join(p.dir, name+"-cpu.pprof"), filepath.Join(p.dir, name+"-allocs.pprof")
+	fetched := make(chan error, 2)
+	go func() { fetched <- p.fetch(ctx, "profile", cpu) }()
+	go func() { fetched <- p.fetch(ctx, "allocs", allocs) }()
+	load, err := c.measure(ctx, profileTime, p.connections)
+	if err = errors.Join(err, <-fetched, <-fetched); err != nil {
+		return err
+	}
+	after, err := p.memory(ctx)
+	if err != nil {
+		return err
+	}
+	requests := float64(load.requests)
+	fmt.Printf("key in a %s: %.0f requests/s, %.1f µs of CPU time, %.1f allocations and %.0f bytes a request\n\n", name, load.throughput, load.cpu,
+		float64(after.Mallocs-before.Mallocs)/requests, float64(after.TotalAlloc-before.TotalAlloc)/requests)
+	return errors.Join(printOwners(ctx, "CPU time", cpu, "cpu"), printOwners(ctx, "allocations", allocs, "alloc_objects"))
+}
+
+// memory is what the gate has allocated since it was started.
+type memory struct{ Mallocs, TotalAlloc uint64 }
+
+func (p *profiler) memory(ctx context.Context) (memory, error) {
+	var vars struct {
+		Memstats memory `json:"memstats"`
+	}
+	content, err := p.get(ctx, "vars")
+	if err != nil {
+		return memory{}, err
+	}
+	return vars.Memstats, json.Unmarshal(content, &vars)
+}
+
+// fetch takes one of Go's profiles while the gate is under load.
+func (p *profiler) fetch(ctx context.Context, profile, path string) error {
+	content, err := p.get(ctx, fmt.Sprintf("pprof/%s?seconds=%d", profile, int(profileTime.Seconds())))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, content, 0o600)
+}
+
+func (p *profiler) get(ctx context.Context, what string) ([]byte, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.admin+"/debug/"+what, http.NoBody)
+	if err != nil {
+		return nil, err
 	}
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("fetching profile: %s", resp.Status)
+		return nil, fmt.Errorf("fetching %s from the gate: %s", what, resp.Status)
 	}
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	if _, err := io.Copy(f, resp.Body); err != nil {
-		return err
-	}
-	return f.Close()
+	return io.ReadAll(resp.Body)
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -14,13 +15,13 @@ import (
 
 func TestReport(t *testing.T) {
 	header := &table{load: "key in a header"}
-	header.add("bare", nil).turns = []turn{{100, 0, 1000}, {200, 0, 3000}, {300, 0, 2000}}
+	header.add("bare", nil).turns = []turn{{cpu: 100, helper: 0, throughput: 1000}, {cpu: 200, helper: 0, throughput: 3000}, {cpu: 300, helper: 0, throughput: 2000}}
 	logged := header.add("log", nil)
-	logged.turns = []turn{{200, 0, 900}, {400, 0, 900}, {600, 0, 900}}
+	logged.turns = []turn{{cpu: 200, helper: 0, throughput: 900}, {cpu: 400, helper: 0, throughput: 900}, {cpu: 600, helper: 0, throughput: 900}}
 	auth := header.add("auth", nil)
-	auth.helper, auth.turns = new(rig.Process), []turn{{110, 10, 900}, {210, 20, 900}, {303, 40, 900}}
+	auth.helper, auth.turns = new(rig.Process), []turn{{cpu: 110, helper: 10, throughput: 900}, {cpu: 210, helper: 20, throughput: 900}, {cpu: 303, helper: 40, throughput: 900}}
 	gate := header.add("gate", nil)
-	gate.reference, gate.turns = logged, []turn{{100, 0, 1}, {100, 0, 2}, {450, 0, 3}}
+	gate.reference, gate.turns = logged, []turn{{cpu: 100, helper: 0, throughput: 1}, {cpu: 100, helper: 0, throughput: 2}, {cpu: 450, helper: 0, throughput: 3}}
 	var out bytes.Buffer
 	o := options{rounds: 3, duration: 5 * time.Second, connections: 32}
 	if err := writeReport(&out, o, "a machine", []string{"nginx: not installed"}, []*table{header}); err != nil {
@@ -60,10 +61,23 @@ func TestKeep(t *testing.T) {
 	}
 }
 
-func TestRequestsOf(t *testing.T) {
-	for kind, want := range map[string]int{"header": 1, "body": 1, "both": 2, "": 0} {
-		if got, err := requestsOf(kind, "k"); len(got) != want || (err != nil) != (want == 0) {
-			t.Errorf("%q: %d requests, %v", kind, len(got), err)
-		}
+func TestSharesOfOwners(t *testing.T) {
+	const top = `File: ingest-auth
+Type: cpu
+Showing nodes accounting for 9.50s, 95% of 10s total
+      flat  flat%   sum%        cum   cum%
+     4.00s 40.00% 40.00%      4.00s 40.00%  github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy.(*Handler).ServeHTTP
+     2.50s 25.00% 65.00%      9.50s 95.00%  net/http.(*conn).serve
+     1.50s 15.00% 80.00%      1.50s 15.00%  github.com/ingestauth/caddy-ingest-auth/internal/gate.(*Gate).admit
+     0.50s  5.00% 85.00%      0.50s  5.00%  github.com/ingestauth/caddy-ingest-auth/keysync.DigestOf (inline)
+     0.50s  5.00% 90.00%      0.50s  5.00%  github.com/ingestauth/caddy-ingest-auth/internal/wire.(*conn).send
+     0.50s  5.00% 95.00%      0.50s  5.00%  go.uber.org/zap.(*Logger).With
+`
+	want := map[string]float64{"Caddy": 40, "net/http": 25, "the gate": 20, "our forwarding": 5, "other modules": 5}
+	if got, err := sharesOf(top); err != nil || !maps.Equal(got, want) {
+		t.Errorf("got %v, %v, want %v", got, err, want)
+	}
+	if _, err := sharesOf("no profile"); err == nil {
+		t.Error("something that is no table was read as one")
 	}
 }
