@@ -91,7 +91,7 @@ func child() {
 	if floor > 0 {
 		Set(uint64(floor) << 20)
 	}
-	for range 1 << 17 { // 1 GB
+	for range 1 << 16 { // 512 MB
 		sink = make([]byte, 8<<10)
 	}
 	runtime.KeepAlive(sink)
