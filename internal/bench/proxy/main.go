@@ -33,7 +33,6 @@ func main() {
 	flag.StringVar(&o.stock, "stock", "bin/stockcaddy", "Caddy without the gate")
 	flag.StringVar(&o.gate, "gate", "bin/ingest-auth", "Caddy with the gate")
 	profile := flag.String("profile", "", "write profiles of the gate under load to this `directory`, and measure nothing else")
-	lean := flag.Bool("lean", false, "with -profile, use the transport ingest")
 	footprints := flag.Bool("footprint", false, "measure size, start and idle memory instead of load")
 	backend := flag.Bool("backend", false, "be the backend (the benchmark starts itself so)")
 	flag.Parse()
@@ -45,7 +44,7 @@ func main() {
 	case *backend:
 		err = serveBackend(ctx)
 	case *profile != "":
-		err = writeProfiles(ctx, o, *profile, *lean)
+		err = writeProfiles(ctx, o, *profile)
 	case *footprints:
 		err = measureFootprints(ctx, o, os.Stdout, "127.0.0.1:9")
 	default:

@@ -26,7 +26,7 @@ type profiler struct {
 
 // writeProfiles loads a gate with either kind of load, writes profiles of its CPU time and
 // of its allocations to dir, and says what a request allocates.
-func writeProfiles(ctx context.Context, o options, dir string, lean bool) error {
+func writeProfiles(ctx context.Context, o options, dir string) error {
 	temp, err := os.MkdirTemp("", "bench-profile-")
 	if err != nil {
 		return err
@@ -45,11 +45,7 @@ func writeProfiles(ctx context.Context, o options, dir string, lean bool) error 
 	if p.admin, err = freeAddr(ctx); err != nil {
 		return err
 	}
-	caddyfile := gateCaddyfile
-	if lean {
-		caddyfile = leanCaddyfile
-	}
-	if p.gate, err = startCaddy(ctx, o.gate, filepath.Join(temp, "gate"), caddyfile, backend.addr, keys, p.admin); err != nil {
+	if p.gate, err = startCaddy(ctx, o.gate, filepath.Join(temp, "gate"), leanCaddyfile, backend.addr, keys, p.admin); err != nil {
 		return err
 	}
 	defer p.gate.stop()
