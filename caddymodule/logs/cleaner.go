@@ -12,15 +12,33 @@ import (
 
 const redacted = redact.Redacted
 
-// cleaner is an object encoder that removes keys from values before it passes them to the
-// wrapped encoder. Numbers, times and booleans pass unchanged.
+// cleaner is an object of a log entry, and the encoder of its fields: it removes keys from
+// their values before it passes them to the wrapped encoder. Numbers, times and booleans pass
+// unchanged.
 type cleaner struct {
 	zapcore.ObjectEncoder
 	with *redact.Cleaner
+	of   zapcore.ObjectMarshaler // the object; nil if fields are added from outside
+
+	// A wrapped encoder that is done with an object or an array when its method returns, and
+	// does not ask for its type, is given the same ones again.
+	reuse  bool
+	inner  *cleaner // for the objects in this one
+	values caddyhttp.LoggableStringArray
+}
+
+// MarshalLogObject is part of the zapcore.ObjectMarshaler interface.
+func (c *cleaner) MarshalLogObject(enc zapcore.ObjectEncoder) error {
+	c.ObjectEncoder = enc
+	if h, ok := c.of.(caddyhttp.LoggableHTTPHeader); ok {
+		c.addHeader(h)
+		return nil
+	}
+	return c.of.MarshalLogObject(c)
 }
 
 // AddString is part of the zapcore.ObjectEncoder interface.
-func (c cleaner) AddString(key, value string) {
+func (c *cleaner) AddString(key, value string) {
 	if c.with.IsField(key) {
 		value = redacted
 	}
@@ -28,13 +46,13 @@ func (c cleaner) AddString(key, value string) {
 }
 
 // AddByteString is part of the zapcore.ObjectEncoder interface.
-func (c cleaner) AddByteString(key string, value []byte) {
+func (c *cleaner) AddByteString(key string, value []byte) {
 	c.AddString(key, string(value))
 }
 
 // AddBinary is part of the zapcore.ObjectEncoder interface. Bytes that hold a
 // key are dropped whole, because their encoding hides where the key is.
-func (c cleaner) AddBinary(key string, value []byte) {
+func (c *cleaner) AddBinary(key string, value []byte) {
 	if text := string(value); c.with.IsField(key) || c.with.Text(text) != text {
 		value = []byte(redacted)
 	}
@@ -42,53 +60,52 @@ func (c cleaner) AddBinary(key string, value []byte) {
 }
 
 // AddObject is part of the zapcore.ObjectEncoder interface.
-func (c cleaner) AddObject(key string, m zapcore.ObjectMarshaler) error {
+func (c *cleaner) AddObject(key string, m zapcore.ObjectMarshaler) error {
 	if c.with.IsField(key) {
 		c.ObjectEncoder.AddString(key, redacted)
 		return nil
 	}
-	return c.ObjectEncoder.AddObject(key, cleanObject{m, c.with})
+	return c.ObjectEncoder.AddObject(key, c.object(m))
 }
 
-// AddArray is part of the zapcore.ObjectEncoder interface. Most arrays are the values of a
-// header, and most of them are clean. Its name is the client's.
-func (c cleaner) AddArray(key string, m zapcore.ArrayMarshaler) error {
+// object returns m as the wrapped encoder gets it.
+func (c *cleaner) object(m zapcore.ObjectMarshaler) *cleaner {
+	if !c.reuse {
+		return &cleaner{with: c.with, of: m}
+	}
+	if c.inner == nil {
+		c.inner = &cleaner{reuse: true}
+	}
+	c.inner.with, c.inner.of = c.with, m
+	return c.inner
+}
+
+// forget drops all that was encoded.
+func (c *cleaner) forget() {
+	for ; c != nil; c = c.inner {
+		c.ObjectEncoder, c.with, c.of, c.values = nil, nil, nil, nil
+	}
+}
+
+// AddArray is part of the zapcore.ObjectEncoder interface.
+func (c *cleaner) AddArray(key string, m zapcore.ArrayMarshaler) error {
+	if values, ok := m.(caddyhttp.LoggableStringArray); ok {
+		return c.addValues(key, values)
+	}
 	if c.with.IsField(key) {
 		c.ObjectEncoder.AddString(c.with.Name(key), redacted)
 		return nil
 	}
 	key = c.with.Name(key)
-	if texts, ok := m.(caddyhttp.LoggableStringArray); ok && c.areClean(key, texts) {
-		return c.ObjectEncoder.AddArray(key, m)
-	}
 	return c.ObjectEncoder.AddArray(key, cleanArray{m, key, c.with})
 }
 
-func (c cleaner) areClean(key string, texts []string) bool {
-	for _, text := range texts {
-		if passed(c.with.Value(key, text)) != text {
-			return false
-		}
-	}
-	return true
-}
-
 // AddReflected is part of the zapcore.ObjectEncoder interface.
-func (c cleaner) AddReflected(key string, value any) error {
+func (c *cleaner) AddReflected(key string, value any) error {
 	if c.with.IsField(key) {
 		value = redacted
 	}
 	return c.ObjectEncoder.AddReflected(key, cleanReflected(c.with, value))
-}
-
-type cleanObject struct {
-	zapcore.ObjectMarshaler
-	with *redact.Cleaner
-}
-
-// MarshalLogObject is part of the zapcore.ObjectMarshaler interface.
-func (o cleanObject) MarshalLogObject(enc zapcore.ObjectEncoder) error {
-	return o.ObjectMarshaler.MarshalLogObject(cleaner{enc, o.with})
 }
 
 // cleanArray is an array in the field called key.
@@ -120,7 +137,7 @@ func (c arrayCleaner) AppendByteString(value []byte) { c.AppendString(string(val
 
 // AppendObject is part of the zapcore.ArrayEncoder interface.
 func (c arrayCleaner) AppendObject(m zapcore.ObjectMarshaler) error {
-	return c.ArrayEncoder.AppendObject(cleanObject{m, c.with})
+	return c.ArrayEncoder.AppendObject(&cleaner{with: c.with, of: m})
 }
 
 // AppendArray is part of the zapcore.ArrayEncoder interface.

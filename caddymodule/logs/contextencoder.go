@@ -15,21 +15,22 @@ import (
 // writes nothing with it.
 type contextEncoder struct {
 	base    zapcore.Encoder // shared with other loggers
+	plain   bool            // base is one of zap's encoders, see cleaner.reuse
 	own     zapcore.Encoder // a clone of base with fields of this logger; nil if it has none
 	pending []zapcore.Field
 	open    int              // number of objects being encoded
 	room    [4]zapcore.Field // for pending
 }
 
-func newContextEncoder(base zapcore.Encoder, pending []zapcore.Field) *contextEncoder {
-	e := &contextEncoder{base: base}
+func newContextEncoder(base zapcore.Encoder, plain bool, pending []zapcore.Field) *contextEncoder {
+	e := &contextEncoder{base: base, plain: plain}
 	e.pending = append(e.room[:0], pending...)
 	return e
 }
 
 // Clone is part of the zapcore.Encoder interface.
 func (e *contextEncoder) Clone() zapcore.Encoder {
-	return newContextEncoder(e.encoder(), e.pending)
+	return newContextEncoder(e.encoder(), e.plain, e.pending)
 }
 
 // EncodeEntry is part of the zapcore.Encoder interface.
@@ -37,13 +38,13 @@ func (e *contextEncoder) EncodeEntry(ent zapcore.Entry, fields []zapcore.Field) 
 	with := Names.Cleaner(lacksKey(e.pending) || lacksKey(fields))
 	defer with.Free()
 	with.Caller = callerIn(fields)
-	enc := e.encoder().Clone()
-	var to zapcore.ObjectEncoder = cleaner{enc, with} // once, and not for every field
-	addTo(to, e.pending)
-	addTo(to, fields)
 	ent.Message = with.Text(ent.Message)
 	ent.Stack = with.Text(ent.Stack)
-	return enc.EncodeEntry(ent, nil)
+	all := entries.Get().(*entry)
+	defer all.free()
+	all.pending, all.fields = e.pending, fields
+	all.with, all.reuse = with, e.plain
+	return e.encoder().EncodeEntry(ent, all.field[:])
 }
 
 // callerIn returns who called, as the fields of an access log's entry tell.
@@ -70,20 +71,20 @@ func (e *contextEncoder) encoder() zapcore.Encoder {
 }
 
 // now encodes a field at once, after those that were there before.
-func (e *contextEncoder) now(add func(cleaner) error) error {
+func (e *contextEncoder) now(add func(*cleaner) error) error {
 	with := Names.Cleaner(lacksKey(e.pending))
 	defer with.Free()
 	if e.own == nil {
 		e.own = e.base.Clone()
 	}
-	to := cleaner{e.own, with}
+	to := &cleaner{ObjectEncoder: e.own, with: with}
 	addTo(to, e.pending)
 	e.pending = e.pending[:0]
 	return add(to)
 }
 
 func (e *contextEncoder) addNow(f zapcore.Field) {
-	_ = e.now(func(c cleaner) error {
+	_ = e.now(func(c *cleaner) error {
 		f.AddTo(c)
 		return nil
 	})
@@ -107,7 +108,7 @@ func (e *contextEncoder) AddObject(key string, m zapcore.ObjectMarshaler) error 
 	}
 	e.open++
 	defer func() { e.open-- }()
-	return e.now(func(c cleaner) error { return c.AddObject(key, m) })
+	return e.now(func(c *cleaner) error { return c.AddObject(key, m) })
 }
 
 // OpenNamespace is part of the zapcore.ObjectEncoder interface.
@@ -120,14 +121,14 @@ func (e *contextEncoder) AddString(key, value string) { e.later(zap.String(key, 
 // once.
 
 func (e *contextEncoder) AddArray(key string, m zapcore.ArrayMarshaler) error {
-	return e.now(func(c cleaner) error { return c.AddArray(key, m) })
+	return e.now(func(c *cleaner) error { return c.AddArray(key, m) })
 }
 
 func (e *contextEncoder) AddBinary(key string, v []byte)     { e.addNow(zap.Binary(key, v)) }
 func (e *contextEncoder) AddByteString(key string, v []byte) { e.addNow(zap.ByteString(key, v)) }
 
 func (e *contextEncoder) AddReflected(key string, v any) error {
-	return e.now(func(c cleaner) error { return c.AddReflected(key, v) })
+	return e.now(func(c *cleaner) error { return c.AddReflected(key, v) })
 }
 
 func (e *contextEncoder) AddBool(key string, v bool)              { e.later(zap.Bool(key, v)) }

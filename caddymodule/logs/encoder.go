@@ -124,7 +124,12 @@ func (e *RedactEncoder) wrap(enc zapcore.Encoder) error {
 }
 
 func (e *RedactEncoder) setWrapped(enc zapcore.Encoder) {
-	e.contextEncoder = newContextEncoder(enc, nil)
+	plain := false
+	switch enc.(type) {
+	case *logging.JSONEncoder, *logging.ConsoleEncoder:
+		plain = true
+	}
+	e.contextEncoder = newContextEncoder(enc, plain, nil)
 }
 
 // ConfigureDefaultFormat makes the default format "console" if the output is a

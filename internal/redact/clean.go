@@ -22,7 +22,8 @@ type Cleaner struct {
 	spare   [][]byte
 	reread  int // bytes, see maxReread
 	cuts    []cut
-	prose   bool // text may be more than a URL: pairs are left to those who know quotes
+	parts   window // of a segment
+	prose   bool   // text may be more than a URL: pairs are left to those who know quotes
 
 	// Caller is the ID of the key of the request that the texts are about, "" if it is not
 	// known. In the path of the request it stands in the place of the key.

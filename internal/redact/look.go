@@ -5,17 +5,26 @@ import (
 	"unicode/utf8"
 )
 
-// class says what a byte of a text can be.
-type class uint8
+// class says what a byte of a text can be, or what the bytes of a text are.
+type class uint16
 
 const (
 	separator class = 1 << iota // between name and value
 	escape                      // begins one
+	plus                        // is one in a URL
 	at                          // of a user name in a URL
 	slash
-	foreign   // no ASCII
-	inToken   // keys may be made of it
-	inSegment // the same, and it is neither '=' nor what rarely is part of a key
+	foreign // no ASCII
+	inToken // keys may be made of it
+	splits  // a token into segments
+	endsPart
+	hasLetter
+	hasDigit
+	hasSmall
+	hasCapital // of a part: but not as the first letter
+	random     // a part that is no word
+
+	both = hasLetter | hasDigit
 )
 
 var classOf = func() (t [256]class) {
@@ -26,64 +35,54 @@ var classOf = func() (t [256]class) {
 	}
 	set("=:", separator)
 	set(`%\`, escape)
+	set("+", plus)
 	set("@", at)
 	set("/", slash)
 	set("-_~.+/=:@!$*^|", inToken)
-	set("-_~.+/", inSegment)
+	set("=:@!$*^|", splits)
+	set(".+/", endsPart)
 	for i := range t {
 		switch {
 		case i >= utf8.RuneSelf:
 			t[i] = foreign
-		case isAlphanumeric(byte(i)):
-			t[i] = inToken | inSegment
+		case 'a' <= i && i <= 'z':
+			t[i] = inToken | hasLetter | hasSmall
+		case 'A' <= i && i <= 'Z':
+			t[i] = inToken | hasLetter | hasCapital
+		case '0' <= i && i <= '9':
+			t[i] = inToken | hasDigit
 		}
 	}
 	return t
 }()
 
-// view is what one look at a text tells.
-type view struct {
-	classes  class // that its bytes have
-	hints    hint
-	hasToken bool // something is long enough for a key
-}
-
 // hintName are the hints that a name of a credential has.
 const hintName = hintSecret | hintAuth | hintWord | hintAdded
 
-func (c *Cleaner) survey(text []byte) (v view) {
-	next, found := c.set.trie.next, c.set.trie.found
-	state, run := 0, 0
-	for _, b := range text {
-		k := classOf[b]
-		v.classes |= k
-		if state = int(next[state*symbols+int(symbolOf[b])]); found[state] != 0 {
-			v.hints = v.hints.and(found[state])
-		}
-		if run++; k&inToken == 0 {
-			run = 0
-		}
-		v.hasToken = v.hasToken || run >= minToken
+// mayName reports whether a text, whose bytes are of these classes, may have the name of a
+// credential in it and a value, or a credential after a scheme or in a URL.
+func (c *Cleaner) mayName(text []byte, in class) bool {
+	switch {
+	case in&(at|slash) == at|slash:
+		return true
+	case in&(separator|escape|plus) == 0: // as most: only a scheme needs none of them
+		_, _, ok := findScheme(text, 0)
+		return ok
 	}
-	return v
-}
-
-// mayName reports whether a text may have the name of a credential in it and a value, or a
-// credential after a scheme or in a URL.
-func (c *Cleaner) mayName(v view) bool {
-	named := v.hints&(hintName|hintDocument) != 0 || v.classes&foreign != 0
-	return named && v.classes&separator != 0 || v.hints&hintScheme != 0 || v.classes&(at|slash) == at|slash
+	h := c.set.trie.hints(text)
+	named := h&(hintName|hintDocument) != 0 || in&foreign != 0
+	return named && in&separator != 0 || h&hintScheme != 0
 }
 
 // look cuts keys out of the text that are known by value, form or pattern, as they are and
 // behind escapes. It reports whether the text may have others, which have to be found by the
 // names of their places.
 func (c *Cleaner) look() (names bool) {
-	text, v := c.text, c.survey(c.text)
-	c.spot(text, v)
-	names = c.mayName(v)
+	text := c.text
+	in := c.spot(text)
+	names = c.mayName(text, in)
 	for level := range c.plain {
-		if v.classes&escape == 0 {
+		if in&escape == 0 {
 			return names
 		}
 		plain, changed, damaged := unescapeAll(c.plain[level][:0], text)
@@ -92,20 +91,19 @@ func (c *Cleaner) look() (names bool) {
 		if !changed {
 			return names
 		}
-		text, v = plain, c.survey(plain)
+		text = plain
 		known := len(c.cuts)
-		c.spot(text, v)
+		in = c.spot(text)
 		c.locate(c.cuts[known:], level)
-		names = names || c.mayName(v)
+		names = names || c.mayName(text, in)
 	}
-	return names || v.classes&escape != 0
+	return names || in&escape != 0
 }
 
-// spot looks for keys that are known by value, form or pattern.
-func (c *Cleaner) spot(text []byte, v view) {
-	if v.hasToken {
-		c.tokens(text, 0)
-	}
+// spot looks for keys that are known by value, form or pattern, and says of what classes the
+// text is.
+func (c *Cleaner) spot(text []byte) class {
+	in := c.tokens(text, 0)
 	for _, p := range c.set.patterns {
 		if prefix, _ := p.LiteralPrefix(); prefix != "" && !bytes.Contains(text, []byte(prefix)) {
 			continue
@@ -114,6 +112,7 @@ func (c *Cleaner) spot(text []byte, v view) {
 			c.hit(match[0], match[1])
 		}
 	}
+	return in
 }
 
 // locate changes cuts of c.plain[level] into cuts of the text.

@@ -53,7 +53,7 @@ func (c *Cleaner) cutShapes(text []byte, from, to int) {
 		return
 	}
 	for i := from; i < to; i++ {
-		if i > 0 && isAlphanumeric(text[i-1]) || !isAlphanumeric(text[i]) {
+		if i > 0 && classOf[text[i-1]]&both != 0 || classOf[text[i]]&both == 0 {
 			continue
 		}
 		if end := shapeEnd(text, i, to); end > 0 {

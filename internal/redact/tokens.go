@@ -22,24 +22,38 @@ const (
 )
 
 // tokens looks for keys among the tokens of a text: whatever is made of the characters that
-// keys are made of.
-func (c *Cleaner) tokens(text []byte, depth int) {
-	for from := 0; from < len(text); from++ {
-		end := from
-		for end < len(text) && classOf[text[end]]&inToken != 0 {
-			end++
+// keys are made of. It says of what classes the text is.
+func (c *Cleaner) tokens(text []byte, depth int) (all class) {
+	for i := 0; i < len(text); i++ {
+		from, in, end := i, class(0), class(0)
+		for ; i < len(text); i++ {
+			if end = classOf[text[i]]; end&inToken == 0 {
+				break
+			}
+			in |= end
 		}
-		if end-from >= minToken {
-			c.token(text, from, end, depth)
+		all |= in | end
+		if mayBeKey(i-from, in) {
+			c.token(text, from, i, in, depth)
 		}
-		from = end
 	}
+	return all
+}
+
+// mayBeKey reports whether a token of so many bytes of these classes may be a key, or base64 of
+// one. A short word is neither.
+func mayBeKey(length int, in class) bool {
+	return length >= minToken && (length >= minLong || in&both == both || in&hasCapital != 0)
 }
 
 // token looks at a token, and at the segments of it that stand between '=', ':' and the
 // like.
-func (c *Cleaner) token(text []byte, from, to, depth int) {
+func (c *Cleaner) token(text []byte, from, to int, in class, depth int) {
 	path := c.strict && (c.product || text[from] == '/' || bytes.Contains(text[from:to], []byte("//")))
+	if in&splits == 0 {
+		c.segment(text, segment{from, to, to, path, depth})
+		return
+	}
 	for start := from; start < to; {
 		end, padded := segmentEnd(text, start, to)
 		switch together := c.knownTogether(text, start, padded, to); {
@@ -74,7 +88,7 @@ func (c *Cleaner) knownTogether(text []byte, start, end, to int) int {
 // segmentEnd returns where a segment ends, and where the padding behind it does.
 func segmentEnd(text []byte, from, to int) (end, padded int) {
 	end = from
-	for end < to && classOf[text[end]]&inSegment != 0 {
+	for end < to && classOf[text[end]]&splits == 0 {
 		end++
 	}
 	padded = end
@@ -94,147 +108,157 @@ type segment struct {
 	depth             int
 }
 
-// whole returns 1 if a segment counts as one part: if it is one, or has letters and digits.
-func (s segment) whole(text []byte, m mixed) (parts int) {
-	if _, end := mixOf(text, s.from, s.end); end < s.end && m&both != both {
-		return 2
+// part is a part of a segment, between dots, plus signs and slashes.
+type part struct {
+	from, end int
+	in        class
+}
+
+// window is those parts of a segment that come next.
+type window struct {
+	parts [maxParts]part
+	n     int
+	next  int // where the part behind them begins
+}
+
+// fill takes further parts of text[:to].
+func (w *window) fill(text []byte, to int) {
+	for w.n < maxParts && w.next <= to {
+		in, end := mixOf(text, w.next, to)
+		w.parts[w.n] = part{w.next, end, in}
+		w.n, w.next = w.n+1, end+1
 	}
-	return 1
+}
+
+// drop takes out the first n parts.
+func (w *window) drop(n int) { w.n = copy(w.parts[:], w.parts[n:w.n]) }
+
+// split begins with the parts of a segment. It returns of what classes they all are, and how
+// long the longest is.
+func (c *Cleaner) split(text []byte, s segment) (in class, longest int) {
+	c.parts.n, c.parts.next = 0, s.from
+	c.parts.fill(text, s.end)
+	for _, p := range c.parts.parts[:c.parts.n] {
+		in, longest = in|p.in, max(longest, p.end-p.from)
+	}
+	for from := c.parts.next; from <= s.end; {
+		more, end := mixOf(text, from, s.end)
+		in, longest = in|more, max(longest, end-from)
+		from = end + 1
+	}
+	return in, longest
 }
 
 func (c *Cleaner) segment(text []byte, s segment) {
-	m := mixOfAll(text[s.from:s.end])
-	if c.known(text, s, m) || c.strict && !c.exempt && m&both == both && c.suspect(text, s) {
+	in, longest := c.split(text, s)
+	if c.known(text, s, in) || c.strict && !c.exempt && in&both == both && c.suspect(text, s) {
 		return
 	}
-	c.cutShapes(text, s.from, s.end)
-	if s.depth < maxDepth && m&hasCapital != 0 { // as all base64 of a dozen bytes
+	if longest >= minKey { // else no form fits
+		c.cutShapes(text, s.from, s.end)
+	}
+	if s.depth < maxDepth && in&hasCapital != 0 { // as all base64 of a dozen bytes
 		c.encoded(text, s)
 	}
 }
 
 // known cuts the keys of a segment that a source holds, and reports whether that is all of
 // it. Each part is looked up, and so are several parts together: base64 has '+' and '/' in it.
-func (c *Cleaner) known(text []byte, s segment, m mixed) (all bool) {
+func (c *Cleaner) known(text []byte, s segment, in class) (all bool) {
 	if len(c.set.sources) == 0 {
 		return false
 	}
-	if worthIt(m, s.padded-s.from, s.whole(text, m)) && c.isKnown(text[s.from:s.padded]) {
+	w := &c.parts
+	whole := 1 // also of several parts, if it has letters and digits
+	if w.n > 1 && in&both != both {
+		whole = 2
+	}
+	if worthIt(in, s.padded-s.from, whole) && c.isKnown(text[s.from:s.padded]) {
 		c.hit(s.from, s.padded)
 		return true
 	}
-	for start := s.from; start < s.end; {
-		end := 0
-		if m&random != 0 {
-			end = c.knownAt(text, s, start)
-		} else if _, part := mixOf(text, start, s.end); part-start >= minLong && c.isKnown(text[start:part]) {
-			end = part
+	for ; w.n > 0; w.fill(text, s.end) {
+		p, last, end := w.parts[0], 0, 0
+		if in&random != 0 {
+			last, end = c.knownAt(text, s)
+		} else if p.end-p.from >= minLong && c.isKnown(text[p.from:p.end]) {
+			end = p.end
 		}
-		if end > 0 {
-			c.hit(start, end)
-			start = end
+		if end == 0 {
+			w.drop(1)
 			continue
 		}
-		_, start = mixOf(text, start, s.end)
-		start++
+		c.hit(p.from, end)
+		if end >= s.end {
+			break
+		}
+		w.drop(last)
+		w.parts[0] = part{from: end, end: end} // the next key may begin with a slash
 	}
 	return false
 }
 
-// knownAt returns where the key ends that begins at start, or 0.
-func (c *Cleaner) knownAt(text []byte, s segment, start int) int {
-	mix := mixed(0)
-	end := start - 1
-	for parts := 1; parts <= maxParts && end < s.end; parts++ {
-		var m mixed
-		m, end = mixOf(text, end+1, s.end)
-		if mix |= m; !worthIt(mix, end-start, parts) {
+// knownAt returns where the key ends that begins with the first part of the window, and with
+// what part it does, or 0.
+func (c *Cleaner) knownAt(text []byte, s segment) (last, end int) {
+	in, start := class(0), c.parts.parts[0].from
+	for last, p := range c.parts.parts[:c.parts.n] {
+		if in |= p.in; !worthIt(in, p.end-start, last+1) {
 			continue
 		}
-		if end == s.end && s.padded > s.end && start > s.from && c.isKnown(text[start:s.padded]) {
-			return s.padded
+		if p.end == s.end && s.padded > s.end && start > s.from && c.isKnown(text[start:s.padded]) {
+			return last, s.padded
 		}
-		if (end < s.padded || start > s.from) && c.isKnown(text[start:end]) { // all of it was looked up
-			return end
+		if (p.end < s.padded || start > s.from) && c.isKnown(text[start:p.end]) { // all of it was looked up
+			return last, p.end
 		}
-		if end == s.end {
-			return 0
+		if p.end == s.end {
+			return 0, 0
 		}
 	}
-	if tail := s.padded - start; mix&random != 0 && tail >= minLong && tail <= maxTail && c.isKnown(text[start:s.padded]) {
-		return s.padded
+	if tail := s.padded - start; in&random != 0 && tail >= minLong && tail <= maxTail && c.isKnown(text[start:s.padded]) {
+		return 0, s.padded
 	}
-	return 0
+	return 0, 0
 }
 
-// mixed says what there is in a text.
-type mixed uint8
-
-const (
-	hasLetter mixed = 1 << iota
-	hasDigit
-	hasSmall
-	hasCapital // but not as the first letter
-	random     // a part that is no word
-	endsPart
-
-	both    = hasLetter | hasDigit
-	minPart = 5 // bytes that make a part random, if they are mixed
-)
+// minPart is how many bytes make a part random, if they are mixed.
+const minPart = 5
 
 // mixOf returns what a part has in it, and where it ends: at a '.', a '+', a '/' or to.
-func mixOf(text []byte, from, to int) (m mixed, end int) {
+func mixOf(text []byte, from, to int) (in class, end int) {
 	for end = from; end < to; end++ {
-		b := mixOfByte[text[end]]
+		b := classOf[text[end]]
 		if b&endsPart != 0 {
 			break
 		}
 		if end == from {
 			b &^= hasCapital
 		}
-		m |= b
+		in |= b
 	}
-	return m.judged(end - from), end
+	if end-from >= minPart && (in&both == both || in&(hasSmall|hasCapital) == hasSmall|hasCapital) {
+		in |= random
+	}
+	return in, end
 }
 
-var mixOfByte = func() (t [256]mixed) {
-	for i := range t {
-		switch {
-		case 'a' <= i && i <= 'z':
-			t[i] = hasLetter | hasSmall
-		case 'A' <= i && i <= 'Z':
-			t[i] = hasLetter | hasCapital
-		case '0' <= i && i <= '9':
-			t[i] = hasDigit
-		}
-	}
-	t['.'], t['+'], t['/'] = endsPart, endsPart, endsPart
-	return t
-}()
-
-func (m mixed) judged(length int) mixed {
-	if length >= minPart && (m&both == both || m&(hasSmall|hasCapital) == hasSmall|hasCapital) {
-		m |= random
-	}
-	return m
-}
-
-func mixOfAll(text []byte) (m mixed) {
+func mixOfAll(text []byte) (in class) {
 	for len(text) > 0 {
 		part, end := mixOf(text, 0, len(text))
-		m |= part
+		in |= part
 		text = text[min(len(text), end+1):]
 	}
-	return m
+	return in
 }
 
 // worthIt reports whether so many bytes in so many parts are worth a look-up. Several words
 // of a path are not.
-func worthIt(m mixed, length, parts int) bool {
+func worthIt(in class, length, parts int) bool {
 	if parts > 1 {
-		return m&both == both && m&random != 0 && length >= minLong
+		return in&both == both && in&random != 0 && length >= minLong
 	}
-	return length >= minLong || m&both == both && length >= minToken
+	return length >= minLong || in&both == both && length >= minToken
 }
 
 func (c *Cleaner) isKnown(token []byte) bool {
