@@ -21,7 +21,6 @@ type conn struct {
 	request []byte
 	unsent  []byte        // rest of the request
 	due     time.Duration // when the request was to be sent
-	waiting bool          // for an answer
 	in      []byte        // what has come of it
 	body    int           // bytes of its body that have not come, -1 before its head has
 }
@@ -51,7 +50,7 @@ func (c *conn) close() {
 
 // begin sends as much of a request as goes at once.
 func (c *conn) begin(due time.Duration) error {
-	c.due, c.waiting, c.unsent, c.in, c.body = due, true, c.request, c.in[:0], -1
+	c.due, c.unsent, c.in, c.body = due, c.request, c.in[:0], -1
 	return c.write()
 }
 
@@ -83,8 +82,6 @@ func (c *conn) proceed() (done bool, err error) {
 			return false, fmt.Errorf("reading: %w", err)
 		case n == 0:
 			return false, io.ErrUnexpectedEOF
-		case !c.waiting:
-			return false, fmt.Errorf("the server said without being asked: %q", buf[:n])
 		}
 		if done, err = c.took(buf[:n]); err != nil {
 			return false, err
@@ -111,11 +108,10 @@ func (c *conn) took(b []byte) (done bool, err error) {
 	if c.body -= len(b); c.body < 0 {
 		return false, errors.New("more than an answer has come")
 	}
-	c.waiting = c.body > 0
-	if !c.waiting && len(c.unsent) > 0 {
+	if c.body == 0 && len(c.unsent) > 0 {
 		return false, errors.New("the answer came before the request was sent")
 	}
-	return !c.waiting, nil
+	return c.body == 0, nil
 }
 
 // parseHead returns the length of the body. Figures of a run in which requests fail mean nothing:

@@ -250,6 +250,14 @@ func TestFailuresEndTheRun(t *testing.T) {
 			t.Errorf("%s: %+v", name, result)
 		}
 	}
+	c := &conn{body: -1}
+	if _, err := c.took([]byte("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n more")); err == nil {
+		t.Error("more than an answer, and no error")
+	}
+	c = &conn{body: -1, unsent: []byte("rest")}
+	if _, err := c.took([]byte("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n")); err == nil {
+		t.Error("an answer before the request, and no error")
+	}
 	if _, err := Dial([]string{"127.0.0.1:1"}, 1, []byte(get)); err == nil {
 		t.Error("nothing listens, and no error")
 	}
