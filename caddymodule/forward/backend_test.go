@@ -67,6 +67,7 @@ type stage struct {
 	busy    int // requests that backends work on
 	changed chan struct{}
 	client  *client // who sent the request
+	sick    string  // the backend that fails active health checks
 }
 
 // begin sets what backends answer: each request takes one, and the last is for all that follow.
@@ -238,6 +239,11 @@ func (l *link) request() bool {
 		}
 		return false
 	}
+	if strings.HasPrefix(head, "GET /health ") {
+		l.raw.Reset()
+		l.checked()
+		return true
+	}
 	if stage.early() {
 		q.bytes = head
 	} else if q.bytes, err = l.body(head); err != nil {
@@ -254,6 +260,18 @@ func (l *link) request() bool {
 	}
 	l.send(a)
 	return l.finish(a.end)
+}
+
+// checked answers a health check.
+func (l *link) checked() {
+	stage := &l.backend.end.stage
+	stage.mu.Lock()
+	defer stage.mu.Unlock()
+	if stage.sick == l.backend.name {
+		_, _ = io.WriteString(l, "HTTP/1.1 503 Sick\r\nContent-Length: 0\r\n\r\n")
+		return
+	}
+	_, _ = io.WriteString(l, ok)
 }
 
 func (s *stage) early() bool {

@@ -103,7 +103,8 @@ func (q request) content() string {
 // client is a connection to a site.
 type client struct {
 	net.Conn
-	port string // the client's own, by which log entries are found
+	port  string // the client's own, by which log entries are found
+	stage *stage
 
 	mu      sync.Mutex
 	got     bytes.Buffer
@@ -121,11 +122,12 @@ func dial(e *end) (*client, error) {
 		return nil, err
 	}
 	_, port, _ := net.SplitHostPort(c.LocalAddr().String())
+	collected.take(port, 0) // of another connection, long ago
 	if e.front == overTLS {
 		c = tls.Client(c, &tls.Config{InsecureSkipVerify: true, ServerName: "localhost"}) //nolint:gosec // a certificate of the test
 	}
 	_ = c.SetDeadline(time.Now().Add(2 * patience))
-	return &client{Conn: c, port: port, changed: make(chan struct{})}, nil
+	return &client{Conn: c, port: port, stage: &e.stage, changed: make(chan struct{})}, nil
 }
 
 // Read writes down what is read.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
@@ -95,6 +96,9 @@ type rig struct {
 	admin string
 	lanes map[string][]*lane
 	close []func()
+
+	generation string       // the address of a site that says how many configurations were loaded
+	loads      atomic.Int64 // how many there were
 }
 
 var theRig struct {
@@ -129,6 +133,7 @@ func newRig(tb testing.TB) *rig {
 		tb.Fatal(err)
 	}
 	r := &rig{dir: dir, admin: freeport.Addr(tb), lanes: map[string][]*lane{}}
+	r.generation = r.reserve(tb)
 	writeCertificate(tb, dir)
 	for i := range settings {
 		s := &settings[i]
@@ -210,6 +215,7 @@ func (r *rig) load() error {
 		}
 		fmt.Fprintf(&file, "%s://:%s {\nbind %s\nlog\n%s%s\n}\n", scheme, port, e.binding(), more, e.block())
 	})
+	fmt.Fprintf(&file, "http://%s {\nrespond %d\n}\n", r.generation, r.loads.Add(1))
 	adapted, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(file.String()), map[string]any{"filename": "Caddyfile"})
 	if err != nil {
 		return err

@@ -9,8 +9,8 @@ import (
 	"github.com/ingestauth/caddy-ingest-auth/internal/drill"
 )
 
-// TestSettings sends requests to sites with all kinds of settings.
-func TestSettings(t *testing.T) {
+// TestSites sends requests to sites with all kinds of settings.
+func TestSites(t *testing.T) {
 	r := start(t)
 	for i := range settings {
 		s := &settings[i]
@@ -28,6 +28,12 @@ func TestSettings(t *testing.T) {
 			}
 			if s.noBody {
 				all = slices.DeleteFunc(slices.Clone(all), exchange.hasBody)
+			}
+			if why := undecided[s.name]; why != "" {
+				if !slices.ContainsFunc(all, func(x exchange) bool { return r.lane(t, s.name).diff(x) != "" }) {
+					t.Errorf("%q does not differ any more (%s): take it from the list", s.name, why)
+				}
+				return
 			}
 			r.compareAll(t, s.name, all)
 		})
@@ -63,8 +69,7 @@ func someExchanges(name string) []exchange {
 	return all
 }
 
-// answered reports whether all backends answer with something. If they do not, http.Transport sends
-// the request once more, but only if it was on a connection that was used before.
+// answered reports whether all backends answer with something.
 func answered(x exchange) bool {
 	return !slices.ContainsFunc(x.answers, func(a answer) bool { return a.bytes == "" })
 }
@@ -110,7 +115,7 @@ const placeholdersAfter = placeholders + " retries={http.reverse_proxy.retries} 
 const handleErrors = `
 handle_errors {
 	header X-Error "` + placeholdersAfter + `"
-	respond "{err.status_code} {err.status_text}: {err.message}"
+	respond "{err.status_code} {err.status_text}"
 }
 `
 
@@ -204,6 +209,11 @@ var settings = []setting{
 	{name: "bad statuses", site: "{{proxy}} {{1}} {{2}} {\nlb_policy first\nfail_duration 1h\nmax_fails 2\nunhealthy_status 5xx 429\n}\nlog_append proxy \"" + placeholdersAfter + `"`, only: true, asks: untilDown},
 	{name: "slow is bad", site: "{{proxy}} {{1}} {{2}} {\nlb_policy first\nfail_duration 1h\nunhealthy_latency 1ns\n}", only: true, asks: times(4, in(get, fine))},
 	{name: "few at a time", site: "{{proxy}} {{1}} {\nunhealthy_request_count 1\n}", only: true},
+	{name: "idle", site: "{{proxy}} {{1}}", only: true},
+	{name: "fuzz", site: "{{proxy}} {{1}}", only: true},
+	{name: "different", site: "{{proxy}} {{1}}\n# {{2}} {{dead}}", differs: "route {" + different + "}", only: true},
+	{name: "health", site: "{{proxy}} {{1}} {{2}} {\nlb_policy first\nfail_duration 1h\nunhealthy_status 5xx\n}", only: true},
+	{name: "active health", site: "{{proxy}} {{1}} {{2}} {\nlb_policy first\nhealth_uri /health\nhealth_interval 20ms\n}", only: true},
 	{name: "handle_errors", site: "{{proxy}} {{1}}" + handleErrors},
 	{name: "handle_errors forwards", site: "{{proxy}} {{1}} {\n@bad status 500\nhandle_response @bad {\nerror 418\n}\n}\nhandle_errors {\n{{proxy}} {{2}}\n}", noBody: true},
 
