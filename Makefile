@@ -43,25 +43,36 @@ fuzz: ## Run every fuzz target for FUZZTIME (30s)
 
 .PHONY: bench
 bench: ## Run the benchmarks of the hot path and of the scanner
-	go test -run '^$$' -bench . -benchmem ./caddymodule ./internal/credential ./internal/body ./internal/redact ./internal/assertion ./keysync/...
+	go test -run '^$$' -bench . -benchmem ./caddymodule ./internal/credential ./internal/body ./caddymodule/logs ./internal/redact ./internal/assertion ./keysync/...
 	cd verify && go test -run '^$$' -bench . -benchmem .
 
 .PHONY: bench-limits
 bench-limits: ## Compare limits in memory and in Redis (needs redis-server)
 	go test -run '^$$' -bench LimitsThroughput ./caddymodule
 
+bin/stockcaddy: go.mod $(wildcard internal/bench/stockcaddy/*.go)
+	go build -trimpath -ldflags='-s -w' -o $@ ./internal/bench/stockcaddy
+
 .PHONY: bench-proxy
-bench-proxy: build ## Compare stock Caddy, the bare binary and the gate under load (needs wrk; with nginx if it is there)
-	go build -trimpath -ldflags='-s -w' -o bin/stockcaddy ./internal/bench/stockcaddy
-	go run ./internal/bench/proxy
+bench-proxy: build bin/stockcaddy ## Compare the gate under load with stock Caddy, nginx and HAProxy as far as they are there (quick: ARGS=-short)
+	go run ./internal/bench/proxy $(ARGS)
 	go run ./internal/bench/proxy -footprint
+
+.PHONY: bench-growth
+bench-growth: build bin/stockcaddy ## Measure cost and latency with more connections, larger bodies, more limits, more gates (quick: ARGS=-short)
+	go run ./internal/bench/growth $(ARGS)
+
+.PHONY: bench-memory
+bench-memory: build bin/stockcaddy ## Measure cost against memory, and what a flood of bodies needs (quick: ARGS=-short)
+	go build -trimpath -ldflags='-s -w' -o bin/floorcaddy ./internal/bench/floorcaddy
+	go run ./internal/bench/memory $(ARGS)
 
 .PHONY: bench-scale
 bench-scale: ## Measure a million keys, a day's churn, and what many gateways ask of Vault and Redis
 	go run ./internal/bench/scale
 
 .PHONY: profile
-profile: build ## Profile the gate under load: print what takes most CPU time and allocates most (needs wrk)
+profile: build ## Profile the gate under load: print what takes most CPU time and allocates most
 	go run ./internal/bench/proxy -profile bin
 	@for load in header body; do \
 		go tool pprof -top -nodecount 30 bin/$$load-cpu.pprof; \

@@ -98,16 +98,15 @@ func viaOf(major, minor int) string {
 // addFields adds the fields of a response, after header_down.
 func (t *trip) addFields(header http.Header, res *http.Response) {
 	fields := res.Header
-	drop := nominated(fields)
-	if down := t.way.down; down != nil {
-		fields, drop = withoutHops(fields, drop), nil
-		if down.Require == nil || down.Require.Match(res.StatusCode, fields) {
-			down.ApplyTo(fields, t.repl)
-		}
+	if len(fields["Connection"]) > 0 || t.way.down != nil {
+		fields = withoutHops(fields)
+	}
+	if down := t.way.down; down != nil && (down.Require == nil || down.Require.Match(res.StatusCode, fields)) {
+		down.ApplyTo(fields, t.repl)
 	}
 	for name, values := range fields {
 		switch {
-		case isHop(name) || slices.Contains(drop, name):
+		case isHop(name) && t.way.down == nil:
 		case header[name] == nil:
 			header[name] = values
 		default:
@@ -116,42 +115,62 @@ func (t *trip) addFields(header http.Header, res *http.Response) {
 	}
 }
 
-func withoutHops(header http.Header, drop []string) http.Header {
+// withoutHops returns a copy without the fields that are for this hop only.
+func withoutHops(header http.Header) http.Header {
+	drop := nominated(header)
 	header = header.Clone()
 	maps.DeleteFunc(header, func(name string, _ []string) bool { return isHop(name) || slices.Contains(drop, name) })
 	return header
 }
 
-// copyBody copies the body of a response, a stream at once as it comes.
+// copyBody copies the body of a response.
 func (t *trip) copyBody(res *http.Response) error {
-	if res.Body == http.NoBody {
-		return nil
-	}
 	if size := bufferFor(res.ContentLength); len(t.buffer) < size {
 		t.buffer = make([]byte, size)
 	}
-	flush := func() error { return nil }
 	if isStream(res) {
-		flush = http.NewResponseController(t.w).Flush
-		if source, ok := res.Body.(interface{ Buffered() int }); ok && source.Buffered() == 0 {
-			_ = flush()
-		}
+		return t.copyStream(res)
 	}
+	if res.Body == http.NoBody {
+		return nil
+	}
+	return t.copyAll(res.Body, func() {})
+}
+
+// copyStream copies the body of a response so that the client gets each part at once, the head
+// too if nothing has come yet.
+func (t *trip) copyStream(res *http.Response) error {
+	controller := http.NewResponseController(t.w)
+	flushed := false
+	flush := func() {
+		_ = controller.Flush()
+		flushed = true
+	}
+	if source, ok := res.Body.(interface{ Buffered() int }); !ok || source.Buffered() == 0 {
+		flush()
+	}
+	err := t.copyAll(res.Body, flush)
+	if !flushed {
+		flush()
+	}
+	return err
+}
+
+// copyAll copies a body. It calls after each time it has written a part.
+func (t *trip) copyAll(body io.Reader, after func()) error {
 	for {
-		n, err := res.Body.Read(t.buffer)
+		n, err := body.Read(t.buffer)
 		if n > 0 {
 			if err := t.write(t.buffer[:n]); err != nil {
 				return err
 			}
+			after()
 		}
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
 			return fmt.Errorf("reading: %w", err)
-		}
-		if n > 0 {
-			_ = flush()
 		}
 	}
 }
@@ -182,11 +201,13 @@ func isStream(res *http.Response) bool {
 // abort ends a response that cannot be completed, so that the client sees that.
 func (t *trip) abort(err error) {
 	server, _ := t.r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	sent := *t.r
+	sent.Header, sent.Host = t.head.Header.Clone(), t.head.Host
 	t.way.log.Warn("aborting with incomplete response",
 		zap.String("upstream", t.to.upstream.String()),
 		zap.Duration("duration", t.facts.latency),
 		zap.Object("request", caddyhttp.LoggableHTTPRequest{
-			Request:              t.r,
+			Request:              &sent,
 			ShouldLogCredentials: server != nil && server.Logs != nil && server.Logs.ShouldLogCredentials,
 		}),
 		zap.Error(err))

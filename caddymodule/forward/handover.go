@@ -39,11 +39,24 @@ func (t *trip) handOver(next caddyhttp.Handler) error {
 	if t.body > 0 {
 		r.Body = &rewinding{*bytes.NewReader(t.exchange.Message[t.body:])}
 	}
+	defer t.abandon()
 	err := t.way.heldAfter(elapsed).ServeHTTP(t.w, r, next)
 	for _, name := range [...]string{"duration", "upstream.duration", "upstream.latency"} {
 		lengthen(t.repl, "http.reverse_proxy."+name, elapsed)
 	}
 	return err
+}
+
+// abandon gives up a response that nobody has asked for.
+func (t *trip) abandon() {
+	if !t.outcome.known || t.outcome.err != nil {
+		return
+	}
+	if isInformational(t.outcome.res.StatusCode) {
+		t.exchange.Abandon()
+		return
+	}
+	_ = t.outcome.res.Body.Close()
 }
 
 // heldAfter returns the held reverse_proxy with less time for retries.
@@ -108,6 +121,7 @@ func (t *trip) finish(r *http.Request) (*http.Response, error) {
 	for err == nil && isInformational(res.StatusCode) {
 		if trace != nil && trace.Got1xxResponse != nil {
 			if err := trace.Got1xxResponse(res.StatusCode, textproto.MIMEHeader(res.Header)); err != nil {
+				t.exchange.Abandon()
 				return nil, err
 			}
 		}

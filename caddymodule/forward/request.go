@@ -58,6 +58,9 @@ func nominated(header http.Header) (names []string) {
 	return names
 }
 
+// noUserAgent keeps a User-Agent from being added.
+var noUserAgent = []string{""}
+
 // copyFields gives the request that is sent the fields of the one that came.
 func (t *trip) copyFields() {
 	drop := nominated(t.r.Header)
@@ -65,6 +68,9 @@ func (t *trip) copyFields() {
 		if !isHop(name) && !slices.Contains(drop, name) {
 			t.head.Header[name] = values[:len(values):len(values)] // so that adding copies
 		}
+	}
+	if _, ok := t.r.Header["User-Agent"]; !ok {
+		t.head.Header["User-Agent"] = noUserAgent
 	}
 }
 

@@ -1,6 +1,7 @@
 package logs_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/ingestauth/caddy-ingest-auth/caddymodule/logs"
+	"github.com/ingestauth/caddy-ingest-auth/config"
 	"github.com/ingestauth/caddy-ingest-auth/keysync"
 )
 
@@ -37,10 +39,17 @@ type keyFile map[keysync.Digest]bool
 func (k keyFile) Knows(d keysync.Digest) bool { return k[d] }
 
 // BenchmarkAccessLogEntry is an entry of the access log as Caddy writes it, by the encoder
-// and by the one that it wraps.
+// and by the one that it wraps. A source knows 1,000 keys, and the places of keys have names.
 func BenchmarkAccessLogEntry(b *testing.B) {
 	clean, stock := encoders(b)
-	b.Cleanup(logs.Names.AddSource(keyFile{keysync.DigestOf([]byte(keyA)): true}))
+	file := keyFile{}
+	for i := range 1000 {
+		file[keysync.DigestOf(fmt.Append(nil, "another key ", i))] = true
+	}
+	b.Cleanup(logs.Names.AddSource(file))
+	for _, place := range config.DefaultLocations() {
+		logs.Names.AddLocation(place)
+	}
 	request := accessRequest()
 	response := http.Header{
 		"Server": {"Caddy"}, "Content-Type": {"application/json"}, "Date": {"Mon, 03 Nov 2025 12:00:00 GMT"},

@@ -29,6 +29,9 @@ func main() {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		caddy.CustomVersion = "ingest-auth " + info.Main.Version + ", Caddy"
 	}
-	time.AfterFunc(startTime, func() { heapfloor.Set(heapFloor) })
+	time.AfterFunc(startTime, func() {
+		heapfloor.LeaveRoom() // Caddy has set the limit by now
+		heapfloor.Set(heapFloor)
+	})
 	caddycmd.Main()
 }

@@ -170,6 +170,7 @@ func (f *Finder) header(h http.Header, hit hit, s *Set) {
 	case f.keep:
 	case kept == 0:
 		delete(h, hit.name)
+		s.freed = hit.values
 	default:
 		clear(hit.values[kept:])
 		h[hit.name] = hit.values[:kept]

@@ -231,3 +231,34 @@ func TestPlain(t *testing.T) {
 		t.Error("a header that is deleted was taken for one with credentials")
 	}
 }
+
+// TestFreed: a header that is deleted leaves room for one value, any other leaves none.
+func TestFreed(t *testing.T) {
+	tests := map[string]struct {
+		header http.Header
+		keep   bool
+		frees  bool
+	}{
+		"deleted":               {http.Header{"X-Api-Key": {"one", "two"}}, false, true},
+		"without values":        {http.Header{"X-Api-Key": {}}, false, false},
+		"another scheme":        {http.Header{"Authorization": {"Digest x"}}, false, false},
+		"one of two schemes":    {http.Header{"Authorization": {"Digest x", "Bearer y"}}, false, false},
+		"nothing":               {http.Header{"Accept": {"*/*"}}, false, false},
+		"credentials that stay": {http.Header{"X-Api-Key": {"one"}}, true, false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			f := newFinder(t, Options{Bearer: true, Headers: []string{"X-API-Key"}, Keep: tt.keep})
+			s := GetSet()
+			f.Headers(tt.header, s)
+			if room := s.Freed(); (room != nil) != tt.frees || tt.frees && (len(room) != 1 || cap(room) != 1) {
+				t.Errorf("room for %d values of %d, want some: %t", len(room), cap(room), tt.frees)
+			}
+			s.Reset()
+			if s.Freed() != nil {
+				t.Error("the room is remembered beyond the request")
+			}
+			PutSet(s)
+		})
+	}
+}

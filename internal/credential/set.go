@@ -48,10 +48,11 @@ type Set struct {
 	many   bool // there were more than MaxCandidates
 	arena  arena
 
-	hits  []hit  // header names to look at
-	long  []Long // headers with long values
-	query []byte // copy of the raw query, only while Query runs
-	cuts  []span // what to cut from query or body
+	hits  []hit    // header names to look at
+	long  []Long   // headers with long values
+	freed []string // values of the header that was deleted last
+	query []byte   // copy of the raw query, only while Query runs
+	cuts  []span   // what to cut from query or body
 
 	document span // value of a field that is a document; empty if there is none
 
@@ -93,7 +94,7 @@ func (s *Set) Reset() {
 	s.Judge, s.judged, s.many = nil, s.judged[:0], false
 	s.cuts, s.document = s.cuts[:0], span{}
 	clear(s.long)
-	s.long = s.long[:0]
+	s.long, s.freed = s.long[:0], nil
 	s.report.reset(0, 0)
 }
 
@@ -111,6 +112,15 @@ func (s *Set) Found() []Found { return s.found }
 // Long returns the headers that Headers has left with a value of 16 bytes or more, or with
 // more than one value.
 func (s *Set) Long() []Long { return s.long }
+
+// Freed returns room for one value that a header has left which Headers has deleted, nil if it has
+// deleted none.
+func (s *Set) Freed() []string {
+	if len(s.freed) == 0 {
+		return nil
+	}
+	return s.freed[:1:1]
+}
 
 // One returns the credential of the request. It fails with ErrMissing if there
 // is none, with ErrConflict if two differ, and with ErrCandidates if there were too

@@ -43,7 +43,6 @@ type Gate struct {
 	judges  sync.Pool // of *judge
 	finder  *credential.Finder
 	remover *credential.Finder // removes credentials, also if the gate does not strip
-	slots   []string           // headers whose storage the identity header may reuse
 	// forbidden reports whether a trailer with that name must not get through. It is made
 	// once, not for every request.
 	forbidden func(name string) bool

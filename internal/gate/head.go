@@ -17,7 +17,8 @@ import (
 // header if the client sent one. It always cleans the span: a key may be in a place that is
 // not a location.
 func (g *Gate) takeHead(r *http.Request, p *passage) *refusal {
-	g.takeHeaders(r.Header, p)
+	g.finder.Headers(r.Header, p.set)
+	p.slot = p.set.Freed()
 	g.keepConnection(r.Header)
 	p.span = trace.SpanFromContext(r.Context())
 	g.names.Span(p.span, false)
@@ -30,23 +31,6 @@ func (g *Gate) takeHead(r *http.Request, p *passage) *refusal {
 		return ref
 	}
 	return cmp.Or(ref, g.takeQuery(r, p))
-}
-
-// takeHeaders finds the credentials in the header and removes them. The storage of a
-// removed header is kept for the identity header.
-func (g *Gate) takeHeaders(h http.Header, p *passage) {
-	for _, name := range g.slots {
-		values := h[name]
-		if len(values) == 0 {
-			continue
-		}
-		g.finder.Headers(h, p.set)
-		if h[name] == nil {
-			p.slot = values[:1:1]
-		}
-		return
-	}
-	g.finder.Headers(h, p.set)
 }
 
 // keepConnection stops the client from having headers removed further on: a proxy removes

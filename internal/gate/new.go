@@ -1,7 +1,6 @@
 package gate
 
 import (
-	"net/http"
 	"slices"
 	"time"
 
@@ -110,9 +109,6 @@ func (g *Gate) makeFinders() error {
 	for _, l := range g.settings.Credentials {
 		o.Find(l)
 		g.keysInBody = g.keysInBody || l.Place() == config.PlaceBody
-		for _, name := range l.Headers() {
-			g.slots = append(g.slots, http.CanonicalHeaderKey(name))
-		}
 	}
 	for _, l := range g.settings.Remove {
 		o.Remove.Add(l)

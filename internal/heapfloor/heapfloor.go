@@ -16,9 +16,9 @@ import (
 )
 
 // Set sets a floor of so many bytes. It does nothing if GOGC is in the environment: then
-// somebody has decided otherwise. The floor is never more than a quarter of the memory
-// limit (GOMEMLIMIT, or the limit derived from the container's), which the runtime
-// observes in any case.
+// somebody has decided otherwise. The floor is never more than half of the memory
+// limit (GOMEMLIMIT, or the limit derived from the container's): what is not of the heap, and
+// bodies, need room, too. The runtime observes the limit in any case.
 func Set(floor uint64) {
 	if _, ok := os.LookupEnv("GOGC"); ok {
 		return
@@ -40,15 +40,19 @@ func watch(c *cycle) {
 // adjust sets GOGC so that the next collection starts when the heap has the size
 // of the floor.
 func (c *cycle) adjust() {
-	floor := c.floor
-	if limit := debug.SetMemoryLimit(-1); limit != math.MaxInt64 {
-		floor = min(floor, uint64(limit)/4)
-	}
 	live, roots := heap()
-	if p := percent(floor, live, roots); p != c.last {
+	if p := percent(under(debug.SetMemoryLimit(-1), c.floor), live, roots); p != c.last {
 		c.last = p
 		debug.SetGCPercent(p)
 	}
+}
+
+// under returns the floor that there may be under a memory limit.
+func under(limit int64, floor uint64) uint64 {
+	if limit == math.MaxInt64 { // none
+		return floor
+	}
+	return min(floor, uint64(limit)/2)
 }
 
 // percent returns the value of GOGC at which a heap grows to the floor: the

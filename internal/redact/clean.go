@@ -23,6 +23,7 @@ type Cleaner struct {
 	reread  int // bytes, see maxReread
 	cuts    []cut
 	parts   window // of a segment
+	steps   []step // of a path
 	prose   bool   // text may be more than a URL: pairs are left to those who know quotes
 
 	// Caller is the ID of the key of the request that the texts are about, "" if it is not
@@ -83,6 +84,9 @@ func (c *Cleaner) clean(s string, find func(*Cleaner)) string {
 // maxKept is the size in bytes of buffers that are kept for reuse, at most.
 const maxKept = 16 << 10
 
+// maxSteps is how many segments of a path are kept room for, at most.
+const maxSteps = 256
+
 // Free ends the use of a cleaner.
 func (c *Cleaner) Free() {
 	c.text, c.decoded = wiped(c.text), wiped(c.decoded)
@@ -91,6 +95,10 @@ func (c *Cleaner) Free() {
 	}
 	for i := range c.spare {
 		c.spare[i] = wiped(c.spare[i])
+	}
+	clear(c.steps[:cap(c.steps)])
+	if cap(c.steps) > maxSteps {
+		c.steps = nil
 	}
 	c.set, c.cuts, c.prose, c.reread, c.Caller = nil, c.cuts[:0], false, 0, ""
 	cleaners.Put(c)

@@ -110,3 +110,37 @@ func FuzzAnyText(f *testing.F) {
 		}
 	})
 }
+
+// FuzzLook has those who know names read a text that look found no name in: they find nothing
+// either.
+func FuzzLook(f *testing.F) {
+	n := NewNames()
+	n.AddQuery("shopKey")
+	for _, text := range []string{
+		"sent Bearer abc", "bearer+abc[", "BASIC\tabc", "a.b Bearer", "/x?shop-key=a", "shopkey: a", "sh%6fpkey=a", `shop\u006bey:a`,
+		"//user:a@host", "a@b / c", "apiK\u017fey=a", "%", "a%2", "key=", "api+key=a", "Accept: */*", `"api key"=a`, "token[a=b",
+	} {
+		f.Add(text)
+	}
+	find := map[string]func(*Cleaner){
+		"Text":  func(c *Cleaner) { c.pairs(); c.words() },
+		"URL":   func(c *Cleaner) { c.url(0, len(c.text)) },
+		"Query": func(c *Cleaner) { c.query(0, len(c.text)) },
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		for name, find := range find {
+			c := n.Cleaner(false)
+			c.prose, c.text = name == "Text", append(c.text, text...)
+			if !c.look() {
+				before := len(c.cuts)
+				find(c)
+				c.each(findScheme)
+				c.each(findUserinfo)
+				if len(c.cuts) > before {
+					t.Errorf("%s: %q: no names, but %v", name, text, c.cuts[before:])
+				}
+			}
+			c.Free()
+		}
+	})
+}

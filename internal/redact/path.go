@@ -23,7 +23,7 @@ func (n *Names) AddPath(patterns ...string) {
 
 // pathPattern is a pattern of paths with a key.
 type pathPattern struct {
-	segments []string // "" for one that may be anything
+	segments [][]byte // none for one that may be anything
 	key      int
 	anchored bool // no fixed segment stands before the key
 }
@@ -35,18 +35,19 @@ func newPathPattern(text string) (p pathPattern, ok bool) {
 	}
 	p.key, p.anchored = pattern.Index(config.KeySegment), true
 	for i, s := range pattern.Segments() {
-		if strings.HasPrefix(s, "{") {
-			s = ""
+		var fixed []byte
+		if !strings.HasPrefix(s, "{") {
+			fixed = []byte(s)
 		}
-		p.segments = append(p.segments, s)
-		p.anchored = p.anchored && (i >= p.key || s == "")
+		p.segments = append(p.segments, fixed)
+		p.anchored = p.anchored && (i >= p.key || len(fixed) == 0)
 	}
 	return p, p.key >= 0
 }
 
 // step is a segment of a path, as the most lenient reader takes it, and where it stands.
 type step struct {
-	text     string
+	text     []byte
 	from, to int
 }
 
@@ -92,7 +93,7 @@ func (p *pathPattern) matches(segments []step) bool {
 		return false
 	}
 	for i, want := range p.segments {
-		if want != "" && !strings.EqualFold(want, segments[i].text) {
+		if len(want) > 0 && !bytes.EqualFold(want, segments[i].text) {
 			return false
 		}
 	}
@@ -102,20 +103,22 @@ func (p *pathPattern) matches(segments []step) bool {
 // pathSegments splits a path as the most lenient reader does: decoded, with '\' as a slash,
 // without empty and dot segments, and without what follows a ';'.
 func (c *Cleaner) pathSegments(from, to int) []step {
-	var all []step
+	all, decoded := c.steps[:0], c.decoded[:0]
 	for from <= to {
 		end := c.until(from, to, `/\`)
-		text := append([]byte(nil), c.text[from:end]...)
+		start := len(decoded)
+		decoded = append(decoded, c.text[from:end]...)
+		text := decoded[start:]
 		for range maxLevels {
 			var changed bool
 			if text, changed, _ = decode(text); !changed {
 				break
 			}
 		}
-		for part := range bytes.FieldsFuncSeq(text, func(r rune) bool { return r == '/' || r == '\\' }) {
+		for part := range bytes.FieldsFuncSeq(text, isSlash) {
 			part, _, _ = bytes.Cut(part, []byte{';'})
-			switch name := strings.TrimRight(string(part), ". "); {
-			case name != "":
+			switch name := bytes.TrimRight(part, ". "); {
+			case len(name) > 0:
 				all = append(all, step{name, from, end})
 			case string(part) == ".." && len(all) > 0:
 				all = all[:len(all)-1]
@@ -123,8 +126,11 @@ func (c *Cleaner) pathSegments(from, to int) []step {
 		}
 		from = end + 1
 	}
+	c.steps, c.decoded = all, decoded
 	return all
 }
+
+func isSlash(r rune) bool { return r == '/' || r == '\\' }
 
 // cutKey is cut for a key in a path.
 func (c *Cleaner) cutKey(k cut) {

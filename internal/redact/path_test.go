@@ -1,6 +1,7 @@
 package redact
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -75,5 +76,20 @@ func TestKeysInPathsLinear(t *testing.T) {
 	n := pathNames()
 	for _, piece := range []string{"/", "/.", "/..", "/array", "/a/..", "%2f", "%252f", ";/", "/%", "?/"} {
 		n.URL(strings.Repeat(piece, 1<<20/len(piece)))
+	}
+}
+
+// TestPathsNeedNoMemory: a cleaner splits all the paths of a log entry in the same room, and
+// forgets what was in it.
+func TestPathsNeedNoMemory(t *testing.T) {
+	c := pathNames().Cleaner(false)
+	const text = "https://h.example/v1/arr%61y/" + canary + "/x?a=/b/c"
+	if allocs := testing.AllocsPerRun(1000, func() { c.URL(text) }); allocs > 0 {
+		t.Errorf("%v allocations", allocs)
+	}
+	decoded, steps := c.decoded[:cap(c.decoded)], c.steps[:cap(c.steps)]
+	c.Free()
+	if strings.Contains(string(decoded), canary) || slices.ContainsFunc(steps, func(s step) bool { return s.text != nil }) {
+		t.Error("the text is kept")
 	}
 }

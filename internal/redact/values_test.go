@@ -353,3 +353,21 @@ func reads(text, key string, depth int) bool {
 	}
 	return false
 }
+
+// TestKnownKeysBehindEachOther: the next key is looked for where the last one ends, also if
+// what stands between the two is its first byte.
+func TestKnownKeysBehindEachOther(t *testing.T) {
+	const slashed = "/a1b2c3d4-e5f6g7h8"
+	n := knowing(keyWord, keyDots, slashed)
+	for text, want := range map[string]string{
+		keyWord + slashed:                              "REDACTED",
+		keyWord + slashed + "/x":                       "REDACTED/x",
+		keyWord + "/" + keyWord + "." + keyWord + "/y": "REDACTED/REDACTED.REDACTED/y",
+		keyDots + slashed + slashed:                    "REDACTED",
+		"/x/" + keyWord + "/" + keyDots:                "/x/REDACTED/REDACTED",
+	} {
+		if got := n.Text(text); got != want {
+			t.Errorf("Text(%q)\n got %q\nwant %q", text, got, want)
+		}
+	}
+}

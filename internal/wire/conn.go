@@ -4,7 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"io"
+	"fmt"
 	"math"
 	"net"
 	"net/http"
@@ -12,12 +12,19 @@ import (
 	"time"
 )
 
-var errHeaderTooLong = errors.New("the head of the response is too long")
+// Errors have the texts of http.Transport, because logs and error pages show them.
+
+// tooLongError is for the head of a response with more bytes than are allowed.
+type tooLongError int64
+
+func (e tooLongError) Error() string {
+	return fmt.Sprintf("net/http: server response headers exceeded %d bytes; aborted", int64(e))
+}
 
 // timeoutError is a net.Error, so that a proxy answers 504.
 type timeoutError struct{}
 
-func (timeoutError) Error() string   { return "timeout awaiting the head of the response" }
+func (timeoutError) Error() string   { return "net/http: timeout awaiting response headers" }
 func (timeoutError) Timeout() bool   { return true }
 func (timeoutError) Temporary() bool { return true }
 func (timeoutError) Unwrap() error   { return context.DeadlineExceeded }
@@ -74,7 +81,7 @@ func (c *conn) quiet() bool {
 // Read reads for c.in, within the limits of size and time.
 func (c *conn) Read(p []byte) (int, error) {
 	if c.left <= 0 && c.failed == nil {
-		c.failed = errHeaderTooLong
+		c.failed = tooLongError(c.client.MaxResponseHeader)
 	}
 	if int64(len(p)) > c.left {
 		p = p[:c.left]
@@ -110,8 +117,10 @@ func (c *conn) firstResponse(req *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
-	if _, err := c.in.Peek(1); err != nil {
-		return nil, c.readError(err)
+	if _, err := c.in.Peek(1); c.isLate() {
+		return nil, timeoutError{}
+	} else if err != nil {
+		return nil, err
 	}
 	c.answered = true
 	return c.nextResponse(req)
@@ -121,8 +130,11 @@ func (c *conn) firstResponse(req *http.Request) (*http.Response, error) {
 // for the next one.
 func (c *conn) nextResponse(req *http.Request) (*http.Response, error) {
 	res, err := http.ReadResponse(c.in, req)
-	if err != nil {
-		return nil, c.readError(err)
+	switch {
+	case c.isLate():
+		return nil, timeoutError{}
+	case err != nil:
+		return nil, fmt.Errorf("net/http: HTTP/1.x transport connection broken: %w", c.reason(err))
 	}
 	if isInformational(res.StatusCode) {
 		c.left = c.client.MaxResponseHeader
@@ -141,16 +153,15 @@ func (c *conn) endHeader() error {
 	return c.SetReadDeadline(time.Time{})
 }
 
-// readError returns why the head of the response could not be read. If the connection failed, that
-// is the reason: err from http.ReadResponse may instead be about the line that was cut off.
-func (c *conn) readError(err error) error {
-	switch {
-	case c.failed == nil:
-		return err
-	case errors.Is(c.failed, io.EOF):
-		return io.ErrUnexpectedEOF
-	case errors.Is(c.failed, os.ErrDeadlineExceeded) && !c.headerBy.IsZero() && !time.Now().Before(c.headerBy):
-		return timeoutError{}
+// isLate reports whether the head of the response has not come in time.
+func (c *conn) isLate() bool {
+	return errors.Is(c.failed, os.ErrDeadlineExceeded) && !c.headerBy.IsZero() && !time.Now().Before(c.headerBy)
+}
+
+// reason returns why a head could not be read: err may be about the line that was cut off.
+func (c *conn) reason(err error) error {
+	if tooLong, ok := errors.AsType[tooLongError](c.failed); ok {
+		return tooLong
 	}
-	return c.failed
+	return err
 }

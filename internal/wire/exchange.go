@@ -61,6 +61,9 @@ func (x *Exchange) Next() (*http.Response, error) {
 	return res, x.cause(err)
 }
 
+// Abandon ends an exchange after an informational response. Later, closing the body does.
+func (x *Exchange) Abandon() { x.conn.end(false) }
+
 // cause returns why the request was canceled if it was, else err.
 func (x *Exchange) cause(err error) error {
 	if err != nil && x.Request.Context().Err() != nil {

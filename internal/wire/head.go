@@ -34,8 +34,8 @@ type Head struct {
 }
 
 // Append appends the request line and the header, as http.Transport writes them, up to and with
-// the empty line. Unlike that, it does not add a User-Agent. It fails if a part of the head could
-// break the message; the error has no values in it.
+// the empty line. So there is a User-Agent unless it is set to "". It fails if a part of the head
+// could break the message; the error has no values in it.
 func (h *Head) Append(b []byte) ([]byte, error) {
 	method := h.Method
 	if method == "" {
@@ -54,8 +54,8 @@ func (h *Head) Append(b []byte) ([]byte, error) {
 	b = append(append(append(b, method...), ' '), h.Target...)
 	b = append(b, " HTTP/1.1\r\n"...)
 	b = appendField(b, "Host", host)
-	if agent := h.Header["User-Agent"]; len(agent) > 0 && agent[0] != "" {
-		b = appendField(b, "User-Agent", agent[0])
+	if agent := h.userAgent(); agent != "" {
+		b = appendField(b, "User-Agent", agent)
 	}
 	if h.Length > 0 || method == http.MethodPost || method == http.MethodPut || method == http.MethodPatch {
 		b = append(b, "Content-Length: "...)
@@ -68,6 +68,18 @@ func (h *Head) Append(b []byte) ([]byte, error) {
 		b = append(b, "Accept-Encoding: gzip\r\n"...)
 	}
 	return append(b, "\r\n"...), nil
+}
+
+// userAgent returns the value of User-Agent, that of http.Transport if there is none.
+func (h *Head) userAgent() string {
+	values, ok := h.Header["User-Agent"]
+	switch {
+	case !ok:
+		return "Go-http-client/1.1"
+	case len(values) == 0:
+		return ""
+	}
+	return values[0]
 }
 
 // appendFields appends the fields of header that are not written already, in the order of

@@ -1,188 +1,158 @@
+//go:build linux
+
 package main
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
-	"github.com/ingestauth/caddy-ingest-auth/keysync"
+	"github.com/ingestauth/caddy-ingest-auth/internal/bench/rig"
 )
 
 // candidate is a server under one kind of load.
 type candidate struct {
-	name       string
-	references []*candidate // what it is compared with
-	server     *process
-	script     string // for wrk
+	name, load string
+	server     *rig.Process
+	helper     *rig.Process // what the server asks, besides the backend
+	request    []byte
+	reference  *candidate // what it is compared with
 	turns      []turn
 }
 
-// Caddyfiles, with the addresses of the proxy and the backend. Nothing is logged but errors.
-const (
-	stockCaddyfile = `{
-	admin off
-	log {
-		level ERROR
-	}
+// turn is what one run has shown.
+type turn struct {
+	cpu, helper float64 // µs per request
+	throughput  float64 // requests/s
+	requests    int
 }
-http://%[1]s {
-	reverse_proxy %[2]s
-}
-`
-	leanBareCaddyfile = `{
-	admin off
-	log {
-		level ERROR
-	}
-}
-http://%[1]s {
-	ingest_forward %[2]s
-}
-`
-	gateHead = `{
-	admin %[4]s
-	log {
-		level ERROR
-		format redact_keys
-	}
-	ingest_auth {
-		keys file %[3]s
-	}
-}
-http://%[1]s {
-	ingest_auth {
-		limit 100000000/1m by key
-	}
-`
-	gateCaddyfile = gateHead + `	reverse_proxy %[2]s
-}
-`
-	leanCaddyfile = gateHead + `	ingest_forward %[2]s
-}
-`
-)
 
-// startCandidates starts stock Caddy, our binary as a bare proxy, our binary with a gate, and
-// nginx if it is there, and returns what is measured on them.
-func startCandidates(ctx context.Context, o options, dir, backend string) (all []*candidate, err error) {
-	s := &servers{ctx: ctx, dir: dir, backend: backend}
-	defer func() {
-		if err != nil {
-			s.stop()
+// table is candidates under the same load. They are compared with the first, or with their reference.
+type table struct {
+	load       string
+	request    []byte
+	candidates []*candidate
+}
+
+func (t *table) add(name string, server *rig.Process) *candidate {
+	c := &candidate{name: name, load: t.load, server: server, request: t.request}
+	if len(t.candidates) > 0 {
+		c.reference = t.candidates[0]
+	}
+	t.candidates = append(t.candidates, c)
+	return c
+}
+
+// keep removes candidates whose name does not have the text, unless others are compared with them.
+func (t *table) keep(text string) {
+	needed := make(map[*candidate]bool)
+	for _, c := range t.candidates {
+		if strings.Contains(c.name, text) {
+			needed[c], needed[c.reference] = true, true
 		}
-	}()
-	if s.key, s.keys, err = writeKeys(dir); err != nil {
-		return nil, err
 	}
-	stock := s.caddy(o.stock, "stock", stockCaddyfile)
-	bare := s.caddy(o.gate, "bare", stockCaddyfile)
-	gate := s.caddy(o.gate, "gate", gateCaddyfile)
-	leanBare := s.caddy(o.gate, "lean-bare", leanBareCaddyfile)
-	lean := s.caddy(o.gate, "lean", leanCaddyfile)
-	nginx := s.nginx()
-	if s.err != nil {
-		return nil, s.err
-	}
-	header, body, err := writeScripts(dir, s.key)
-	if err != nil {
-		return nil, err
-	}
-	for _, load := range []struct{ key, script string }{{"key in a header", header}, {"key in 1 KB JSON", body}} {
-		a := &candidate{name: "stock Caddy, bare, " + load.key, server: stock, script: load.script}
-		b := &candidate{name: "bare, " + load.key, server: bare, script: load.script, references: []*candidate{a}}
-		c := &candidate{name: "gate, " + load.key, server: gate, script: load.script, references: []*candidate{a, b}}
-		d := &candidate{name: "bare, ingest_forward, " + load.key, server: leanBare, script: load.script, references: []*candidate{a, b}}
-		e := &candidate{name: "gate, ingest_forward, " + load.key, server: lean, script: load.script, references: []*candidate{a, d}}
-		all = append(all, a, b, c, d, e)
-	}
-	if nginx != nil {
-		all = append(all, &candidate{name: "nginx, map of keys, key in a header", server: nginx, script: header, references: all[:1]})
-	}
-	return all, nil
+	t.candidates = slices.DeleteFunc(t.candidates, func(c *candidate) bool { return !needed[c] })
 }
 
 // servers starts servers until one fails.
 type servers struct {
-	ctx                     context.Context
-	dir, backend, key, keys string
-	running                 []*process
-	err                     error
+	rig.Group
+	ctx       context.Context
+	dir       string
+	backend   string // its address
+	keys      *rig.Keys
+	keyFile   string
+	authority *rig.Process // what forward_auth asks
+	missing   []string     // what is not installed
+	err       error
 }
 
-func (s *servers) stop() {
-	for _, p := range s.running {
-		p.stop()
+// prepare makes keys and starts what all candidates need.
+func (s *servers) prepare() {
+	if s.keys, s.err = rig.NewKeys(); s.err != nil {
+		return
+	}
+	if s.keyFile, s.err = s.keys.WriteFile(s.dir); s.err != nil {
+		return
+	}
+	if backend := s.start(rig.StartBackend(s.ctx)); s.err == nil {
+		s.backend = backend.Addrs[0]
+	}
+	if s.err == nil {
+		s.authority = s.start(rig.StartAuth(s.ctx, s.keys.Used))
 	}
 }
 
-func (s *servers) started(p *process, err error) *process {
-	if s.err = err; err == nil {
-		s.running = append(s.running, p)
+// start keeps a server to be stopped. What is not installed is no error: it returns nil.
+func (s *servers) start(p *rig.Process, err error) *rig.Process {
+	if errors.Is(err, rig.ErrNotInstalled) {
+		s.missing = append(s.missing, err.Error())
+		return nil
+	}
+	if p, err = s.Add(p, err); err != nil {
+		s.err = err
 	}
 	return p
 }
 
-// caddy runs binary with a Caddyfile, with a home of its own.
-func (s *servers) caddy(binary, name, caddyfile string) *process {
+func (s *servers) caddy(binary, name string, c rig.Caddy) *rig.Process {
 	if s.err != nil {
 		return nil
 	}
-	return s.started(startCaddy(s.ctx, binary, filepath.Join(s.dir, name), caddyfile, s.backend, s.keys, "off"))
+	return s.start(rig.StartCaddy(s.ctx, binary, filepath.Join(s.dir, name), c))
 }
 
-// startCaddy runs binary with a Caddyfile, with a home of its own in dir.
-func startCaddy(ctx context.Context, binary, dir, caddyfile, backend, keys, admin string) (*process, error) {
-	addr, err := freeAddr(ctx)
-	if err != nil {
-		return nil, err
+type startOther func(ctx context.Context, dir, backend string, keys *rig.Keys) (*rig.Process, error)
+
+func (s *servers) other(name string, start startOther) *rig.Process {
+	if s.err != nil {
+		return nil
 	}
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return nil, err
-	}
-	config := filepath.Join(dir, "Caddyfile")
-	if err := os.WriteFile(config, fmt.Appendf(nil, caddyfile, addr, backend, keys, admin), 0o600); err != nil {
-		return nil, err
-	}
-	env := []string{"HOME=" + dir, "XDG_DATA_HOME=" + dir, "XDG_CONFIG_HOME=" + dir}
-	p, err := startProcess(ctx, env, binary, "run", "--config", config)
-	if err != nil {
-		return nil, err
-	}
-	p.addr = addr
-	if err := p.ready(ctx); err != nil {
-		return nil, err
-	}
-	return p, nil
+	return s.start(start(s.ctx, filepath.Join(s.dir, name), s.backend, s.keys))
 }
 
-func stopAll(candidates []*candidate) {
-	for _, c := range candidates {
-		c.server.stop()
-	}
+// forwardAuth is what people do without a gate.
+const forwardAuth = `forward_auth %s {
+	uri /auth
+	copy_headers X-Account
 }
+request_header -X-API-Key
+reverse_proxy %s`
 
-// records is how many records the key file has.
-const records = 1000
+// startTables starts all candidates.
+func startTables(s *servers, o options) ([]*table, error) {
+	s.prepare()
+	if s.err != nil {
+		return nil, s.err
+	}
+	stock, gate := rig.Stock(s.backend), rig.Gate(s.keyFile, s.backend)
+	bare := s.caddy(o.stock, "stock", stock)
+	shipped := s.caddy(o.gate, "gate", gate)
+	alone := s.caddy(o.gate, "alone", rig.Caddy{Site: "ingest_forward " + s.backend})
 
-// writeKeys makes a key and writes a key file in which it is one of many.
-func writeKeys(dir string) (key, path string, err error) {
-	if key, err = keysync.NewKey(keysync.ModeLive); err != nil {
-		return "", "", err
+	header := &table{load: "key in a header", request: rig.GetWithKey(s.keys.Used)}
+	header.add("stock Caddy, bare `reverse_proxy`", bare)
+	logged := header.add("the same with an access log", s.caddy(o.stock, "stock-log", stock.WithAccessLog()))
+	header.add("stock Caddy with `forward_auth`", s.caddy(o.stock, "forward-auth",
+		rig.Caddy{Site: fmt.Sprintf(forwardAuth, s.authority.Addrs[0], s.backend)})).helper = s.authority
+	header.add("stock Caddy, `respond` without a backend", s.caddy(o.stock, "respond", rig.Caddy{Site: `respond "ok"`}))
+	header.add("ingest-auth, `ingest_forward` alone", alone)
+	header.add("**ingest-auth, gate**", shipped)
+	header.add("**ingest-auth, gate, access log** (to stock Caddy with its log)",
+		s.caddy(o.gate, "gate-log", gate.WithAccessLog())).reference = logged
+	if p := s.other("nginx", rig.StartNginx); p != nil {
+		header.add("nginx, `map` and `limit_req`", p)
 	}
-	all := make([]map[string]string, records)
-	for i := range all {
-		digest := keysync.DigestOf(fmt.Append(nil, "another key ", i))
-		if i == records/2 {
-			digest = keysync.DigestOf([]byte(key))
-		}
-		all[i] = map[string]string{"digest": digest.String(), "key_id": fmt.Sprint("key_", i), "account": "bench", "mode": keysync.ModeLive}
+	if p := s.other("haproxy", rig.StartHAProxy); p != nil {
+		header.add("HAProxy, map and stick table", p)
 	}
-	content, err := json.Marshal(map[string]any{"keys": all})
-	if err != nil {
-		return "", "", err
-	}
-	path = filepath.Join(dir, "keys.json")
-	return key, path, os.WriteFile(path, content, 0o600)
+
+	body := &table{load: "key in 1 KB JSON", request: rig.PostWithKey(s.keys.Used, 1<<10)}
+	body.add("stock Caddy, bare `reverse_proxy`", bare)
+	body.add("ingest-auth, `ingest_forward` alone", alone)
+	body.add("**ingest-auth, gate**", shipped)
+	return []*table{header, body}, s.err
 }

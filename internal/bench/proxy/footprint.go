@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -6,14 +8,16 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"text/template"
 	"time"
+
+	"github.com/ingestauth/caddy-ingest-auth/internal/bench/rig"
 )
 
-// settle is how long a server is left alone before its memory is read.
-const settle = 5 * time.Second
+const (
+	settle = 5 * time.Second // how long a server is left alone before its memory is read
+	starts = 5               // of each server
+)
 
 var footprintReport = template.Must(template.New("footprint").Parse(`
 | | binary MB | ready after ms | idle RSS MB |
@@ -30,53 +34,46 @@ type footprint struct {
 
 // measureFootprints starts stock Caddy and the gate with its key file several times, in turn,
 // and prints what they take while nobody asks them anything.
-func measureFootprints(ctx context.Context, o options, w io.Writer, backend string) error {
+func measureFootprints(ctx context.Context, o options, w io.Writer) error {
+	const backend = "127.0.0.1:9" // nobody asks
 	dir, err := os.MkdirTemp("", "bench-footprint-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	_, keys, err := writeKeys(dir)
+	keys, err := rig.NewKeys()
 	if err != nil {
 		return err
 	}
-	all := []*footprint{{Name: "stock Caddy, bare"}, {Name: fmt.Sprintf("ingest-auth, gate, %d records", records)}}
-	binaries, caddyfiles := []string{o.stock, o.gate}, []string{stockCaddyfile, gateCaddyfile}
+	keyFile, err := keys.WriteFile(dir)
+	if err != nil {
+		return err
+	}
+	all := []*footprint{{Name: "stock Caddy, bare"}, {Name: fmt.Sprintf("ingest-auth, gate, %d records", rig.Records)}}
+	binaries, caddyfiles := []string{o.stock, o.gate}, []rig.Caddy{rig.Stock(backend), rig.Gate(keyFile, backend)}
 	ready, rss := make([][]float64, 2), make([][]float64, 2)
-	for round := range o.rounds {
+	for round := range starts {
 		for i := range all {
 			begun := time.Now()
-			p, err := startCaddy(ctx, binaries[i], filepath.Join(dir, fmt.Sprint(i, "-", round)), caddyfiles[i], backend, keys, "off")
+			p, err := rig.StartCaddy(ctx, binaries[i], filepath.Join(dir, fmt.Sprint(i, "-", round)), caddyfiles[i])
 			if err != nil {
 				return err
 			}
 			ready[i] = append(ready[i], float64(time.Since(begun).Milliseconds()))
 			time.Sleep(settle)
-			mb, err := p.residentMB()
-			p.stop()
+			memory, err := p.Memory()
+			p.Stop()
 			if err != nil {
 				return err
 			}
-			rss[i] = append(rss[i], mb)
+			rss[i] = append(rss[i], memory.Resident*(1<<20)/1e6)
 		}
 	}
 	for i, f := range all {
-		info, err := os.Stat(binaries[i])
-		if err != nil {
+		if f.Binary, err = rig.BinarySize(binaries[i]); err != nil {
 			return err
 		}
-		f.Binary, f.Ready, f.RSS = float64(info.Size())/1e6, int64(median(ready[i])), median(rss[i])
+		f.Ready, f.RSS = int64(rig.QuartilesOf(ready[i]).Median), rig.QuartilesOf(rss[i]).Median
 	}
 	return footprintReport.Execute(w, all)
-}
-
-// residentMB returns the resident memory of the process, in 10^6 bytes.
-func (p *process) residentMB() (float64, error) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
-	if err != nil {
-		return 0, fmt.Errorf("reading memory of %s: %w", p.cmd.Path, err)
-	}
-	_, rest, _ := strings.Cut(string(status), "VmRSS:")
-	kb, err := strconv.Atoi(strings.Fields(rest + " 0")[0])
-	return float64(kb) * 1024 / 1e6, err
 }

@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -10,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/ingestauth/caddy-ingest-auth/internal/bench/rig"
 )
 
 // profileTime is how long each kind of load is profiled.
@@ -20,50 +24,41 @@ type profiler struct {
 	options
 
 	dir   string // for the profiles
-	gate  *process
+	gate  *rig.Process
 	admin string // address of the gate's admin API
 }
 
 // writeProfiles loads a gate with either kind of load, writes profiles of its CPU time and
 // of its allocations to dir, and says what a request allocates.
-func writeProfiles(ctx context.Context, o options, dir string, lean bool) error {
+func writeProfiles(ctx context.Context, o options, dir string) error {
 	temp, err := os.MkdirTemp("", "bench-profile-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(temp)
-	backend, err := startBackend(ctx)
-	if err != nil {
+	s := &servers{ctx: ctx, dir: temp}
+	defer s.Stop()
+	if s.prepare(); s.err != nil {
+		return s.err
+	}
+	config := rig.Gate(s.keyFile, s.backend)
+	if config.Admin, err = rig.FreeAddr(ctx); err != nil {
 		return err
 	}
-	defer backend.stop()
-	key, keys, err := writeKeys(temp)
-	if err != nil {
-		return err
+	p := &profiler{options: o, dir: dir, admin: config.Admin}
+	if p.gate = s.caddy(o.gate, "gate", config); s.err != nil {
+		return s.err
 	}
-	p := &profiler{options: o, dir: dir}
-	if p.admin, err = freeAddr(ctx); err != nil {
-		return err
-	}
-	caddyfile := gateCaddyfile
-	if lean {
-		caddyfile = leanCaddyfile
-	}
-	if p.gate, err = startCaddy(ctx, o.gate, filepath.Join(temp, "gate"), caddyfile, backend.addr, keys, p.admin); err != nil {
-		return err
-	}
-	defer p.gate.stop()
-	header, body, err := writeScripts(temp, key)
-	if err != nil {
-		return err
-	}
-	return errors.Join(p.profile(ctx, "header", header), p.profile(ctx, "body", body))
+	time.Sleep(rig.HeapFloorTime)
+	return errors.Join(
+		p.profile(ctx, "header", rig.GetWithKey(s.keys.Used)),
+		p.profile(ctx, "body", rig.PostWithKey(s.keys.Used, 1<<10)))
 }
 
 // profile profiles the gate under one kind of load.
-func (p *profiler) profile(ctx context.Context, name, script string) error {
-	c := &candidate{server: p.gate, script: script}
-	if _, err := c.measure(ctx, p.warmup, p.connections); err != nil {
+func (p *profiler) profile(ctx context.Context, name string, request []byte) error {
+	c := &candidate{name: "gate", server: p.gate, request: request}
+	if _, err := c.measure(ctx, time.Second, p.connections); err != nil { // to warm up
 		return err
 	}
 	before, err := p.memory(ctx)

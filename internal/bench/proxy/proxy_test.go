@@ -1,107 +1,62 @@
+//go:build linux
+
 package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"maps"
-	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ingestauth/caddy-ingest-auth/internal/bench/rig"
 )
 
-func TestParseCPUTime(t *testing.T) {
-	tests := []struct {
-		name, stat string
-		want       time.Duration
-		fails      bool
-	}{
-		{"plain", "1 (caddy) S 0 1 1 0 -1 4 0 0 0 0 120 35 0 0 20 0 9", 1550 * time.Millisecond, false},
-		{"odd name", "1 (a) b 9) S 0 1 1 0 -1 4 0 0 0 0 100 1 0", 1010 * time.Millisecond, false},
-		{"short", "1 (caddy) S 0", 0, true},
-		{"no number", "1 (caddy) S 0 1 1 0 -1 4 0 0 0 0 x 35 0", 0, true},
+func TestReport(t *testing.T) {
+	header := &table{load: "key in a header"}
+	header.add("bare", nil).turns = []turn{{cpu: 100, helper: 0, throughput: 1000}, {cpu: 200, helper: 0, throughput: 3000}, {cpu: 300, helper: 0, throughput: 2000}}
+	logged := header.add("log", nil)
+	logged.turns = []turn{{cpu: 200, helper: 0, throughput: 900}, {cpu: 400, helper: 0, throughput: 900}, {cpu: 600, helper: 0, throughput: 900}}
+	auth := header.add("auth", nil)
+	auth.helper, auth.turns = new(rig.Process), []turn{{cpu: 110, helper: 10, throughput: 900}, {cpu: 210, helper: 20, throughput: 900}, {cpu: 303, helper: 40, throughput: 900}}
+	gate := header.add("gate", nil)
+	gate.reference, gate.turns = logged, []turn{{cpu: 100, helper: 0, throughput: 1}, {cpu: 100, helper: 0, throughput: 2}, {cpu: 450, helper: 0, throughput: 3}}
+	var out bytes.Buffer
+	o := options{rounds: 3, duration: 5 * time.Second, connections: 32}
+	if err := writeReport(&out, o, "a machine", []string{"nginx: not installed"}, []*table{header}); err != nil {
+		t.Fatal(err)
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			got, err := parseCPUTime(tt.stat)
-			if got != tt.want || (err != nil) != tt.fails {
-				t.Errorf("got %v, %v, want %v", got, err, tt.want)
-			}
-		})
-	}
-}
-
-func TestCPUTimeOfThisProcess(t *testing.T) {
-	stat, err := os.ReadFile("/proc/self/stat")
-	if err != nil {
-		t.Skip("no /proc")
-	}
-	if _, err := parseCPUTime(string(stat)); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestParseResult(t *testing.T) {
-	tests := []struct {
-		name, out string
-		want      turn
-		fails     bool
-	}{
-		{"good", "Running 5s test\nRESULT 20000 5000000 1500 9250 0\n", turn{cpu: 50, throughput: 4000, p50: 1.5, p99: 9.25, requests: 20000}, false},
-		{"failed requests", "RESULT 20000 5000000 1500 9250 1\n", turn{}, true},
-		{"nothing done", "RESULT 0 5000000 0 0 0\n", turn{}, true},
-		{"no line", "unable to connect", turn{}, true},
-		{"cut off", "RESULT 20000 5000000", turn{}, true},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			got, err := parseResult(tt.out, time.Second)
-			if got != tt.want || (err != nil) != tt.fails {
-				t.Errorf("got %+v, %v, want %+v", got, err, tt.want)
-			}
-		})
-	}
-}
-
-func TestMedian(t *testing.T) {
-	for _, tt := range []struct {
-		values []float64
-		want   float64
-	}{
-		{nil, 0}, {[]float64{3}, 3}, {[]float64{9, 1, 2}, 2}, {[]float64{4, 1, 9, 2}, 3},
+	for _, want := range []string{
+		"a machine.\n", "3 rounds of 5s", "32 connections", "\nLeft out: nginx: not installed.\n",
+		"| key in a header | CPU µs/request |",
+		"| bare | 200.0 (150.0 to 250.0) | 2000 (1500 to 2500) |  |\n",
+		"| log | 400.0 (300.0 to 500.0) | 900 (900 to 900) | 2.00 (2.00 to 2.00) |\n",
+		"| auth | 210.0 (160.0 to 256.5), and the service it asks 20.0 (15.0 to 30.0) | 900 (900 to 900) | 1.05 (1.03 to 1.08) |\n",
+		"| gate | 100.0 (100.0 to 275.0) | 2 (2 to 2) | 0.50 (0.38 to 0.62) |\n",
 	} {
-		if got := median(tt.values); got != tt.want {
-			t.Errorf("median(%v) = %v, want %v", tt.values, got, tt.want)
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is not in\n%s", want, out.String())
 		}
 	}
 }
 
-func TestEventHasOneKiB(t *testing.T) {
-	event, err := eventWithKey("iak_test_key")
-	if err != nil {
-		t.Fatal(err)
+// TestKeep: what a candidate is compared with stays.
+func TestKeep(t *testing.T) {
+	tb := new(table)
+	for _, name := range []string{"bare", "log", "auth", "gate with log"} {
+		tb.add(name, nil)
 	}
-	var got struct{ Token string }
-	if err := json.Unmarshal(event, &got); err != nil || got.Token != "iak_test_key" || len(event) != 1024 {
-		t.Errorf("%d bytes, token %q, %v", len(event), got.Token, err)
-	}
-}
-
-func TestReport(t *testing.T) {
-	bare := &candidate{name: "bare", turns: []turn{{100, 1000, 1, 2, 0}, {200, 3000, 3, 4, 0}, {300, 2000, 2, 9, 0}}}
-	gate := &candidate{name: "gate", references: []*candidate{bare}, turns: []turn{{110, 900, 1, 2, 0}, {210, 900, 1, 2, 0}, {303, 900, 1, 2, 0}}}
-	var out bytes.Buffer
-	o := options{rounds: 3, duration: 5 * time.Second, connections: 32}
-	if err := writeReport(&out, o, "a machine", []*candidate{bare, gate}); err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{
-		"a machine\n", "3 rounds of 5s", "32 connections",
-		"| bare | 200.0 | 2000 | 2.00 | 4.00 |  |\n",
-		"| gate | 210.0 | 900 | 1.00 | 2.00 | bare: 1.050 (1.01 to 1.10) |\n",
-	} {
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("%q is not in\n%s", want, out.String())
+	tb.candidates[3].reference = tb.candidates[1]
+	for _, tt := range []struct{ text, want string }{{"", "bare log auth gate with log"}, {"gate", "log gate with log"}} {
+		kept := &table{candidates: slices.Clone(tb.candidates)}
+		kept.keep(tt.text)
+		var names []string
+		for _, c := range kept.candidates {
+			names = append(names, c.name)
+		}
+		if got := strings.Join(names, " "); got != tt.want {
+			t.Errorf("%q keeps %s, want %s", tt.text, got, tt.want)
 		}
 	}
 }

@@ -1,78 +1,70 @@
+//go:build linux
+
 package main
 
 import (
-	"fmt"
 	"io"
-	"slices"
-	"strings"
 	"text/template"
+
+	"github.com/ingestauth/caddy-ingest-auth/internal/bench/rig"
 )
 
 var report = template.Must(template.New("report").Parse(
-	`{{.Machine}}
+	`{{.Machine}}.
 
-Medians of {{.Rounds}} rounds of {{.Duration}} each, {{.Connections}} connections. CPU time is the
-proxy's own, user and system. A ratio is the median of the ratios within each round, with the lowest and the highest.
+{{.Rounds}} rounds of {{.Duration}} for each candidate, {{.Connections}} connections. Medians, and in brackets the quartiles.
+CPU time is that of the proxy's processes, user and system. A ratio is one of CPU times, within each round.
+{{range .Missing}}
+Left out: {{.}}.
+{{end}}{{range .Tables}}
+| {{.Load}} | CPU µs/request | requests/s | compared with stock Caddy |
+|---|---:|---:|---:|
+{{range .Rows}}| {{.Name}} | {{.CPU}} | {{.Throughput}} | {{.Ratio}} |
+{{end}}{{end}}`))
 
-| | CPU µs/request | requests/s | p50 ms | p99 ms | CPU compared with |
-|---|---:|---:|---:|---:|---|
-{{range .Rows}}| {{.Name}} | {{printf "%.1f" .CPU}} | {{printf "%.0f" .Throughput}} | {{printf "%.2f" .P50}} | {{printf "%.2f" .P99}} | {{.Ratio}} |
-{{end}}`))
+type (
+	reportTable struct {
+		Load string
+		Rows []reportRow
+	}
+	reportRow struct{ Name, CPU, Throughput, Ratio string }
+)
 
-type row struct {
-	Name                      string
-	CPU, Throughput, P50, P99 float64
-	Ratio                     string
-}
-
-func writeReport(w io.Writer, o options, machine string, candidates []*candidate) error {
-	rows := make([]row, len(candidates))
-	for i, c := range candidates {
-		rows[i] = row{
-			Name:       c.name,
-			CPU:        c.median(func(t turn) float64 { return t.cpu }),
-			Throughput: c.median(func(t turn) float64 { return t.throughput }),
-			P50:        c.median(func(t turn) float64 { return t.p50 }),
-			P99:        c.median(func(t turn) float64 { return t.p99 }),
-			Ratio:      c.ratio(),
+func writeReport(w io.Writer, o options, machine string, missing []string, tables []*table) error {
+	var all []reportTable
+	for _, t := range tables {
+		rows := make([]reportRow, len(t.candidates))
+		for i, c := range t.candidates {
+			rows[i] = c.row()
 		}
+		all = append(all, reportTable{t.load, rows})
 	}
 	return report.Execute(w, map[string]any{
-		"Machine": machine, "Rounds": o.rounds, "Duration": o.duration, "Connections": o.connections, "Rows": rows,
+		"Machine": machine, "Rounds": o.rounds, "Duration": o.duration, "Connections": o.connections, "Missing": missing, "Tables": all,
 	})
 }
 
-func (c *candidate) median(of func(turn) float64) float64 {
+func (c *candidate) row() reportRow {
+	cpu := c.all(func(t turn) float64 { return t.cpu })
+	r := reportRow{
+		Name:       c.name,
+		CPU:        rig.QuartilesOf(cpu).Format(1),
+		Throughput: rig.QuartilesOf(c.all(func(t turn) float64 { return t.throughput })).Format(0),
+	}
+	if c.helper != nil {
+		r.CPU += ", and the service it asks " + rig.QuartilesOf(c.all(func(t turn) float64 { return t.helper })).Format(1)
+	}
+	if c.reference != nil {
+		references := c.reference.all(func(t turn) float64 { return t.cpu })
+		r.Ratio = rig.QuartilesOf(rig.Ratios(cpu, references)).Format(2)
+	}
+	return r
+}
+
+func (c *candidate) all(of func(turn) float64) []float64 {
 	values := make([]float64, len(c.turns))
 	for i, t := range c.turns {
 		values[i] = of(t)
 	}
-	return median(values)
-}
-
-// ratio says how much CPU time c takes in terms of its references.
-func (c *candidate) ratio() string {
-	var all []string
-	for _, reference := range c.references {
-		ratios := make([]float64, len(c.turns))
-		for i, t := range c.turns {
-			ratios[i] = t.cpu / reference.turns[i].cpu
-		}
-		slices.Sort(ratios)
-		all = append(all, fmt.Sprintf("%s: %.3f (%.2f to %.2f)", reference.name, median(ratios), ratios[0], ratios[len(ratios)-1]))
-	}
-	return strings.Join(all, "; ")
-}
-
-// median returns the mean of the two values in the middle of an even number.
-func median(values []float64) float64 {
-	if len(values) == 0 {
-		return 0
-	}
-	slices.Sort(values)
-	middle := len(values) / 2
-	if len(values)%2 == 1 {
-		return values[middle]
-	}
-	return (values[middle-1] + values[middle]) / 2
+	return values
 }
