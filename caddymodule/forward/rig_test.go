@@ -54,10 +54,6 @@ type setting struct {
 	// head of a request whose body the first has got.
 	noBody bool
 
-	// knownLength says that answers have a length: the times at which others are flushed can be
-	// seen in gzip.
-	knownLength bool
-
 	options  string // of the server
 	front    front  // what the client connects to
 	unix     bool   // backends listen on Unix sockets
