@@ -216,10 +216,16 @@ func (c *client) answer(in *bufio.Reader, q request) error {
 		if res.StatusCode/100 == 1 && res.StatusCode != http.StatusSwitchingProtocols {
 			continue
 		}
+		if res.StatusCode == http.StatusSwitchingProtocols {
+			return errSwitched
+		}
 		_, err = io.Copy(io.Discard, res.Body)
 		return err
 	}
 }
+
+// errSwitched says that what follows is not HTTP.
+var errSwitched = errors.New("the protocol was switched")
 
 // readable returns received bytes as they are compared: with the data of chunks in one piece,
 // because how it is cut depends on how it came from the backend.

@@ -74,7 +74,7 @@ var fields = [][]string{
 	{"Content-Encoding: gzip"}, {"Origin: http://x", "Access-Control-Request-Method: GET"}, {"Date: Tue, 15 Nov 1994 08:12:31 GMT"}, {"Early-Data: 1"},
 	{"Connection: close"}, {"Connection: keep-alive"}, {"Connection: Keep-Alive", "Keep-Alive: timeout=5"}, {"Connection: X-Drop, x-drop-too", "X-Drop: 1", "X-Drop-Too: 2", "X-Stay: 3"},
 	{"Connection: close, X-Drop", "X-Drop: 1"}, {"Connection: ", "X-Stay: 1"}, {"Connection: X-Drop", "Connection: X-Many", "X-Drop: 1", "X-Many: 1"},
-	{"Connection: X-Forwarded-For, X-Forwarded-Host, X-Forwarded-Proto, Via", "X-Forwarded-For: 1.2.3.4", "Via: 1.0 x"}, {"Connection: Host, Accept-Encoding", "User-Agent: x"},
+	{"Connection: X-Forwarded-For, X-Forwarded-Host, X-Forwarded-Proto, Via", "X-Forwarded-For: 1.2.3.4", "Via: 1.0 x"}, {"Connection: Host, User-Agent, Accept-Encoding", "User-Agent: x"},
 	{"Connection: Content-Type", "Content-Type: a/b"}, {"Connection: Cookie", "Cookie: a=b"}, {"Connection: upgrade"}, {"Connection: Upgrade", "Upgrade: websocket"},
 	{"Connection: Content-Length"}, {"Connection: Connection"}, {"Connection: ,,a b,"},
 	{"Connection: Upgrade", "Upgrade: WebSocket", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-Websocket-Version: 13"}, {"Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__"},

@@ -115,7 +115,7 @@ const placeholdersAfter = placeholders + " retries={http.reverse_proxy.retries} 
 const handleErrors = `
 handle_errors {
 	header X-Error "` + placeholdersAfter + `"
-	respond "{err.status_code} {err.status_text}"
+	respond "{err.status_code} {err.status_text}: {err.message}"
 }
 `
 
