@@ -8,9 +8,8 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/net/http/httpguts"
-
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"golang.org/x/net/http/httpguts"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/wire"
 )
@@ -66,7 +65,7 @@ func (t *trip) copyFields() {
 	drop := nominated(t.r.Header)
 	for name, values := range t.r.Header {
 		if !isHop(name) && !slices.Contains(drop, name) {
-			t.head.Header[name] = values[:len(values):len(values)] // so that adding copies
+			t.head.Header[name] = slices.Clip(values) // so that adding copies
 		}
 	}
 	if _, ok := t.r.Header["User-Agent"]; !ok {

@@ -3,6 +3,7 @@ package forward_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -14,7 +15,7 @@ import (
 // backends that answer in usual ways.
 func TestRequests(t *testing.T) {
 	var all []exchange
-	random := rand.New(rand.NewPCG(13, 2)) //nolint:gosec // the same requests in each run
+	random := rand.New(rand.NewPCG(13, 2))
 	for range drill.Size(600, 8000) {
 		all = append(all, exchange{request: generate(random), answers: []answer{pick(random, usualAnswers)}})
 	}
@@ -53,7 +54,7 @@ func method(raw string) string {
 
 func pick[T any](random *rand.Rand, from []T) T { return from[random.IntN(len(from))] }
 
-var methods = strings.Fields("GET GET GET GET GET HEAD HEAD POST POST POST POST PUT PATCH DELETE OPTIONS TRACE PROPFIND get X-1")
+var methods = slices.Concat(slices.Repeat([]string{"GET", "POST"}, 4), slices.Repeat([]string{"HEAD"}, 2), strings.Fields("PUT PATCH DELETE OPTIONS TRACE PROPFIND get X-1"))
 
 var targets = []string{
 	"/", "/", "/a", "/a/b?c=d", "/?", "/a?", "/a??", "/?a=b&c", "/?a=%zz", "/a;b?c;d", "/%2f%2F", "/%41%7e~", "/a%20b?c=%20+",

@@ -212,6 +212,7 @@ func (r *rig) load() error {
 			scheme, more = "https", fmt.Sprintf("tls %s %s\n", filepath.Join(r.dir, "cert.pem"), filepath.Join(r.dir, "key.pem"))
 		case overUnix:
 			port = "80"
+		default:
 		}
 		fmt.Fprintf(&file, "%s://:%s {\nbind %s\nlog\n%s%s\n}\n", scheme, port, e.binding(), more, e.block())
 	})
