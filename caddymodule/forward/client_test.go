@@ -248,7 +248,7 @@ func readable(raw string) string {
 			continue
 		}
 		n := 0
-		for _, line := range strings.SplitSeq(head, "\r\n") {
+		for line := range strings.SplitSeq(head, "\r\n") {
 			if name, value, _ := strings.Cut(line, ": "); name == "Content-Length" {
 				n, _ = strconv.Atoi(value)
 			}
