@@ -162,12 +162,14 @@ func (x *Exchange) write() error {
 			return c.SetWriteDeadline(time.Time{})
 		case err == nil:
 			return nil
-		case c.wrote && c.hasInput():
+		case c.wrote && c.isAnswered():
 			c.broken = true
 			return nil
 		case !impatient || !errors.Is(err, os.ErrDeadlineExceeded):
 			c.broken = true
 			return err
+		case c.failed != nil: // there will be no answer
+			return c.failed
 		}
 	}
 }

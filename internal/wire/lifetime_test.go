@@ -191,6 +191,68 @@ func TestEarlyResponse(t *testing.T) {
 	}
 }
 
+// TestEarlyInformational has a backend that sends an informational response before it reads the
+// body, and takes its time. That is no answer: it may want the rest of the request.
+func TestEarlyInformational(t *testing.T) {
+	t.Parallel()
+	const hints = "HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n"
+	pause := func() { time.Sleep(600 * time.Millisecond) } // longer than writing waits before it looks
+	for name, tc := range map[string]struct {
+		serve func(t *testing.T, c *link)
+		want  string
+	}{
+		"and reads on": {func(_ *testing.T, c *link) {
+			c.send(hints)
+			pause()
+			if c.request() {
+				c.send(ok)
+			}
+		}, "ok"},
+		"and another, and reads on": {func(_ *testing.T, c *link) {
+			c.send(hints + "HTTP/1.1 102 Proc")
+			pause()
+			c.send("essing\r\n\r\n")
+			pause()
+			if c.request() {
+				c.send(ok)
+			}
+		}, "ok"},
+		"and refuses": {func(t *testing.T, c *link) {
+			c.send(hints)
+			pause()
+			c.send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nno!")
+			<-t.Context().Done()
+		}, "no!"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := startBackend(t, "unix", func(c *link, _ int) { tc.serve(t, c) })
+			transport := newTransport(t, b, func(t *wire.Client) {
+				t.Dial = func(ctx context.Context) (net.Conn, error) { return dialNarrow(ctx, b.network, b.address) }
+			})
+			if o, err := roundTrip(transport, newRequest(t, "POST", strings.Repeat("b", 60_000))); o.Body != tc.want || len(o.Informational) == 0 {
+				t.Errorf("%+v, %v", o, err)
+			}
+		})
+	}
+}
+
+// TestHalfClosed has a backend that ends its side of the connection and reads no more.
+func TestHalfClosed(t *testing.T) {
+	t.Parallel()
+	b := startBackend(t, "unix", func(c *link, _ int) {
+		_, _ = c.in.ReadString('\n')
+		_ = c.Conn.(*net.UnixConn).CloseWrite()
+		<-t.Context().Done()
+	})
+	transport := newTransport(t, b, func(t *wire.Client) {
+		t.Dial = func(ctx context.Context) (net.Conn, error) { return dialNarrow(ctx, b.network, b.address) }
+	})
+	if _, err := roundTrip(transport, newRequest(t, "POST", strings.Repeat("b", 60_000))); err != io.EOF {
+		t.Errorf("error %v, want EOF", err)
+	}
+}
+
 // TestUnsolicited has a backend that sends more than it was asked for.
 func TestUnsolicited(t *testing.T) {
 	const wrong = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong"
