@@ -123,7 +123,7 @@ func (x *Exchange) received(res *http.Response, err error) (*http.Response, erro
 		c.end(reuse)
 		return res, nil
 	}
-	res.Body = &body{content: res.Body, conn: c, ctx: x.Request.Context(), reuse: reuse}
+	res.Body = &body{content: res.Body, conn: c, ctx: x.Request.Context(), chunked: len(res.TransferEncoding) > 0, reuse: reuse}
 	return res, nil
 }
 

@@ -312,6 +312,49 @@ func TestUnsolicited(t *testing.T) {
 	})
 }
 
+// TestReady has the beginning of a body come together with the head.
+func TestReady(t *testing.T) {
+	t.Parallel()
+	const inChunks = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+	for _, tc := range []struct {
+		first, rest string
+		ready       bool
+	}{
+		{headOf10, "0123456789", false},
+		{headOf10 + "0", "123456789", true},
+		{"HTTP/1.1 200 OK\r\n\r\n", "0123456789", false},
+		{"HTTP/1.1 200 OK\r\n\r\n0", "123456789", true},
+		{inChunks, "a\r\n0123456789\r\n0\r\n\r\n", false},
+		{inChunks + "a", "\r\n0123456789\r\n0\r\n\r\n", false},
+		{inChunks + "a\r\n", "0123456789\r\n0\r\n\r\n", false},
+		{inChunks + "a;x=y\r\n", "0123456789\r\n0\r\n\r\n", false},
+		{inChunks + "a\r\n0", "123456789\r\n0\r\n\r\n", true},
+		{inChunks + "0\r\n", "\r\n", false},
+		{inChunks + "0\r\nX: y\r\n", "\r\n", false},
+		{inChunks + "0\r\n\r\n", "", true},
+	} {
+		release := make(chan struct{})
+		b := startBackend(t, "unix", func(c *link, _ int) {
+			c.request()
+			c.send(tc.first)
+			<-release
+			c.send(tc.rest)
+		})
+		res, err := newTransport(t, b, nil).RoundTrip(newRequest(t, "GET", ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := res.Body.(interface{ Ready() bool }).Ready(); got != tc.ready {
+			t.Errorf("%q: ready %t", tc.first, got)
+		}
+		close(release)
+		if body, err := io.ReadAll(res.Body); err != nil || (string(body) == "0123456789") != strings.Contains(tc.first+tc.rest, "0123456789") {
+			t.Errorf("%q: body %q, %v", tc.first, body, err)
+		}
+		_ = res.Body.Close()
+	}
+}
+
 // TestBodyClose closes a body before its end, before and while it is read, and after it.
 func TestBodyClose(t *testing.T) {
 	closed := make(chan struct{})
