@@ -121,6 +121,7 @@ handle_errors {
 // settings are all sites of the rig.
 var settings = []setting{
 	{name: "plain", site: "{{proxy}} {{1}}", lanes: 6},
+	{name: "cannot be sent", site: "request_body {\nmax_size 10\n}\n{{proxy}} {{1}} {\nfail_duration 1h\nlb_retries 2\nheader_up X-Q {query.q}\n}", only: true},
 	{name: "streams", site: "{{proxy}} {{1}}", only: true, lanes: 4},
 
 	// what a client can be
