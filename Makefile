@@ -43,7 +43,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (30s)
 
 .PHONY: bench
 bench: ## Run the benchmarks of the hot path and of the scanner
-	go test -run '^$$' -bench . -benchmem ./caddymodule ./internal/credential ./internal/body ./caddymodule/logs ./internal/redact ./internal/assertion ./keysync/...
+	go test -run '^$$' -bench . -benchmem ./caddymodule ./caddymodule/logs ./internal/credential ./internal/body ./internal/redact ./internal/assertion ./keysync/...
 	cd verify && go test -run '^$$' -bench . -benchmem .
 
 .PHONY: bench-limits

@@ -1,8 +1,10 @@
 package caddymodule
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -62,6 +64,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.App.Validate(); err != nil {
 		return fmt.Errorf("ingest_auth: %w", err)
 	}
+	a.BufferMemory = cmp.Or(a.BufferMemory, defaultBufferMemory(debug.SetMemoryLimit(-1)))
 	a.App.SetDefaults()
 	a.identityHeader = http.CanonicalHeaderKey(a.Sign.Header)
 	keyNames.AddHeader(a.Sign.Header)

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/ingestauth/caddy-ingest-auth/caddymodule"
+	"github.com/ingestauth/caddy-ingest-auth/config"
 	"github.com/ingestauth/caddy-ingest-auth/internal/await"
 	"github.com/ingestauth/caddy-ingest-auth/internal/drill"
 	"github.com/ingestauth/caddy-ingest-auth/internal/gatetest"
@@ -289,4 +291,15 @@ func TestBufferMemoryIsGivenBack(t *testing.T) {
 	}
 	wantStatus(t, g, postJSON("/", keyA, body), 429)
 	await.That(t, "all memory to be given back", func() bool { return caddymodule.BufferedBytes() == 0 })
+}
+
+// TestDefaultBufferMemory: bodies alone cannot fill a small container.
+func TestDefaultBufferMemory(t *testing.T) {
+	for limit, want := range map[int64]config.Size{
+		math.MaxInt64: 0, 4 << 30: 0, 2 << 30: 0, 2<<30 - 8: 256<<20 - 1, 230 << 20: 230 << 17, 48 << 20: 6 << 20, 4 << 20: 1 << 20,
+	} {
+		if got := caddymodule.DefaultBufferMemory(limit); got != want {
+			t.Errorf("memory limit %d: %d bytes, want %d", limit, got, want)
+		}
+	}
 }

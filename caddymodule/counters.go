@@ -37,6 +37,15 @@ func (s *counterShares) release() error {
 	return errors.Join(s.local.release(), s.memory.release())
 }
 
+// defaultBufferMemory returns an eighth of the memory limit, and 0, for the usual default, if
+// that is less.
+func defaultBufferMemory(limit int64) config.Size {
+	if share := max(limit/8, 1<<20); share < 256<<20 {
+		return config.Size(share)
+	}
+	return 0
+}
+
 // openCounters takes over the counters of the running configuration, or makes
 // new ones.
 func (a *App) openCounters() (err error) {

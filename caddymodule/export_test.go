@@ -25,3 +25,6 @@ func BodiesBeingRead() int64 {
 	}
 	return app.hold.users.Load() - 1 // the configuration itself
 }
+
+// DefaultBufferMemory is defaultBufferMemory.
+var DefaultBufferMemory = defaultBufferMemory

@@ -24,7 +24,8 @@ type App struct {
 	Counters Counters `json:"counters,omitzero"`
 
 	// How much memory request bodies may use, over all gates. Beyond it requests with a
-	// body get 503. Default: 256MiB.
+	// body get 503. Default: 256MiB, or an eighth of the memory limit (GOMEMLIMIT, or what Caddy
+	// derives from the container's) if that is less.
 	BufferMemory Size `json:"buffer_memory,omitempty"`
 
 	// What is counted in addition to the usual metrics.

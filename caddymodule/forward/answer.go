@@ -117,10 +117,10 @@ func (t *trip) addFields(header http.Header, res *http.Response) {
 
 // withoutHops returns a copy without the fields that are for this hop only.
 func withoutHops(header http.Header) http.Header {
-	drop := nominated(header)
-	header = header.Clone()
-	maps.DeleteFunc(header, func(name string, _ []string) bool { return isHop(name) || slices.Contains(drop, name) })
-	return header
+	out := header.Clone()
+	deleteNominated(out, header["Connection"])
+	maps.DeleteFunc(out, func(name string, _ []string) bool { return isHop(name) })
+	return out
 }
 
 // copyBody copies the body of a response.
@@ -146,7 +146,7 @@ func (t *trip) copyStream(res *http.Response) error {
 		_ = controller.Flush()
 		flushed = true
 	}
-	if source, ok := res.Body.(interface{ Buffered() int }); !ok || source.Buffered() == 0 {
+	if source, ok := res.Body.(interface{ Ready() bool }); !ok || !source.Ready() {
 		flush()
 	}
 	err := t.copyAll(res.Body, flush)
@@ -156,15 +156,15 @@ func (t *trip) copyStream(res *http.Response) error {
 	return err
 }
 
-// copyAll copies a body. It calls after each time it has written a part.
-func (t *trip) copyAll(body io.Reader, after func()) error {
+// copyAll copies a body. It calls written after each part.
+func (t *trip) copyAll(body io.Reader, written func()) error {
 	for {
 		n, err := body.Read(t.buffer)
 		if n > 0 {
 			if err := t.write(t.buffer[:n]); err != nil {
 				return err
 			}
-			after()
+			written()
 		}
 		if errors.Is(err, io.EOF) {
 			return nil

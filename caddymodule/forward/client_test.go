@@ -74,6 +74,7 @@ func (q request) head() string {
 		fmt.Fprintf(&b, "Content-Length: %d\r\n", len(q.body))
 	case chunked, chunks:
 		b.WriteString("Transfer-Encoding: chunked\r\n")
+	default:
 	}
 	return b.String() + "\r\n"
 }
@@ -124,7 +125,7 @@ func dial(e *end) (*client, error) {
 	_, port, _ := net.SplitHostPort(c.LocalAddr().String())
 	collected.take(port, 0) // of another connection, long ago
 	if e.front == overTLS {
-		c = tls.Client(c, &tls.Config{InsecureSkipVerify: true, ServerName: "localhost"}) //nolint:gosec // a certificate of the test
+		c = tls.Client(c, &tls.Config{InsecureSkipVerify: true, ServerName: "localhost"})
 	}
 	_ = c.SetDeadline(time.Now().Add(2 * patience))
 	return &client{Conn: c, port: port, stage: &e.stage, changed: make(chan struct{})}, nil
@@ -247,7 +248,7 @@ func readable(raw string) string {
 			continue
 		}
 		n := 0
-		for _, line := range strings.Split(head, "\r\n") {
+		for line := range strings.SplitSeq(head, "\r\n") {
 			if name, value, _ := strings.Cut(line, ": "); name == "Content-Length" {
 				n, _ = strconv.Atoi(value)
 			}

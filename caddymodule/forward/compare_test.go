@@ -199,8 +199,8 @@ func short(text string) string {
 func lines(text string) []string {
 	out := strings.Split(text, "\n")
 	for i, line := range out {
-		if strings.HasSuffix(line, "\r") {
-			out[i] = strings.TrimSuffix(line, "\r") + `\r`
+		if before, ok := strings.CutSuffix(line, "\r"); ok {
+			out[i] = before + `\r`
 		}
 	}
 	return out

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -243,9 +244,9 @@ func TestConnectionsInUse(t *testing.T) {
 func (s *stage) lastTarget(conn int64) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i := len(s.got) - 1; i >= 0; i-- {
-		if s.got[i].conn == conn {
-			return strings.Fields(s.got[i].bytes)[1]
+	for _, got := range slices.Backward(s.got) {
+		if got.conn == conn {
+			return strings.Fields(got.bytes)[1]
 		}
 	}
 	return ""

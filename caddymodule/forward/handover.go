@@ -19,6 +19,8 @@ type outcome struct {
 	res   *http.Response // the first response, perhaps an informational one
 	err   error
 	known bool
+
+	unsent bool // the request cannot be sent; the backend has no part in that
 }
 
 // tripKey is for a context whose request was on the short way.
@@ -40,7 +42,7 @@ func (t *trip) handOver(next caddyhttp.Handler) error {
 		r.Body = &rewinding{*bytes.NewReader(t.exchange.Message[t.body:])}
 	}
 	defer t.abandon()
-	err := t.way.heldAfter(elapsed).ServeHTTP(t.w, r, next)
+	err := t.heldAfter(elapsed).ServeHTTP(t.w, r, next)
 	for _, name := range [...]string{"duration", "upstream.duration", "upstream.latency"} {
 		lengthen(t.repl, "http.reverse_proxy."+name, elapsed)
 	}
@@ -59,13 +61,19 @@ func (t *trip) abandon() {
 	_ = t.outcome.res.Body.Close()
 }
 
-// heldAfter returns the held reverse_proxy with less time for retries.
-func (s *shortWay) heldAfter(elapsed time.Duration) *reverseproxy.Handler {
-	if s.held.LoadBalancing.TryDuration == 0 {
-		return s.held
+// heldAfter returns the held reverse_proxy with less time for retries. If the request cannot be
+// sent, it retries nothing and counts no failure: a client could else make every backend count as
+// down.
+func (t *trip) heldAfter(elapsed time.Duration) *reverseproxy.Handler {
+	held, lb := *t.way.held, *t.way.held.LoadBalancing
+	switch {
+	case t.outcome.unsent:
+		held.HealthChecks, lb.Retries, lb.TryDuration = nil, 0, 0
+	case lb.TryDuration > 0:
+		lb.TryDuration = max(1, lb.TryDuration-caddy.Duration(elapsed))
+	default:
+		return t.way.held
 	}
-	held, lb := *s.held, *s.held.LoadBalancing
-	lb.TryDuration = max(1, lb.TryDuration-caddy.Duration(elapsed))
 	held.LoadBalancing = &lb
 	return &held
 }

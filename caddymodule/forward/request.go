@@ -8,9 +8,8 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/net/http/httpguts"
-
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"golang.org/x/net/http/httpguts"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/wire"
 )
@@ -45,17 +44,14 @@ func changesWay(name string) bool {
 	return isHop(name) || name == "Expect" || name == "Incremental" || name == "Content-Length"
 }
 
-// nominated returns the fields that Connection says are for the next hop only (RFC 9110,
+// deleteNominated deletes the fields that Connection says are for the next hop only (RFC 9110,
 // section 7.6.1).
-func nominated(header http.Header) (names []string) {
-	for _, value := range header["Connection"] {
-		for name := range strings.SplitSeq(value, ",") {
-			if name = textproto.TrimString(name); name != "" {
-				names = append(names, http.CanonicalHeaderKey(name))
-			}
+func deleteNominated(header http.Header, connection []string) {
+	for _, names := range connection {
+		for name := range strings.SplitSeq(names, ",") {
+			header.Del(textproto.TrimString(name))
 		}
 	}
-	return names
 }
 
 // noUserAgent keeps a User-Agent from being added.
@@ -63,15 +59,16 @@ var noUserAgent = []string{""}
 
 // copyFields gives the request that is sent the fields of the one that came.
 func (t *trip) copyFields() {
-	drop := nominated(t.r.Header)
+	header := t.head.Header
 	for name, values := range t.r.Header {
-		if !isHop(name) && !slices.Contains(drop, name) {
-			t.head.Header[name] = values[:len(values):len(values)] // so that adding copies
+		if !isHop(name) {
+			header[name] = slices.Clip(values) // so that adding copies
 		}
 	}
-	if _, ok := t.r.Header["User-Agent"]; !ok {
-		t.head.Header["User-Agent"] = noUserAgent
+	if _, ok := header["User-Agent"]; !ok {
+		header["User-Agent"] = noUserAgent
 	}
+	deleteNominated(header, t.r.Header["Connection"])
 }
 
 // forwarded sets X-Forwarded-For, -Proto and -Host. A value from the client counts only if

@@ -219,6 +219,7 @@ func (r *rig) load() error {
 			scheme, more = "https", fmt.Sprintf("tls %s %s\n", filepath.Join(r.dir, "cert.pem"), filepath.Join(r.dir, "key.pem"))
 		case overUnix:
 			port = "80"
+		default:
 		}
 		if e.logs {
 			more += "log\n"

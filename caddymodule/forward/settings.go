@@ -117,7 +117,10 @@ func loadTransport(ctx caddy.Context, h *reverseproxy.Handler) (t *reverseproxy.
 		return t, 0, t.Provision(ctx)
 	}
 	var raw rawTransport
-	if json.Unmarshal(h.TransportRaw, &raw) != nil || raw.Protocol != "http" {
+	if err := json.Unmarshal(h.TransportRaw, &raw); err != nil {
+		return nil, 0, fmt.Errorf("loading transport: %w", err)
+	}
+	if raw.Protocol != "http" {
 		return nil, 0, nil
 	}
 	module, err := ctx.LoadModule(h, "TransportRaw")

@@ -124,6 +124,7 @@ func destinations(upstreams reverseproxy.UpstreamPool, t *reverseproxy.HTTPTrans
 					return t.Transport.DialContext(ctx, address.Network, hostport)
 				},
 				ResponseHeaderTimeout: time.Duration(t.ResponseHeaderTimeout),
+				WriteTimeout:          writeTimeout(t, address),
 				MaxResponseHeader:     cmp.Or(t.MaxResponseHeaderSize, defaultMaxResponseHeader),
 				MaxIdle:               maxIdle,
 				IdleTimeout:           time.Duration(t.KeepAlive.IdleConnTimeout),
@@ -131,6 +132,14 @@ func destinations(upstreams reverseproxy.UpstreamPool, t *reverseproxy.HTTPTrans
 		}
 	}
 	return to
+}
+
+// writeTimeout returns the write_timeout that the connections to an address have: those over TCP.
+func writeTimeout(t *reverseproxy.HTTPTransport, address caddy.NetworkAddress) time.Duration {
+	if address.IsUnixNetwork() {
+		return 0
+	}
+	return time.Duration(t.WriteTimeout)
 }
 
 // close closes the idle connections, and the others when their request ends.
@@ -149,11 +158,16 @@ func (s *shortWay) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	}
 	defer t.leave()
 	if err := t.prepare(); err != nil {
+		t.outcome = outcome{unsent: true}
 		return t.handOver(next) // reverse_proxy says what is wrong
+	}
+	if err := t.readBody(); err != nil {
+		t.outcome = outcome{err: err, known: true, unsent: true}
+		return t.handOver(next)
 	}
 	res, err := t.send()
 	if err != nil || !t.isPlainAnswer(res) {
-		t.outcome = outcome{res, err, true}
+		t.outcome = outcome{res: res, err: err, known: true}
 		return t.handOver(next)
 	}
 	return t.answer(res)

@@ -48,7 +48,7 @@ func someExchanges(name string, odd, closing []exchange) []exchange {
 	for _, c := range name {
 		seed = seed*31 + uint64(c)
 	}
-	random := rand.New(rand.NewPCG(seed, 7)) //nolint:gosec // the same in each run
+	random := rand.New(rand.NewPCG(seed, 7))
 	all := []exchange{
 		{request: request{name: "GET", header: []string{"X-A: 1", "X-A: 2", "X-Gone: 1", "X-Wild-A: 1", "User-Agent: t"}}, answers: usualAnswers[1:2]},
 		{request: request{name: "POST", method: "POST", target: "/a%20b?c=d", framing: length, body: `{"a":1}`, header: []string{"Content-Type: application/json"}}, answers: usualAnswers[:1]},
@@ -80,7 +80,6 @@ var (
 	post = request{name: "POST", method: "POST", framing: length, body: "abcdefgh"}
 
 	silence  = answer{name: "silence", end: hang}
-	half     = answer{name: "half an answer", bytes: head + "Content-Type: a/b\r\nContent-Length: 9\r\n\r\nabc", end: hang}
 	hangUp   = answer{name: "nothing", end: finish}
 	resets   = answer{name: "a reset", end: reset}
 	fine     = answer{name: "length", bytes: ok}
@@ -123,6 +122,7 @@ handle_errors {
 // settings are all sites of the rig.
 var settings = []setting{
 	{name: "plain", site: "{{proxy}} {{1}}", lanes: 6},
+	{name: "cannot be sent", site: "request_body {\nmax_size 10\n}\n{{proxy}} {{1}} {\nfail_duration 1h\nlb_retries 2\nheader_up X-Q {query.q}\n}", only: true},
 	{name: "streams", site: "{{proxy}} {{1}}", only: true, lanes: 4},
 
 	// what a client can be

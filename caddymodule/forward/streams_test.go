@@ -48,6 +48,12 @@ func TestStreams(t *testing.T) {
 	start(t).compareAll(t, "streams", []exchange{
 		in(get, sends("chunks", typed+"Transfer-Encoding: chunked\r\n\r\n"+chunk("abc"), chunk("def"), chunk("ghi")+"0\r\n\r\n")),
 		in(get, sends("a head, then chunks", typed+"X-Last: seen\r\nTransfer-Encoding: chunked\r\n\r\n", chunk("def"), "0\r\n\r\n")),
+		in(get, answer{name: "a head and the size of a chunk", bytes: "content-type: (below)", do: func(l *link) {
+			_, _ = io.WriteString(l, typed+"X-Last: seen\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n")
+			l.clientSees("X-Last: seen", false)
+			_, _ = io.WriteString(l, "abc\r\n0\r\n\r\n")
+			l.closeAndWait()
+		}}),
 		in(post, sends("until close", typed+"\r\nabc", "def", "ghi")),
 		in(get, sends("events", events+"\r\ndata: 1", "data: 2", "data: 3")),
 		in(get, sends("events, chunked", events+"Transfer-Encoding: chunked\r\n\r\n"+chunk("abc"), chunk("def"), "0\r\n\r\n")),

@@ -2,6 +2,7 @@ package forward
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -36,8 +37,11 @@ type trip struct {
 	spoiled bool    // others may still have the message
 }
 
-// maxKept is the capacity in bytes of the largest message that is kept for reuse.
-const maxKept = 2 * wire.MaxBody
+const (
+	maxKept       = 2 * wire.MaxBody // capacity in bytes of the largest message that is kept for reuse
+	maxKeptFields = 200              // of a header whose map is kept: to clear and read it takes time for all that it has room for
+	minGrowth     = 4 << 10          // bytes by which a message that is full grows
+)
 
 func newTrip(s *shortWay) *trip {
 	return &trip{way: s, head: wire.Head{Header: http.Header{}}}
@@ -87,8 +91,12 @@ func (t *trip) free() {
 	if t.spoiled || cap(message) > maxKept {
 		message = nil
 	}
-	clear(t.head.Header)
-	*t = trip{way: t.way, head: wire.Head{Header: t.head.Header}, buffer: buffer}
+	header := t.head.Header
+	clear(header)
+	if len(t.r.Header) > maxKeptFields {
+		header = http.Header{}
+	}
+	*t = trip{way: t.way, head: wire.Head{Header: header}, buffer: buffer}
 	t.exchange.Message = message
 	t.way.trips.Put(t)
 }
@@ -120,34 +128,40 @@ func (t *trip) prepare() error {
 	return err
 }
 
-// send sends the request and returns the first response.
+// send sends the request, whose body is in the message, and returns the first response.
 func (t *trip) send() (*http.Response, error) {
-	if err := t.readBody(); err != nil {
-		return nil, err
-	}
-	t.exchange.Client, t.exchange.Request = &t.to.client, t.r
+	t.exchange.Client, t.exchange.Request, t.exchange.Replayable = &t.to.client, t.r, t.head.Replayable()
 	t.facts.sent = time.Now()
 	return t.exchange.Send()
 }
 
-// readBody appends the body to the message.
+// readBody appends the body to the message. Room for it is made as it comes: a client has to send
+// what it takes of our memory.
 func (t *trip) readBody() error {
 	if t.r.ContentLength == 0 {
 		return nil
 	}
 	message := t.exchange.Message
 	t.body = len(message)
-	length := int(t.r.ContentLength)
-	message = slices.Grow(message, length+1)[:t.body+length+1] // one more byte than there should be
-	n, err := io.ReadFull(t.r.Body, message[t.body:])
-	t.exchange.Message = message[:t.body+min(n, length)]
-	switch {
-	case err == nil:
-		return fmt.Errorf("the request body is longer than its %d bytes", length)
-	case n < length && errors.Is(err, io.EOF):
-		return io.ErrUnexpectedEOF
-	case n < length:
-		return err
+	end := t.body + int(t.r.ContentLength)
+	for {
+		if len(message) == cap(message) {
+			message = slices.Grow(message, min(max(len(message), minGrowth), end+1-len(message)))
+		}
+		n, err := t.r.Body.Read(message[len(message):min(cap(message), end+1)])
+		message = message[:len(message)+n]
+		t.exchange.Message = message[:min(len(message), end)]
+		switch {
+		case len(message) > end:
+			return fmt.Errorf("the request body is longer than its %d bytes", t.r.ContentLength)
+		case errors.Is(err, io.EOF) && len(message) < end:
+			return io.ErrUnexpectedEOF
+		case errors.Is(err, io.EOF):
+			return t.r.Body.Close()
+		case t.r.Context().Err() != nil && err != nil:
+			return context.Cause(t.r.Context())
+		case err != nil:
+			return err
+		}
 	}
-	return t.r.Body.Close()
 }

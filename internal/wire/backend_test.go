@@ -166,11 +166,13 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		message = append(message, body...)
 	}
-	x := wire.Exchange{Client: t.Client, Request: r, Message: message}
+	x := wire.Exchange{Client: t.Client, Request: r, Message: message, Replayable: head.Replayable()}
 	res, err := x.Send()
 	for err == nil && res.StatusCode >= 100 && res.StatusCode < 200 && res.StatusCode != http.StatusSwitchingProtocols {
-		if err := httptrace.ContextClientTrace(r.Context()).Got1xxResponse(res.StatusCode, textproto.MIMEHeader(res.Header)); err != nil {
-			return nil, err
+		if trace := httptrace.ContextClientTrace(r.Context()); trace != nil {
+			if err := trace.Got1xxResponse(res.StatusCode, textproto.MIMEHeader(res.Header)); err != nil {
+				return nil, err
+			}
 		}
 		res, err = x.Next()
 	}

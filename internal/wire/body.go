@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -14,9 +15,10 @@ type body struct {
 	content io.ReadCloser // from http.ReadResponse
 	conn    *conn
 	ctx     context.Context //nolint:containedctx // of the request
-	reuse   bool            // the connection may be kept after the end
-	done    atomic.Bool     // the connection is free, or will be soon
-	err     error           // how reading ended; only Read uses it
+	chunked bool
+	reuse   bool        // the connection may be kept after the end
+	done    atomic.Bool // the connection is free, or will be soon
+	err     error       // how reading ended; only Read uses it
 }
 
 // Read implements io.Reader.
@@ -34,13 +36,20 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, b.err
 }
 
-// Buffered returns how many bytes of the connection can be read without waiting. They may be
-// fewer than it takes for a byte of the body.
-func (b *body) Buffered() int {
+// Ready reports whether the first Read surely need not wait. If it is false, it may not have to.
+func (b *body) Ready() bool {
 	if b.done.Load() {
-		return 0
+		return false
 	}
-	return b.conn.in.Buffered()
+	buffered, _ := b.conn.in.Peek(b.conn.in.Buffered())
+	if !b.chunked || len(buffered) == 0 {
+		return len(buffered) > 0
+	}
+	if buffered[0] == '0' { // perhaps the last chunk, with a trailer behind it
+		return bytes.HasSuffix(buffered, []byte("\r\n\r\n"))
+	}
+	_, data, _ := bytes.Cut(buffered, []byte("\n"))
+	return len(data) > 0
 }
 
 // end frees the connection and returns the error that Read should return for err.

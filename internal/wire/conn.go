@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -91,21 +92,48 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// hasInput reports whether the backend has answered a request that is not written in full. After
+// isAnswered reports whether the backend has answered a request that is not written in full. After
 // a failed write its bytes have arrived by now, or never will.
-func (c *conn) hasInput() bool {
-	if c.in.Buffered() > 0 {
-		return true
-	}
+func (c *conn) isAnswered() bool {
 	c.left = c.client.MaxResponseHeader
 	if c.SetReadDeadline(time.Now().Add(patience/2)) != nil {
 		return false
 	}
-	_, err := c.in.Peek(1)
+	err := c.peekAnswer()
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		c.failed = nil // it was only a look
 	}
 	return c.SetReadDeadline(time.Time{}) == nil && err == nil
+}
+
+// peekAnswer waits for the first bytes of a response that is not an informational one: after one
+// of those, a backend may still want the rest of the request.
+func (c *conn) peekAnswer() error {
+	for {
+		seen, _ := c.in.Peek(c.in.Buffered())
+		if hasAnswer(seen) {
+			return nil
+		}
+		if _, err := c.in.Peek(len(seen) + 1); errors.Is(err, bufio.ErrBufferFull) {
+			return nil // it is too much to tell
+		} else if err != nil {
+			return err
+		}
+	}
+}
+
+// hasAnswer reports whether more than informational responses has come.
+func hasAnswer(seen []byte) bool {
+	for {
+		if len(seen) < len("HTTP/1.1 1") || seen[len("HTTP/1.1 ")] != '1' || bytes.HasPrefix(seen[len("HTTP/1.1 "):], []byte("101")) {
+			return len(seen) > 0
+		}
+		_, rest, whole := bytes.Cut(seen, []byte("\r\n\r\n"))
+		if !whole {
+			return false
+		}
+		seen = rest
+	}
 }
 
 // firstResponse reads the head of the first response.

@@ -17,12 +17,14 @@ type Exchange struct {
 	// Client sends the request.
 	Client *Client
 
-	// Request is the request that is answered. Of it, only the method, the context and the header
-	// field Idempotency-Key count.
+	// Request is the request that is answered. Of it, only the method and the context count.
 	Request *http.Request
 
 	// Message is what is sent: the head, see Head, and the body behind it.
 	Message []byte
+
+	// Replayable says that sending the message twice does no harm, see Head.Replayable.
+	Replayable bool
 
 	conn *conn // that it is on
 }
@@ -32,8 +34,7 @@ type Exchange struct {
 // io.Writer.
 //
 // A request that fails on a connection which was idle is sent once more on a new one if no byte
-// of it was written, or if no byte of a response was read and RFC 9110, section 9.2.2, allows
-// it: the method is GET, HEAD, OPTIONS or TRACE, or there is an Idempotency-Key.
+// of it was written, or if no byte of a response was read and it is replayable.
 //
 // The error is that of the context once the context is done, see context.Cause.
 func (x *Exchange) Send() (*http.Response, error) {
@@ -45,7 +46,7 @@ func (x *Exchange) Send() (*http.Response, error) {
 	if err == nil {
 		return res, nil
 	}
-	if x.Request.Context().Err() != nil || !c.mayRetry(x.Request, err) {
+	if x.Request.Context().Err() != nil || !c.mayRetry(x.Replayable, err) {
 		return nil, x.cause(err)
 	}
 	if c, err = x.dial(); err == nil {
@@ -123,7 +124,7 @@ func (x *Exchange) received(res *http.Response, err error) (*http.Response, erro
 		c.end(reuse)
 		return res, nil
 	}
-	res.Body = &body{content: res.Body, conn: c, ctx: x.Request.Context(), reuse: reuse}
+	res.Body = &body{content: res.Body, conn: c, ctx: x.Request.Context(), chunked: len(res.TransferEncoding) > 0, reuse: reuse}
 	return res, nil
 }
 
@@ -162,30 +163,23 @@ func (x *Exchange) write() error {
 			return c.SetWriteDeadline(time.Time{})
 		case err == nil:
 			return nil
-		case c.wrote && c.hasInput():
+		case c.wrote && c.isAnswered():
 			c.broken = true
 			return nil
 		case !impatient || !errors.Is(err, os.ErrDeadlineExceeded):
 			c.broken = true
 			return err
+		case c.failed != nil: // there will be no answer
+			return c.failed
 		}
 	}
 }
 
-// mayRetry reports whether req, which failed on c, can be sent once more.
-func (c *conn) mayRetry(req *http.Request, err error) bool {
+// mayRetry reports whether a request that failed on c can be sent once more.
+func (c *conn) mayRetry(replayable bool, err error) bool {
 	var timeout net.Error
 	if !c.reused || errors.As(err, &timeout) && timeout.Timeout() {
 		return false
 	}
-	return !c.wrote || !c.answered && replayable(req)
-}
-
-// replayable reports whether sending req twice does no harm.
-func replayable(req *http.Request) bool {
-	switch req.Method {
-	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
-		return true
-	}
-	return req.Header["Idempotency-Key"] != nil || req.Header["X-Idempotency-Key"] != nil
+	return !c.wrote || !c.answered && replayable
 }

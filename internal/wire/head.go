@@ -70,6 +70,16 @@ func (h *Head) Append(b []byte) ([]byte, error) {
 	return append(b, "\r\n"...), nil
 }
 
+// Replayable reports whether sending the request twice does no harm (RFC 9110, section 9.2.2): the
+// method is GET, HEAD, OPTIONS or TRACE, or there is an Idempotency-Key.
+func (h *Head) Replayable() bool {
+	switch h.Method {
+	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
+		return true
+	}
+	return h.Header["Idempotency-Key"] != nil || h.Header["X-Idempotency-Key"] != nil
+}
+
 // userAgent returns the value of User-Agent, that of http.Transport if there is none.
 func (h *Head) userAgent() string {
 	values, ok := h.Header["User-Agent"]

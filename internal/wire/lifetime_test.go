@@ -191,6 +191,68 @@ func TestEarlyResponse(t *testing.T) {
 	}
 }
 
+// TestEarlyInformational has a backend that sends an informational response before it reads the
+// body, and takes its time. That is no answer: it may want the rest of the request.
+func TestEarlyInformational(t *testing.T) {
+	t.Parallel()
+	const hints = "HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n"
+	pause := func() { time.Sleep(600 * time.Millisecond) } // longer than writing waits before it looks
+	for name, tc := range map[string]struct {
+		serve func(t *testing.T, c *link)
+		want  string
+	}{
+		"and reads on": {func(_ *testing.T, c *link) {
+			c.send(hints)
+			pause()
+			if c.request() {
+				c.send(ok)
+			}
+		}, "ok"},
+		"and another, and reads on": {func(_ *testing.T, c *link) {
+			c.send(hints + "HTTP/1.1 102 Proc")
+			pause()
+			c.send("essing\r\n\r\n")
+			pause()
+			if c.request() {
+				c.send(ok)
+			}
+		}, "ok"},
+		"and refuses": {func(t *testing.T, c *link) {
+			c.send(hints)
+			pause()
+			c.send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nno!")
+			<-t.Context().Done()
+		}, "no!"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := startBackend(t, "unix", func(c *link, _ int) { tc.serve(t, c) })
+			transport := newTransport(t, b, func(t *wire.Client) {
+				t.Dial = func(ctx context.Context) (net.Conn, error) { return dialNarrow(ctx, b.network, b.address) }
+			})
+			if o, err := roundTrip(transport, newRequest(t, "POST", strings.Repeat("b", 60_000))); o.Body != tc.want || len(o.Informational) == 0 {
+				t.Errorf("%+v, %v", o, err)
+			}
+		})
+	}
+}
+
+// TestHalfClosed has a backend that ends its side of the connection and reads no more.
+func TestHalfClosed(t *testing.T) {
+	t.Parallel()
+	b := startBackend(t, "unix", func(c *link, _ int) {
+		_, _ = c.in.ReadString('\n')
+		_ = c.Conn.(*net.UnixConn).CloseWrite()
+		<-t.Context().Done()
+	})
+	transport := newTransport(t, b, func(t *wire.Client) {
+		t.Dial = func(ctx context.Context) (net.Conn, error) { return dialNarrow(ctx, b.network, b.address) }
+	})
+	if _, err := roundTrip(transport, newRequest(t, "POST", strings.Repeat("b", 60_000))); err != io.EOF {
+		t.Errorf("error %v, want EOF", err)
+	}
+}
+
 // TestUnsolicited has a backend that sends more than it was asked for.
 func TestUnsolicited(t *testing.T) {
 	const wrong = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong"
@@ -248,6 +310,49 @@ func TestUnsolicited(t *testing.T) {
 			t.Errorf("%+v, %v, on connection %d", o, err, b.connections())
 		}
 	})
+}
+
+// TestReady has the beginning of a body come together with the head.
+func TestReady(t *testing.T) {
+	t.Parallel()
+	const inChunks = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+	for _, tc := range []struct {
+		first, rest string
+		ready       bool
+	}{
+		{headOf10, "0123456789", false},
+		{headOf10 + "0", "123456789", true},
+		{"HTTP/1.1 200 OK\r\n\r\n", "0123456789", false},
+		{"HTTP/1.1 200 OK\r\n\r\n0", "123456789", true},
+		{inChunks, "a\r\n0123456789\r\n0\r\n\r\n", false},
+		{inChunks + "a", "\r\n0123456789\r\n0\r\n\r\n", false},
+		{inChunks + "a\r\n", "0123456789\r\n0\r\n\r\n", false},
+		{inChunks + "a;x=y\r\n", "0123456789\r\n0\r\n\r\n", false},
+		{inChunks + "a\r\n0", "123456789\r\n0\r\n\r\n", true},
+		{inChunks + "0\r\n", "\r\n", false},
+		{inChunks + "0\r\nX: y\r\n", "\r\n", false},
+		{inChunks + "0\r\n\r\n", "", true},
+	} {
+		release := make(chan struct{})
+		b := startBackend(t, "unix", func(c *link, _ int) {
+			c.request()
+			c.send(tc.first)
+			<-release
+			c.send(tc.rest)
+		})
+		res, err := newTransport(t, b, nil).RoundTrip(newRequest(t, "GET", ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := res.Body.(interface{ Ready() bool }).Ready(); got != tc.ready {
+			t.Errorf("%q: ready %t", tc.first, got)
+		}
+		close(release)
+		if body, err := io.ReadAll(res.Body); err != nil || (string(body) == "0123456789") != strings.Contains(tc.first+tc.rest, "0123456789") {
+			t.Errorf("%q: body %q, %v", tc.first, body, err)
+		}
+		_ = res.Body.Close()
+	}
 }
 
 // TestBodyClose closes a body before its end, before and while it is read, and after it.
