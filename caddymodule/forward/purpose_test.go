@@ -19,5 +19,6 @@ const onPurposeLogger = "http.handlers.(the directive)"
 var undecided = map[string]string{
 	"header_up Host deleted": "the line of an answer that was broken off has the address of the backend as its host, not an empty one",
 	"header_up deletes all":  "the same",
+	"Unix sockets, no Host":  "the same",
 	"read_timeout":           "reverse_proxy sends a GET once more if the time is over on a connection that was idle",
 }

@@ -47,6 +47,8 @@ type setting struct {
 	// differs is the block of our side where it is not the same, in tests of the tests.
 	differs string
 
+	logs bool // has an access log in any case, see lane
+
 	asks []exchange // what is sent beside what all settings get
 	only bool       // and nothing else
 
@@ -91,7 +93,7 @@ type end struct {
 	backends []*backend
 	dead     string
 	logs     bool
-	names    *strings.Replacer // of addresses, for what is compared
+	names    map[string]string // of ports, for what is compared
 
 	stage
 }
@@ -144,7 +146,7 @@ func newRig(tb testing.TB) *rig {
 	for i := range settings {
 		s := &settings[i]
 		for k := range max(s.lanes, 1) {
-			l := &lane{setting: s, logs: !raceDetector || (i+k)%2 == 0 || strings.Contains(s.site+s.differs, "log_append")}
+			l := &lane{setting: s, logs: !raceDetector || (i+k)%2 == 0 || s.logs || strings.Contains(s.site+s.differs, "log_append")}
 			for _, side := range []side{oracle, ours} {
 				l.ends[side] = r.newEnd(tb, l, side)
 			}
@@ -165,10 +167,10 @@ func (r *rig) newEnd(tb testing.TB, l *lane, side side) *end {
 	if e.dir, err = os.MkdirTemp(r.dir, ""); err != nil {
 		tb.Fatal(err)
 	}
-	names := []string{e.dir, "DIR"}
+	e.names = map[string]string{}
 	name := func(address, name string) { // of the same length, so that lengths stay right
 		if _, port, err := net.SplitHostPort(address); err == nil {
-			names = append(names, port, (name + "-----")[:len(port)])
+			e.names[port] = (name + "-----")[:len(port)]
 		}
 	}
 	front := r.reserve(tb)
@@ -192,7 +194,6 @@ func (r *rig) newEnd(tb testing.TB, l *lane, side side) *end {
 		e.dead = r.reserve(tb)
 		name(e.dead, "DEAD")
 	}
-	e.names = strings.NewReplacer(names...)
 	return e
 }
 
