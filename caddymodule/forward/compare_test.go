@@ -68,6 +68,9 @@ func (l *lane) outcomes(x exchange) [2]string {
 	if x.h2 && l.front != overUnix { // where clients have no port
 		x.logged = 1
 	}
+	if !l.logs {
+		x.logged = 0
+	}
 	warm := x.do == nil && !answered(x) && !strings.Contains(l.site, "{{dead}}")
 	var out [2]string
 	var both sync.WaitGroup

@@ -15,6 +15,9 @@ func TestDifferencesAreSeen(t *testing.T) {
 		"down", "down-twice", "gone", "server", "status", "close", "type", "abort", "error", "log", "502", "slow", "same",
 	} {
 		for _, q := range []request{{target: "/" + path}, {target: "/" + path, method: "POST", framing: length, body: "abc"}} {
+			if x := in(q, answer); !l.takes(x) {
+				continue
+			}
 			q.name = fmt.Sprint(q.method, q.target)
 			seen := l.diff(in(q, answer)) != ""
 			if want := path != "same" && (path != "method" || q.method == "") && (path != "body" || q.method != ""); seen != want {

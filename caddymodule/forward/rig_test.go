@@ -74,6 +74,11 @@ const (
 type lane struct {
 	*setting
 	ends [2]*end
+
+	// logs says that there is an access log. Requests with bodies go to lanes without one if there
+	// is a race detector: Caddy counts the bytes of a body for its log while http.Transport may
+	// still look for more of them.
+	logs bool
 }
 
 // end is one side of a lane.
@@ -85,6 +90,7 @@ type end struct {
 	address  string // of the site
 	backends []*backend
 	dead     string
+	logs     bool
 	names    *strings.Replacer // of addresses, for what is compared
 
 	stage
@@ -137,10 +143,10 @@ func newRig(tb testing.TB) *rig {
 	writeCertificate(tb, dir)
 	for i := range settings {
 		s := &settings[i]
-		for range max(s.lanes, 1) {
-			l := &lane{setting: s}
+		for k := range max(s.lanes, 1) {
+			l := &lane{setting: s, logs: !raceDetector || (i+k)%2 == 0 || strings.Contains(s.site+s.differs, "log_append")}
 			for _, side := range []side{oracle, ours} {
-				l.ends[side] = r.newEnd(tb, s, side)
+				l.ends[side] = r.newEnd(tb, l, side)
 			}
 			r.lanes[s.name] = append(r.lanes[s.name], l)
 		}
@@ -151,9 +157,10 @@ func newRig(tb testing.TB) *rig {
 	return r
 }
 
-func (r *rig) newEnd(tb testing.TB, s *setting, side side) *end {
+func (r *rig) newEnd(tb testing.TB, l *lane, side side) *end {
 	tb.Helper()
-	e := &end{setting: s, side: side, network: "tcp"}
+	s := l.setting
+	e := &end{setting: s, side: side, network: "tcp", logs: l.logs}
 	var err error
 	if e.dir, err = os.MkdirTemp(r.dir, ""); err != nil {
 		tb.Fatal(err)
@@ -214,7 +221,10 @@ func (r *rig) load() error {
 			port = "80"
 		default:
 		}
-		fmt.Fprintf(&file, "%s://:%s {\nbind %s\nlog\n%s%s\n}\n", scheme, port, e.binding(), more, e.block())
+		if e.logs {
+			more += "log\n"
+		}
+		fmt.Fprintf(&file, "%s://:%s {\nbind %s\n%s%s\n}\n", scheme, port, e.binding(), more, e.block())
 	})
 	fmt.Fprintf(&file, "http://%s {\nrespond %d\n}\n", r.generation, r.loads.Add(1))
 	adapted, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(file.String()), map[string]any{"filename": "Caddyfile"})
