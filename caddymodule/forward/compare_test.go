@@ -47,7 +47,13 @@ func (x exchange) String() string {
 // compare runs an exchange at both ends of a lane and reports differences.
 func (l *lane) compare(t testing.TB, x exchange) {
 	t.Helper()
-	if diff := l.diff(x); diff != "" {
+	diff := l.diff(x)
+	for again := 0; diff != "" && again < 2; again++ {
+		// A client may have the port of one before it, whose entry in the log comes late. What is
+		// different for a reason is so each time.
+		diff = l.diff(x)
+	}
+	if diff != "" {
 		t.Errorf("%s: %s\nreverse_proxy -, ingest_forward +\n%s", l.name, x, clip(diff))
 	}
 }
@@ -266,6 +272,9 @@ func comparableEntries(entries []string) string {
 		var entry map[string]any
 		if err := json.Unmarshal([]byte(line), &entry); err != nil {
 			return err.Error()
+		}
+		if reason, _ := entry["error"].(string); strings.Contains(reason, "context canceled") {
+			continue // the client has left: whether that shows depends on who notices first
 		}
 		for _, name := range []string{"ts", "duration", "err_id"} {
 			delete(entry, name)

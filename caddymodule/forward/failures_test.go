@@ -60,11 +60,12 @@ func TestClientCancels(t *testing.T) {
 	start(t).compareAll(t, "streams", all)
 }
 
-// TestLeastConnCounts has one backend be busy: the others get what comes next, on both ways.
+// TestLeastConnCounts has one backend be busy: the others get what comes next, on both ways and from
+// all handlers.
 func TestLeastConnCounts(t *testing.T) {
 	l := start(t).lane(t, "least_conn busy")
 	for _, e := range l.ends {
-		for _, busyWith := range []request{get, {name: "POST of chunks", method: "POST", framing: chunked, body: "a"}} {
+		for _, busyWith := range []request{get, {name: "POST of chunks", method: "POST", framing: chunked, body: "a"}, {name: "GET of another handler", target: "/other"}} {
 			release := make(chan struct{})
 			e.begin([]answer{{do: func(l *link) {
 				<-release

@@ -56,15 +56,11 @@ func parseCaddyfile(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, e
 
 // Provision prepares both ways that a request can go.
 func (h *Handler) Provision(ctx caddy.Context) error {
-	short, err := newShortWay(ctx, &h.Handler)
-	if err != nil {
+	var err error
+	if h.short, err = newShortWay(ctx, &h.Handler); err != nil {
 		return err
 	}
-	if err := h.Handler.Provision(ctx); err != nil {
-		return err
-	}
-	h.short = short
-	return nil
+	return h.Handler.Provision(ctx)
 }
 
 // Cleanup closes the connections to the backends; those in use are closed when their

@@ -45,7 +45,7 @@ type destination struct {
 	upstream *reverseproxy.Upstream
 	address  caddy.NetworkAddress
 	hostport string
-	requests atomic.Int64 // on the short way now
+	requests *atomic.Int64 // see underWay
 	client   wire.Client
 }
 
@@ -118,7 +118,7 @@ func destinations(upstreams reverseproxy.UpstreamPool, t *reverseproxy.HTTPTrans
 		address, _ := addressOf(u)
 		hostport := address.JoinHostPort(0)
 		to[u] = &destination{
-			upstream: u, address: address, hostport: hostport,
+			upstream: u, address: address, hostport: hostport, requests: requestsUnderWay(u),
 			client: wire.Client{
 				Dial: func(ctx context.Context) (net.Conn, error) {
 					return t.Transport.DialContext(ctx, address.Network, hostport)
@@ -144,8 +144,9 @@ func writeTimeout(t *reverseproxy.HTTPTransport, address caddy.NetworkAddress) t
 
 // close closes the idle connections, and the others when their request ends.
 func (s *shortWay) close() {
-	for _, d := range s.to {
+	for u, d := range s.to {
 		d.client.Close()
+		_, _ = underWay.Delete(u.String())
 	}
 }
 

@@ -183,7 +183,7 @@ var settings = []setting{
 	{name: "first", site: "{{proxy}} {{1}} {{2}} {\nlb_policy first\n}"},
 	{name: "random", site: "{{proxy}} {{1}} {{2}}", anyOrder: true},
 	{name: "least_conn", site: "{{proxy}} {{1}} {{2}} {\nlb_policy least_conn\n}", anyOrder: true},
-	{name: "least_conn busy", site: "{{proxy}} {{1}} {{2}} {\nlb_policy least_conn\n}", only: true},
+	{name: "least_conn busy", site: "handle /other {\n{{proxy}} {{1}} {{2}}\n}\nhandle {\n{{proxy}} {{1}} {{2}} {\nlb_policy least_conn\n}\n}", only: true},
 	{name: "cookie", site: "{{proxy}} {{1}} {{2}} {\nlb_policy cookie lb secret\n}", anyOrder: true},
 	{name: "header policy", site: "{{proxy}} {{1}} {{2}} {\nlb_policy header X-A\n}", anyOrder: true},
 	{name: "weighted", site: "{{proxy}} {{1}} {{2}} {\nlb_policy weighted_round_robin 2 1\n}"},

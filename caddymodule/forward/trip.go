@@ -136,7 +136,7 @@ func (t *trip) send() (*http.Response, error) {
 }
 
 // readBody appends the body to the message. Room for it is made as it comes: a client has to send
-// what it takes of our memory.
+// a quarter of what it takes of our memory.
 func (t *trip) readBody() error {
 	if t.r.ContentLength == 0 {
 		return nil
@@ -146,7 +146,7 @@ func (t *trip) readBody() error {
 	end := t.body + int(t.r.ContentLength)
 	for {
 		if len(message) == cap(message) {
-			message = slices.Grow(message, min(max(len(message), minGrowth), end+1-len(message)))
+			message = slices.Grow(message, min(max(3*len(message), minGrowth), end+1-len(message)))
 		}
 		n, err := t.r.Body.Read(message[len(message):min(cap(message), end+1)])
 		message = message[:len(message)+n]

@@ -17,7 +17,7 @@ import (
 const (
 	// heapFloor is how large the heap grows before it is collected. A busy process needs
 	// that much more memory; a process that was never busy does not.
-	heapFloor = 64 << 20
+	heapFloor = 32 << 20
 
 	// startTime is how long the heap is collected as usual after the start, so that an
 	// idle process does not keep the garbage from starting.

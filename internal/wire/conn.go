@@ -124,11 +124,12 @@ func (c *conn) peekAnswer() error {
 
 // hasAnswer reports whether more than informational responses has come.
 func hasAnswer(seen []byte) bool {
+	seen = bytes.ReplaceAll(seen, []byte("\r\n"), []byte("\n"))
 	for {
 		if len(seen) < len("HTTP/1.1 1") || seen[len("HTTP/1.1 ")] != '1' || bytes.HasPrefix(seen[len("HTTP/1.1 "):], []byte("101")) {
 			return len(seen) > 0
 		}
-		_, rest, whole := bytes.Cut(seen, []byte("\r\n\r\n"))
+		_, rest, whole := bytes.Cut(seen, []byte("\n\n"))
 		if !whole {
 			return false
 		}

@@ -218,7 +218,7 @@ func TestEarlyInformational(t *testing.T) {
 			}
 		}, "ok"},
 		"and refuses": {func(t *testing.T, c *link) {
-			c.send(hints)
+			c.send(hints + "HTTP/1.1 102 Processing\n\n")
 			pause()
 			c.send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nno!")
 			<-t.Context().Done()
