@@ -16,7 +16,7 @@ import (
 func TestRequests(t *testing.T) {
 	var all []exchange
 	random := rand.New(rand.NewPCG(13, 2))
-	for range drill.Size(500, 8000) {
+	for range drill.Size(500, 2000) {
 		all = append(all, exchange{request: generate(random), answers: []answer{pick(random, usualAnswers)}})
 	}
 	for i, raw := range oddRequests {

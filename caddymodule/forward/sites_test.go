@@ -64,7 +64,7 @@ func someExchanges(name string, odd, closing []exchange) []exchange {
 		random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 		all = all[:4]
 	}
-	for range drill.Size(1, 100) {
+	for range drill.Size(1, 10) {
 		all = append(all, exchange{request: generate(random), answers: []answer{pick(random, usualAnswers)}}, pick(random, odd), pick(random, closing))
 	}
 	return all
