@@ -79,6 +79,9 @@ var attackTable = []struct{ kind, tests string }{
 	{"an unresolved secret reference taken for the secret (APISIX PR #13667)", "caddymodule.TestUnresolvedSecretIsRefused"},
 	{"two records for one digest, the last one wins (APISIX PR #13529)", "keysync/file.TestOpenFileErrors"},
 	{"JWT alg confusion and none (APISIX CVE-2026-39999)", "caddymodule.TestExampleBackends"},
+	{"a client that makes backends count as down: a body that it breaks off, a value that header_up may not set", "caddymodule/forward.TestUnsent"},
+	{"a Connection header that names many fields, a body that is announced and never sent", "caddymodule/forward.TestManyNominatedFields caddymodule/forward.TestBodyTakesRoomAsItComes"},
+	{"a response that belongs to another request: bytes behind one, connections in use at a reload, clients that leave", "caddymodule/forward.TestBytesBehindAnswers caddymodule/forward.TestConnectionsInUse caddymodule/forward.TestClientCancels internal/wire.TestConcurrent"},
 	{"a read of the backend that failed taken for the end of a line", "internal/wire.TestReadErrorStaysError caddymodule.TestForwardStalls"},
 }
 

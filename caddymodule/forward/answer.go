@@ -202,7 +202,7 @@ func isStream(res *http.Response) bool {
 func (t *trip) abort(err error) {
 	server, _ := t.r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	sent := *t.r
-	sent.Header, sent.Host = t.head.Header.Clone(), t.head.Host
+	sent.Header, sent.Host = t.head.Header.Clone(), t.host
 	t.way.log.Warn("aborting with incomplete response",
 		zap.String("upstream", t.to.upstream.String()),
 		zap.Duration("duration", t.facts.latency),

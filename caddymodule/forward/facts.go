@@ -89,8 +89,6 @@ func (f *facts) ofAnswer(name string) (value any, ok bool) {
 		return f.latency, true
 	case "upstream.latency_ms":
 		return milliseconds(f.latency), true
-	}
-	switch name {
 	case "duration":
 		return f.whole, f.whole > 0
 	case "duration_ms":

@@ -27,7 +27,8 @@ func init() {
 // is used that the short way does not know: TLS, h2c or another transport, dynamic upstreams, a
 // circuit breaker, `unhealthy_request_count`, `unhealthy_latency`, another `lb_policy` than
 // `random`, `round_robin`, `first` and `least_conn`, `lb_retry_match`, `rewrite`,
-// `handle_response`, buffers, `flush_interval`, `verbose_logs`, log level DEBUG.
+// `handle_response`, buffers, `flush_interval`, `verbose_logs`, log level DEBUG. docs/configuration.md
+// lists them all.
 type Handler struct {
 	reverseproxy.Handler
 

@@ -54,7 +54,7 @@ func (t *trip) abandon() {
 	if !t.outcome.known || t.outcome.err != nil {
 		return
 	}
-	if isInformational(t.outcome.res.StatusCode) {
+	if t.outcome.res.Body == nil { // it is an informational one
 		t.exchange.Abandon()
 		return
 	}
@@ -126,7 +126,7 @@ func (tr relay) RoundTrip(r *http.Request) (*http.Response, error) {
 func (t *trip) finish(r *http.Request) (*http.Response, error) {
 	res, err := t.outcome.res, t.outcome.err
 	trace := httptrace.ContextClientTrace(r.Context())
-	for err == nil && isInformational(res.StatusCode) {
+	for err == nil && res.Body == nil {
 		if trace != nil && trace.Got1xxResponse != nil {
 			if err := trace.Got1xxResponse(res.StatusCode, textproto.MIMEHeader(res.Header)); err != nil {
 				t.exchange.Abandon()
@@ -140,8 +140,4 @@ func (t *trip) finish(r *http.Request) (*http.Response, error) {
 	}
 	t.undoGzip(res)
 	return res, nil
-}
-
-func isInformational(status int) bool {
-	return status >= http.StatusContinue && status < http.StatusOK && status != http.StatusSwitchingProtocols
 }

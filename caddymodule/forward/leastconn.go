@@ -30,7 +30,7 @@ func (p leastConn) Select(pool reverseproxy.UpstreamPool, _ *http.Request, _ htt
 		if !u.Available() {
 			continue
 		}
-		n := p.short.requests(u)
+		n := p.short.to[u].load()
 		if best == nil || n < least {
 			best, least, ties = u, n, 1
 		} else if n == least {
@@ -40,9 +40,4 @@ func (p leastConn) Select(pool reverseproxy.UpstreamPool, _ *http.Request, _ htt
 		}
 	}
 	return best
-}
-
-// requests returns how many requests are on their way to an upstream.
-func (s *shortWay) requests(u *reverseproxy.Upstream) int {
-	return u.NumRequests() + int(s.to[u].requests.Load())
 }

@@ -15,10 +15,7 @@ package forward_test
 // onPurposeLogger stands for the name of the directive's logger.
 const onPurposeLogger = "http.handlers.(the directive)"
 
-// undecided are the settings with other differences, until somebody has decided about them.
-var undecided = map[string]string{
-	"header_up Host deleted": "the line of an answer that was broken off has the address of the backend as its host, not an empty one",
-	"header_up deletes all":  "the same",
-	"Unix sockets, no Host":  "the same",
-	"read_timeout":           "reverse_proxy sends a GET once more if the time is over on a connection that was idle",
+// differ are the settings that differ on purpose.
+var differ = map[string]string{
+	"read_timeout": "reverse_proxy sends a GET once more if the time is over on a connection that was idle",
 }

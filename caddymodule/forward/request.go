@@ -21,7 +21,7 @@ func isPlain(r *http.Request) bool {
 		len(r.TransferEncoding) > 0 || len(r.Trailer) > 0 || r.URL.Opaque != "" || r.TLS != nil && !r.TLS.HandshakeComplete {
 		return false
 	}
-	for _, name := range [...]string{"Upgrade", "Te", "Trailer", "Expect", "Incremental", ":protocol"} {
+	for _, name := range [...]string{"Upgrade", "Te", "Trailer", "Expect", "Incremental"} {
 		if _, ok := r.Header[name]; ok {
 			return false
 		}

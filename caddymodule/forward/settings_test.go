@@ -138,7 +138,7 @@ func TestLeastConn(t *testing.T) {
 	pool := reverseproxy.UpstreamPool{{Dial: "a:1", Host: new(reverseproxy.Host)}, {Dial: "b:1", Host: new(reverseproxy.Host)}, {Dial: "c:1", Host: new(reverseproxy.Host)}}
 	s := &shortWay{to: map[*reverseproxy.Upstream]*destination{}}
 	for i, requests := range []int64{3, 1, 1} {
-		d := &destination{requests: new(atomic.Int64)}
+		d := &destination{upstream: pool[i], requests: new(atomic.Int64)}
 		d.requests.Store(requests)
 		s.to[pool[i]] = d
 	}

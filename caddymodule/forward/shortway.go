@@ -3,11 +3,9 @@ package forward
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -68,8 +66,12 @@ func newShortWay(ctx caddy.Context, held *reverseproxy.Handler) (*shortWay, erro
 	}
 	s := &shortWay{held: held, policy: policy, transport: transport, log: ctx.Logger()}
 	s.trips.New = func() any { return newTrip(s) }
-	if s.trusted, err = prefixes(held.TrustedProxies); err != nil {
-		return nil, err
+	for _, trusted := range held.TrustedProxies {
+		prefix, err := caddyhttp.CIDRExpressionToPrefix(trusted)
+		if err != nil {
+			return nil, err
+		}
+		s.trusted = append(s.trusted, prefix)
 	}
 	if held.Headers != nil {
 		s.up, s.down = held.Headers.Request, held.Headers.Response
@@ -89,27 +91,6 @@ func (s *shortWay) takePart() {
 	}
 	s.held.LoadBalancing.SelectionPolicy = pinned{s.policy}
 	s.held.Transport = relay{s.transport}
-}
-
-// prefixes parses trusted_proxies, as reverse_proxy does.
-func prefixes(trusted []string) ([]netip.Prefix, error) {
-	var all []netip.Prefix
-	for _, s := range trusted {
-		if !strings.Contains(s, "/") {
-			address, err := netip.ParseAddr(s)
-			if err != nil {
-				return nil, fmt.Errorf("invalid IP address: '%s': %w", s, err)
-			}
-			all = append(all, netip.PrefixFrom(address, address.BitLen()))
-			continue
-		}
-		prefix, err := netip.ParsePrefix(s)
-		if err != nil {
-			return nil, fmt.Errorf("parsing CIDR expression: '%s': %w", s, err)
-		}
-		all = append(all, prefix)
-	}
-	return all, nil
 }
 
 func destinations(upstreams reverseproxy.UpstreamPool, t *reverseproxy.HTTPTransport, maxIdle int) map[*reverseproxy.Upstream]*destination {
@@ -133,6 +114,9 @@ func destinations(upstreams reverseproxy.UpstreamPool, t *reverseproxy.HTTPTrans
 	}
 	return to
 }
+
+// load returns how many requests are on their way to the backend.
+func (d *destination) load() int { return d.upstream.NumRequests() + int(d.requests.Load()) }
 
 // writeTimeout returns the write_timeout that the connections to an address have: those over TCP.
 func writeTimeout(t *reverseproxy.HTTPTransport, address caddy.NetworkAddress) time.Duration {

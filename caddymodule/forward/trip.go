@@ -27,6 +27,7 @@ type trip struct {
 	to       *destination
 	facts    *facts
 	head     wire.Head
+	host     string       // that is asked for, after header_up
 	values   [4][1]string // of fields of our own
 	exchange wire.Exchange
 	body     int // where it begins in the message, 0 if it was not read
@@ -66,15 +67,15 @@ func (t *trip) begin(w http.ResponseWriter, r *http.Request) bool {
 		return false
 	}
 	t.to = t.way.to[upstream]
-	t.facts = &facts{to: t.to, start: start, requests: t.way.requests(upstream), fails: upstream.Fails()}
+	t.facts = &facts{to: t.to, start: start, requests: t.to.load(), fails: upstream.Fails()}
 	t.to.requests.Add(1)
 	t.vars[varShort] = true
 	t.repl.Map(t.facts.placeholder)
 	return true
 }
 
-// varProxied is a variable that reverse_proxy sets in every request. TestVarProxied checks
-// that it does.
+// varProxied is a variable that reverse_proxy sets in every request. The site "behind
+// forward_auth" of TestSites checks that it does.
 const varProxied = "reverse_proxy.proxy_protocol_info"
 
 // leave ends the count of a trip as a request on its way.
@@ -112,15 +113,15 @@ func (t *trip) prepare() error {
 	t.copyFields()
 	t.forwarded()
 	t.via()
-	host := t.r.Host
+	t.host = t.r.Host
 	if t.way.up != nil {
 		copied := *t.r
 		copied.Header = t.head.Header
 		t.way.up.ApplyToRequest(&copied)
-		host = copied.Host
+		t.host = copied.Host
 	}
 	t.head.Method, t.head.Target = t.r.Method, t.r.URL.RequestURI()
-	t.head.Host = cmp.Or(host, t.to.hostport)
+	t.head.Host = cmp.Or(t.host, t.to.hostport)
 	t.head.Length = t.r.ContentLength
 	t.head.Gzip = t.asksForGzip()
 	message, err := t.head.Append(t.exchange.Message)
