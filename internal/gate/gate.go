@@ -165,7 +165,7 @@ func (g *Gate) admit(r *http.Request, p *passage) (*identity, *refusal) {
 	if known != nil {
 		return known, nil
 	}
-	return g.identify(r, p, bound)
+	return g.identifyAnew(r, p, bound)
 }
 
 // Close logs what was not yet reported.

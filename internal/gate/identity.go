@@ -48,11 +48,16 @@ func (g *Gate) recall(p *passage, bound []boundResource) *identity {
 
 // identify returns the identity of the request, a known one if there is one.
 func (g *Gate) identify(r *http.Request, p *passage, bound []boundResource) (*identity, *refusal) {
-	if g.binding != bindNothing {
-		return g.newIdentity(p, bound, g.boundClaims(r, p))
-	}
 	if known := g.recall(p, bound); known != nil {
 		return known, nil
+	}
+	return g.identifyAnew(r, p, bound)
+}
+
+// identifyAnew returns a new identity, and remembers it if other requests may have the same.
+func (g *Gate) identifyAnew(r *http.Request, p *passage, bound []boundResource) (*identity, *refusal) {
+	if g.binding != bindNothing {
+		return g.newIdentity(p, bound, g.boundClaims(r, p))
 	}
 	fresh, ref := g.newIdentity(p, bound, &assertion.Claims{})
 	if ref == nil {
