@@ -17,9 +17,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/bench/load"
@@ -50,12 +48,7 @@ func main() {
 	if *short {
 		o.rounds, o.duration = 1, time.Second
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, o); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
+	rig.Main(func(ctx context.Context) error { return run(ctx, o) })
 }
 
 // run measures every row. One that fails is said, and the others are measured all the same.

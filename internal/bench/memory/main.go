@@ -16,9 +16,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/bench/load"
@@ -48,12 +46,7 @@ func main() {
 	if *short {
 		o.rounds, o.duration, o.flood = 1, time.Second, 2*time.Second
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, o); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
+	rig.Main(func(ctx context.Context) error { return run(ctx, o) })
 }
 
 // run starts everything, measures, and prints the report.

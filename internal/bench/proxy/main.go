@@ -15,9 +15,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/ingestauth/caddy-ingest-auth/internal/bench/load"
@@ -48,22 +46,15 @@ func main() {
 	if *short {
 		o.rounds, o.duration = 3, time.Second
 	}
-
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	var err error
-	switch {
-	case *profile != "":
-		err = writeProfiles(ctx, o, *profile)
-	case *footprints:
-		err = measureFootprints(ctx, o, os.Stdout)
-	default:
-		err = run(ctx, o)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
+	rig.Main(func(ctx context.Context) error {
+		switch {
+		case *profile != "":
+			return writeProfiles(ctx, o, *profile)
+		case *footprints:
+			return measureFootprints(ctx, o, os.Stdout)
+		}
+		return run(ctx, o)
+	})
 }
 
 // run starts everything, measures, and prints the report.

@@ -11,8 +11,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/signal"
-	"syscall"
 )
 
 // Answers of the small servers.
@@ -46,12 +44,7 @@ func ServeIfAsked() {
 	default:
 		return
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := listen(ctx, answer); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
+	Main(func(ctx context.Context) error { return listen(ctx, answer) })
 	os.Exit(0)
 }
 
